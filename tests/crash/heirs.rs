@@ -33,7 +33,7 @@ fn will(number: usize) -> Publish {
     let text = number.to_string();
     let will =
         publish(WILLS, &text).with(|props| props.user("b", &text).user("a", "").user("b", ""));
-    will.at(1 + u8::from(number % 2 == 0))
+    will.at(1 + u8::from(number.is_multiple_of(2)))
 }
 
 fn message(name: &str, expiry_s: u32) -> Publish {

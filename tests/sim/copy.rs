@@ -141,7 +141,8 @@ impl Ledger {
         assert!(receipt.retained as usize <= asked, "retained {id} came too often");
         // What is passed on at a lower QoS may go out before the broker is sure of it.
         receipt.once += u32::from(publish.qos == QoS::ExactlyOnce && way != Way::Replayed);
-        let several = message.qos == QoS::AtLeastOnce || message.undone && receipt.once <= 1;
+        let several =
+            message.will || message.qos == QoS::AtLeastOnce || message.undone && receipt.once <= 1;
         let copies = if several { message.sends } else { 1 };
         assert!(receipt.live <= copies, "message {id} came {} times: {message:?}", receipt.live);
         let (all, most) =

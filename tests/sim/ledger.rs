@@ -160,6 +160,8 @@ impl Ledger {
         self.crashes.push(Crash { tick, conns, now_ms: self.now_ms });
         self.sessions.iter_mut().for_each(|session| session.has_left = true);
         for message in &mut self.messages {
+            // The log may not have got that a will was published.
+            message.sends += u32::from(message.will);
             message.excused |= message.will && message.sure_from.is_some();
             message.undone |= !message.will && message.acked.is_none();
         }

@@ -5,6 +5,7 @@ use crate::store::SessionKey;
 use super::super::client_log::{ClosedClient, ClosedConnection};
 use super::super::connection::{Phase, Will};
 use super::super::names::{ClientAddress, CloseReason, ConnId, Context, VhostId};
+use super::super::read_gate::Pause;
 use super::Shard;
 
 impl Shard {
@@ -34,7 +35,10 @@ impl Shard {
         self.retained.end(conn);
         self.log_end(conn, &phase, reason, context.now_ms);
         self.outputs.stop_holding(conn, &mut self.gates, context);
-        self.write_disconnect(conn, reason);
+        // [MQTT-3.14.0-1] v5 Not ahead of a CONNACK that waits for the log.
+        if !self.gates.is_paused_by(conn, Pause::Connack) {
+            self.write_disconnect(conn, reason);
+        }
         self.gates.close(conn);
         let Phase::Open(mut open) = phase else { return None };
         let key = open.session;

@@ -56,7 +56,7 @@ impl Client {
             let is_kept = link.accepted && least_ms > 0;
             self.kept_will = is_kept.then_some(KeptWill { id, tick: left });
         } else if crashed {
-            // The same, unless it ended before. One of a session on disk may be in the log.
+            // The same, unless it ended before; that of a session on disk goes at the next start.
             will.void = link.leaving == Leaving::No && !is_on_disk;
         } else if link.accepted {
             will.sure_from.get_or_insert(left);
