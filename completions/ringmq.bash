@@ -184,8 +184,23 @@ _ringmq() {
             ringmq__subcmd__ctl__subcmd__trace,client)
                 cmd="ringmq__subcmd__ctl__subcmd__trace__subcmd__client"
                 ;;
+            ringmq__subcmd__ctl__subcmd__trace,end)
+                cmd="ringmq__subcmd__ctl__subcmd__trace__subcmd__end"
+                ;;
+            ringmq__subcmd__ctl__subcmd__trace,files)
+                cmd="ringmq__subcmd__ctl__subcmd__trace__subcmd__files"
+                ;;
+            ringmq__subcmd__ctl__subcmd__trace,get)
+                cmd="ringmq__subcmd__ctl__subcmd__trace__subcmd__get"
+                ;;
+            ringmq__subcmd__ctl__subcmd__trace,ls)
+                cmd="ringmq__subcmd__ctl__subcmd__trace__subcmd__ls"
+                ;;
             ringmq__subcmd__ctl__subcmd__trace,prefix)
                 cmd="ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix"
+                ;;
+            ringmq__subcmd__ctl__subcmd__trace,rm)
+                cmd="ringmq__subcmd__ctl__subcmd__trace__subcmd__rm"
                 ;;
             ringmq__subcmd__ctl__subcmd__trace,topic)
                 cmd="ringmq__subcmd__ctl__subcmd__trace__subcmd__topic"
@@ -239,7 +254,7 @@ _ringmq() {
 
     case "${cmd}" in
         ringmq)
-            opts="-h -V --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --session-limit --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help --version passwd reload vhost session data ctl check config"
+            opts="-h -V --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --gather-max --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help --version passwd reload vhost session data ctl check config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -353,6 +368,10 @@ _ringmq() {
                     return 0
                     ;;
                 --qos0-patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gather-max)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -532,7 +551,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__check)
-            opts="-h --json --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --session-limit --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help"
+            opts="-h --json --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --gather-max --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -646,6 +665,10 @@ _ringmq() {
                     return 0
                     ;;
                 --qos0-patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gather-max)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -839,7 +862,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__config__subcmd__show)
-            opts="-h --defaults --json --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --session-limit --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help"
+            opts="-h --defaults --json --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --gather-max --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -953,6 +976,10 @@ _ringmq() {
                     return 0
                     ;;
                 --qos0-patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gather-max)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1132,7 +1159,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl)
-            opts="-h --help status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token"
+            opts="-h --help status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1146,7 +1173,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__can)
-            opts="-h --user --client-id --vhost --at --token-file --json --watch --columns --help publish subscribe"
+            opts="-h --user --client-id --vhost --at --token-file --cacert --json --watch --columns --help publish subscribe"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1183,6 +1210,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1199,7 +1241,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__certs)
-            opts="-h --at --token-file --json --watch --columns --help"
+            opts="-h --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1210,6 +1252,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -1240,7 +1297,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__check)
-            opts="-h --warning --critical --over --at --token-file --json --help alive disk drops lag ready reload"
+            opts="-h --warning --critical --over --at --token-file --cacert --json --help alive disk drops lag ready reload"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1277,6 +1334,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1299,7 +1371,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__clients__subcmd__kick)
-            opts="-h --vhost --session --will --at --token-file --json --yes --help"
+            opts="-h --vhost --session --will --at --token-file --cacert --json --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1336,6 +1408,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1344,7 +1431,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__clients__subcmd__ls)
-            opts="-h --id --id-prefix --user --vhost --address --state --backlog-min --dropped-min --limit --cursor --at --token-file --json --watch --columns --all --help"
+            opts="-h --id --id-prefix --user --vhost --address --listener --connected-after --state --backlog-min --dropped-min --limit --cursor --at --token-file --cacert --json --watch --columns --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1367,6 +1454,14 @@ _ringmq() {
                     return 0
                     ;;
                 --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listener)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connected-after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1409,12 +1504,27 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1425,7 +1535,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__clients__subcmd__show)
-            opts="-h --vhost --at --token-file --json --watch --columns --help"
+            opts="-h --vhost --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1454,12 +1564,27 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1470,7 +1595,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__closed)
-            opts="-h --id --id-prefix --reason --vhost --limit --cursor --at --token-file --json --watch --columns --all --help"
+            opts="-h --id --id-prefix --reason --vhost --limit --cursor --at --token-file --cacert --json --watch --columns --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1519,6 +1644,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1549,7 +1689,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__config__subcmd__show)
-            opts="-h --at --token-file --json --watch --columns --help"
+            opts="-h --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1560,6 +1700,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -1590,7 +1745,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__dashboard)
-            opts="-h --at --token-file --json --help"
+            opts="-h --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1601,6 +1756,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -1637,7 +1807,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__definitions__subcmd__export)
-            opts="-h --at --token-file --json --help"
+            opts="-h --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1648,6 +1818,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -1670,7 +1855,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__definitions__subcmd__import)
-            opts="-h --dry-run --at --token-file --json --yes --help"
+            opts="-h --dry-run --at --token-file --cacert --json --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1695,6 +1880,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1703,7 +1903,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__drain)
-            opts="-h --over --at --token-file --json --yes --help"
+            opts="-h --over --at --token-file --cacert --json --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1732,6 +1932,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1740,7 +1955,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__listeners)
-            opts="-h --at --token-file --json --watch --columns --help"
+            opts="-h --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1751,6 +1966,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -1795,7 +2025,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__log__subcmd__level)
-            opts="-h --for --at --token-file --json --help"
+            opts="-h --for --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1824,6 +2054,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1832,7 +2077,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__match)
-            opts="-h --qos --vhost --limit --cursor --at --token-file --json --watch --columns --all --help"
+            opts="-h --qos --vhost --limit --cursor --at --token-file --cacert --json --watch --columns --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1873,6 +2118,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1889,7 +2149,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__metrics)
-            opts="-h --at --token-file --json --watch --help"
+            opts="-h --at --token-file --cacert --json --watch --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1900,6 +2160,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -1926,7 +2201,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__publish)
-            opts="-h --file --qos --retain --vhost --at --token-file --json --help"
+            opts="-h --file --qos --retain --vhost --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1963,6 +2238,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1971,7 +2261,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__reload)
-            opts="-h --at --token-file --json --help"
+            opts="-h --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1982,6 +2272,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2018,7 +2323,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__retained__subcmd__get)
-            opts="-h --vhost --at --token-file --json --watch --columns --help"
+            opts="-h --vhost --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2033,6 +2338,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2063,7 +2383,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__retained__subcmd__ls)
-            opts="-h --prefix --vhost --limit --cursor --at --token-file --json --watch --columns --all --help"
+            opts="-h --prefix --vhost --limit --cursor --at --token-file --cacert --json --watch --columns --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2104,6 +2424,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2120,7 +2455,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__retained__subcmd__rm)
-            opts="-h --vhost --dry-run --at --token-file --json --yes --help"
+            opts="-h --vhost --dry-run --at --token-file --cacert --json --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2135,6 +2470,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2171,7 +2521,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__sessions__subcmd__ls)
-            opts="-h --id --id-prefix --user --vhost --address --state --backlog-min --dropped-min --limit --cursor --connected --at --token-file --json --watch --columns --all --help"
+            opts="-h --id --id-prefix --user --vhost --address --listener --connected-after --state --backlog-min --dropped-min --limit --cursor --connected --at --token-file --cacert --json --watch --columns --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2194,6 +2544,14 @@ _ringmq() {
                     return 0
                     ;;
                 --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listener)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connected-after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2240,12 +2598,27 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2256,7 +2629,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__sessions__subcmd__peek)
-            opts="-h --vhost --limit --at --token-file --json --watch --columns --help"
+            opts="-h --vhost --limit --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2289,6 +2662,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2305,7 +2693,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__sessions__subcmd__purge)
-            opts="-h --vhost --at --token-file --json --yes --help"
+            opts="-h --vhost --at --token-file --cacert --json --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2320,6 +2708,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2342,7 +2745,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__sessions__subcmd__rm)
-            opts="-h --vhost --at --token-file --json --yes --help"
+            opts="-h --vhost --at --token-file --cacert --json --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2357,6 +2760,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2379,7 +2797,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__sessions__subcmd__show)
-            opts="-h --vhost --at --token-file --json --watch --columns --help"
+            opts="-h --vhost --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2408,12 +2826,27 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2424,7 +2857,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__sessions__subcmd__top)
-            opts="-h --by --n --at --token-file --json --watch --columns --help"
+            opts="-h --by --n --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2457,12 +2890,27 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2473,7 +2921,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__status)
-            opts="-h --at --token-file --json --watch --help"
+            opts="-h --at --token-file --cacert --json --watch --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2484,6 +2932,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2510,7 +2973,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__subs)
-            opts="-h --client --filter --vhost --limit --cursor --at --token-file --json --watch --columns --all --help"
+            opts="-h --client --filter --vhost --limit --cursor --at --token-file --cacert --json --watch --columns --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2555,6 +3018,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2571,7 +3049,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__tail)
-            opts="-h --vhost --seconds --payload --at --token-file --json --help"
+            opts="-h --vhost --seconds --payload --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2594,6 +3072,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2692,7 +3185,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__top)
-            opts="-h --by --n --at --token-file --json --watch --columns --help"
+            opts="-h --by --n --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2725,12 +3218,27 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2741,7 +3249,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__trace)
-            opts="-h --help client prefix user address topic"
+            opts="-h --help client prefix user address topic ls end files get rm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2755,7 +3263,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__trace__subcmd__address)
-            opts="-h --vhost --kinds --seconds --payload --pcapng --at --token-file --json --help"
+            opts="-h --vhost --kinds --seconds --payload --pcapng --record --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2781,11 +3289,30 @@ _ringmq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --record)
+                    COMPREPLY=($(compgen -W "json text pcapng" -- "${cur}"))
+                    return 0
+                    ;;
                 --at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2808,7 +3335,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__trace__subcmd__client)
-            opts="-h --vhost --kinds --seconds --payload --pcapng --at --token-file --json --help"
+            opts="-h --vhost --kinds --seconds --payload --pcapng --record --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2832,6 +3359,10 @@ _ringmq() {
                     ;;
                 --pcapng)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
+                    COMPREPLY=($(compgen -W "json text pcapng" -- "${cur}"))
                     return 0
                     ;;
                 --at)
@@ -2853,6 +3384,229 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ringmq__subcmd__ctl__subcmd__trace__subcmd__end)
+            opts="-h --at --token-file --cacert --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ringmq__subcmd__ctl__subcmd__trace__subcmd__files)
+            opts="-h --at --token-file --cacert --json --watch --columns --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=($(compgen -W "name bytes changed_at trace" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ringmq__subcmd__ctl__subcmd__trace__subcmd__get)
+            opts="-h --at --token-file --cacert --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ringmq__subcmd__ctl__subcmd__trace__subcmd__ls)
+            opts="-h --at --token-file --cacert --json --watch --columns --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=($(compgen -W "trace by id id_prefix user address topic vhost kinds payload seconds seconds_left events skipped file" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2861,7 +3615,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix)
-            opts="-h --vhost --kinds --seconds --payload --pcapng --at --token-file --json --help"
+            opts="-h --vhost --kinds --seconds --payload --pcapng --record --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2887,11 +3641,78 @@ _ringmq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --record)
+                    COMPREPLY=($(compgen -W "json text pcapng" -- "${cur}"))
+                    return 0
+                    ;;
                 --at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ringmq__subcmd__ctl__subcmd__trace__subcmd__rm)
+            opts="-h --at --token-file --cacert --json --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2914,7 +3735,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__trace__subcmd__topic)
-            opts="-h --vhost --kinds --seconds --payload --pcapng --at --token-file --json --help"
+            opts="-h --vhost --kinds --seconds --payload --pcapng --record --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2940,11 +3761,30 @@ _ringmq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --record)
+                    COMPREPLY=($(compgen -W "json text pcapng" -- "${cur}"))
+                    return 0
+                    ;;
                 --at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -2967,7 +3807,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__trace__subcmd__user)
-            opts="-h --vhost --kinds --seconds --payload --pcapng --at --token-file --json --help"
+            opts="-h --vhost --kinds --seconds --payload --pcapng --record --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2993,11 +3833,30 @@ _ringmq() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --record)
+                    COMPREPLY=($(compgen -W "json text pcapng" -- "${cur}"))
+                    return 0
+                    ;;
                 --at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -3020,7 +3879,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__undrain)
-            opts="-h --at --token-file --json --help"
+            opts="-h --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3031,6 +3890,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -3067,7 +3941,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__users__subcmd__add)
-            opts="-h --vhost --stdin --at --token-file --json --help"
+            opts="-h --vhost --stdin --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3096,6 +3970,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3104,7 +3993,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__users__subcmd__ls)
-            opts="-h --vhost --limit --cursor --at --token-file --json --watch --columns --help"
+            opts="-h --vhost --limit --cursor --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3141,6 +4030,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --watch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3157,7 +4061,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__users__subcmd__rm)
-            opts="-h --vhost --at --token-file --json --yes --help"
+            opts="-h --vhost --at --token-file --cacert --json --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3186,6 +4090,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3194,7 +4113,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__vhosts)
-            opts="-h --at --token-file --json --watch --help ls add rm limits limit"
+            opts="-h --at --token-file --cacert --json --watch --help ls add rm limits limit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3205,6 +4124,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -3231,7 +4165,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__vhosts__subcmd__add)
-            opts="-h --at --token-file --json --help"
+            opts="-h --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3256,6 +4190,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3264,7 +4213,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__vhosts__subcmd__limit)
-            opts="-h --max-connections --max-sessions --max-retained-bytes --max-queued-bytes --publish-rate --at --token-file --json --help"
+            opts="-h --max-connections --max-sessions --max-retained-bytes --max-queued-bytes --publish-rate --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3309,6 +4258,21 @@ _ringmq() {
                     fi
                     return 0
                     ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3317,7 +4281,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__vhosts__subcmd__limits)
-            opts="-h --at --token-file --json --watch --columns --help"
+            opts="-h --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3328,6 +4292,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -3358,7 +4337,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__vhosts__subcmd__ls)
-            opts="-h --at --token-file --json --watch --columns --help"
+            opts="-h --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3369,6 +4348,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -3399,7 +4393,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__vhosts__subcmd__rm)
-            opts="-h --at --token-file --json --yes --help"
+            opts="-h --at --token-file --cacert --json --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3410,6 +4404,21 @@ _ringmq() {
                     return 0
                     ;;
                 --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -3485,12 +4494,16 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__passwd)
-            opts="-h --stdin --delete --help"
+            opts="-h --stdin --scram --iterations --delete --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --iterations)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ringmq_global_optspecs
-    string join \n listen= unix-mode= unix-owner= proxy-trust= user= ws-path= ws-origin= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= topic-alias-max= keep-alive-max= check-payload-format= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= session-limit= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= http-cert= http-key= http-host= sys-interval= watch-session= log= log-format= log-connections= config= h/help V/version
+    string join \n listen= unix-mode= unix-owner= proxy-trust= user= ws-path= ws-origin= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= gather-max= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= topic-alias-max= keep-alive-max= check-payload-format= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= http-cert= http-key= http-host= sys-interval= watch-session= log= log-format= log-connections= config= h/help V/version
 end
 
 function __fish_ringmq_needs_command
@@ -57,6 +57,7 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -l max-connections -d 'Clien
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-packet-size -d 'Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-outgoing-bytes -d 'Bytes of output that the broker holds for one client that reads too slowly' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l qos0-patience -d 'How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0: no time' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l gather-max -d 'How much longer a shard may sleep when messages come so often that it then handles several at once; 0: never longer' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not yet acknowledged' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); further connections are closed. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l address-connects-per-second -d 'Connections that one address may open in a second; further ones are closed. 0: no limit' -r
@@ -111,7 +112,9 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "data" -d 'Change the 
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "ctl" -d 'Send a request to a running broker'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "check" -d 'Read everything that a start would read, report what is wrong, and change nothing'
 complete -c ringmq -n "__fish_ringmq_needs_command" -f -a "config" -d 'Show the configuration'
+complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l iterations -d 'How often SCRAM hashes the password. Each client does so whenever it connects' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l stdin -d 'Read the password from standard input, up to the end of the line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l scram -d 'Write keys for SCRAM, which MQTT 5 clients can authenticate with'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -l delete -d 'Delete the user'
 complete -c ringmq -n "__fish_ringmq_using_subcommand passwd" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand reload" -l data-dir -d 'Data directory' -r -f -a "(__fish_complete_directories)"
@@ -136,35 +139,36 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subc
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Skip damaged data, and report how much was skipped'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "status" -d 'Show a summary of the metrics'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "top" -d 'Show rates, and the largest sessions'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "tail" -d 'Show messages that match a filter, as they are published'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "dashboard" -d 'Print the address of the page, and a code to sign in'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "metrics" -d 'List metrics, times with their percentiles'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "check" -d 'Tell Nagios whether the broker is well'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "closed" -d 'List the connections that ended last, with reasons'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "subs" -d 'List subscriptions'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "match" -d 'List the sessions that would get a message, and those that would not, with reasons'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "can" -d 'Show whether a client may publish or subscribe, and which rule decides'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "publish" -d 'Publish a message'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "reload" -d 'Make the broker read its configuration and files again'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "drain" -d 'Refuse new clients, and disconnect the others gradually'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "undrain" -d 'Accept new clients again'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "listeners" -d 'List the listeners'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "certs" -d 'List certificates and their validity'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "trace" -d 'Show what happens to clients or messages, while it happens'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "clients" -d 'List, show or disconnect clients that are connected'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "sessions" -d 'List, rank, show, empty or delete sessions, of connected and absent clients'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "retained" -d 'List, show or clear retained messages'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "config" -d 'Show the settings of a running broker'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "log" -d 'Change what a broker logs'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "users" -d 'List, add or delete users'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "vhosts" -d 'List, create, delete or limit vhosts'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "definitions" -d 'Export or import users, rules and limits of all vhosts'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top tail dashboard metrics check closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "token" -d 'List, add or remove tokens of a file'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "status" -d 'Show a summary of the metrics'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "top" -d 'Show rates, and the largest sessions'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "dashboard" -d 'Print the address of the page, and a code to sign in'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "metrics" -d 'List metrics, times with their percentiles'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "check" -d 'Tell Nagios whether the broker is well'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "tail" -d 'Show messages that match a filter, as they are published'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "closed" -d 'List the connections that ended last, with reasons'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "subs" -d 'List subscriptions'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "match" -d 'List the sessions that would get a message, and those that would not, with reasons'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "can" -d 'Show whether a client may publish or subscribe, and which rule decides'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "publish" -d 'Publish a message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "reload" -d 'Make the broker read its configuration and files again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "drain" -d 'Refuse new clients, and disconnect the others gradually'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "undrain" -d 'Accept new clients again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "listeners" -d 'List the listeners'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "certs" -d 'List certificates and their validity'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "trace" -d 'Show what happens to clients or messages, while it happens'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "clients" -d 'List, show or disconnect clients that are connected'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "sessions" -d 'List, rank, show, empty or delete sessions, of connected and absent clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "retained" -d 'List, show or clear retained messages'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "config" -d 'Show the settings of a running broker'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "log" -d 'Change what a broker logs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "users" -d 'List, add or delete users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "vhosts" -d 'List, create, delete or limit vhosts'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "definitions" -d 'Export or import users, rules and limits of all vhosts'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions retained config log users vhosts definitions token" -f -a "token" -d 'List, add or remove tokens of a file'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
@@ -174,8 +178,9 @@ dropped\t''
 inflight\t''
 outgoing\t''"
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l n -d 'Sessions [default: 10]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
 vhost\t''
@@ -192,6 +197,10 @@ dropped\t''
 withheld\t''
 absent_seconds\t''
 address\t''
+listener\t''
+connected_at\t''
+received.bytes\t''
+sent.bytes\t''
 protocol\t''
 transport\t''
 keep_alive\t''
@@ -204,37 +213,42 @@ connected_seconds\t''
 silent_seconds\t''"
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l vhost -d 'Name of a vhost [default: all]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l seconds -d 'End after so many seconds [default: 600]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l payload -d 'Bytes of each payload to show [default: 64, and 4096 for tail]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l token-file -d 'File with the token' -r -F
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l json -d 'Print the broker\'s objects as JSON, one a line'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from dashboard" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from dashboard" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from dashboard" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from dashboard" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from dashboard" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from dashboard" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from metrics" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l warning -d 'disk: warn below; drops, lag: warn above [default: 10, 0, 60]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l critical -d 'The same for critical [default: none, 1000, 600]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l over -d 'Time for which drops are counted [default: 1s]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l vhost -d 'Name of a vhost [default: all]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l seconds -d 'End after so many seconds [default: 600]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l payload -d 'Bytes of each payload to show [default: 64, and 4096 for tail]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l id -d 'Exactly this client id' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l id-prefix -d 'Beginning of the client id' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l reason -d 'Reason of the end, as in keep_alive' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l vhost -d 'Name of a vhost' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l cursor -d 'Where an earlier list ended' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from closed" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
 vhost\t''
@@ -256,8 +270,9 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l vhost -d 'Name of a vhost' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l cursor -d 'Where an earlier list ended' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from subs" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
 vhost\t''
@@ -275,8 +290,9 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l vhost -d 'Name of the vhost [default: /]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l limit -d 'Rows [default: 100]; with --all the rows of each request' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l cursor -d 'Where an earlier list ended' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from match" -l columns -d 'Fields to show, with commas between' -r -f -a "id\t''
 vhost\t''
@@ -299,8 +315,9 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l user -d 'User of the client [default: none]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l client-id -d 'Client id, case sensitive' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l vhost -d 'Name of the vhost [default: /]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from can" -l columns -d 'Fields to show, with commas between' -r -f -a "allowed\t''
 basis\t''
@@ -312,27 +329,32 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l file -d 'File with the payload; - is standard input' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l qos -d 'Quality [default: 0]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l vhost -d 'Name of the vhost [default: /]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l retain -d 'Make it the topic\'s retained message'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from reload" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l over -d 'Time until the last one is disconnected [default: 60s]' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -l yes -d 'Do it without asking back'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from drain" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l columns -d 'Fields to show, with commas between' -r -f -a "at\t''
 tls\t''
@@ -340,8 +362,9 @@ proxy\t''
 local\t''"
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from certs" -l columns -d 'Fields to show, with commas between' -r -f -a "flag\t''
 file\t''
@@ -357,6 +380,11 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "user" -d 'Trace the clients of a user'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "address" -d 'Trace clients from an address or a range'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "topic" -d 'Trace messages of a topic'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "ls" -d 'List the traces that run'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "end" -d 'End a trace that runs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "files" -d 'List the files that traces have written with --record'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "get" -d 'Print a file of a trace'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from trace" -f -a "rm" -d 'Delete a file of a trace'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "ls" -d 'List connected clients'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "show" -d 'Show one connected client'
@@ -380,8 +408,9 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from users" -f -a "ls" -d 'List the users of a vhost'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from users" -f -a "add" -d 'Add a user, or set another password'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from users" -f -a "rm" -d 'Delete a user, and disconnect its clients'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l at -d 'Where the broker answers operators: http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from vhosts" -s h -l help -d 'Print help'
@@ -430,6 +459,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-connections 
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-packet-size -d 'Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-outgoing-bytes -d 'Bytes of output that the broker holds for one client that reads too slowly' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l qos0-patience -d 'How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0: no time' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l gather-max -d 'How much longer a shard may sleep when messages come so often that it then handles several at once; 0: never longer' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not yet acknowledged' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); further connections are closed. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connects-per-second -d 'Connections that one address may open in a second; further ones are closed. 0: no limit' -r
@@ -511,6 +541,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_su
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-packet-size -d 'Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-outgoing-bytes -d 'Bytes of output that the broker holds for one client that reads too slowly' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l qos0-patience -d 'How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0: no time' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l gather-max -d 'How much longer a shard may sleep when messages come so often that it then handles several at once; 0: never longer' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not yet acknowledged' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); further connections are closed. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connects-per-second -d 'Connections that one address may open in a second; further ones are closed. 0: no limit' -r

@@ -48,6 +48,7 @@ none\:"None; the user name is that of CONNECT"))' \
 '--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
 '--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
 '--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
+'--gather-max=[How much longer a shard may sleep when messages come so often that it then handles several at once; 0\: never longer]:DURATION:_default' \
 '--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
 '--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
 '--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
@@ -107,8 +108,10 @@ off\:"No"))' \
         case $line[1] in
             (passwd)
 _arguments "${_arguments_options[@]}" : \
+'--iterations=[How often SCRAM hashes the password. Each client does so whenever it connects]:N:_default' \
 '--stdin[Read the password from standard input, up to the end of the line]' \
-'(--stdin)--delete[Delete the user]' \
+'--scram[Write keys for SCRAM, which MQTT 5 clients can authenticate with]' \
+'(--stdin --scram)--delete[Delete the user]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':file -- The password file; created if it is missing:_files' \
@@ -234,8 +237,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (status)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -246,32 +250,21 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing)' \
 '--n=[Sessions \[default\: 10\]]:N:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-&& ret=0
-;;
-(tail)
-_arguments "${_arguments_options[@]}" : \
-'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
-'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
-'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
-'--token-file=[File with the token]:FILE:_files' \
-'--json[Print the broker'\''s objects as JSON, one a line]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':topic -- Topic filter, as in plant/+/temperature:_default' \
 && ret=0
 ;;
 (dashboard)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -279,8 +272,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (metrics)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -293,12 +287,27 @@ _arguments "${_arguments_options[@]}" : \
 '--warning=[disk\: warn below; drops, lag\: warn above \[default\: 10, 0, 60\]]:N:_default' \
 '--critical=[The same for critical \[default\: none, 1000, 600\]]:N:_default' \
 '--over=[Time for which drops are counted \[default\: 1s\]]:DURATION:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':name -- The check to run:(alive disk drops lag ready reload)' \
+&& ret=0
+;;
+(tail)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
+'--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':topic -- Topic filter, as in plant/+/temperature:_default' \
 && ret=0
 ;;
 (closed)
@@ -309,8 +318,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(id vhost user address reason says ago_seconds connected_seconds received.bytes sent.bytes shard names_cut)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -326,8 +336,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(id vhost user filter qos clean connected suspended shard)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -342,8 +353,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(id vhost user filter granted qos connected gets why shard rule.allowed rule.basis rule.says rule.file rule.line)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -358,8 +370,9 @@ _arguments "${_arguments_options[@]}" : \
 '--user=[User of the client \[default\: none\]]:NAME:_default' \
 '--client-id=[Client id, case sensitive]:ID:_default' \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(allowed basis says file line)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -374,8 +387,9 @@ _arguments "${_arguments_options[@]}" : \
 '--file=[File with the payload; - is standard input]:FILE:_default' \
 '--qos=[Quality \[default\: 0\]]:QOS:_default' \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--retain[Make it the topic'\''s retained message]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -386,8 +400,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (reload)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -396,8 +411,9 @@ _arguments "${_arguments_options[@]}" : \
 (drain)
 _arguments "${_arguments_options[@]}" : \
 '--over=[Time until the last one is disconnected \[default\: 60s\]]:DURATION:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -406,8 +422,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (undrain)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -415,8 +432,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (listeners)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(at tls proxy local)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -426,8 +444,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (certs)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(flag file subject not_before not_after days_left)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -456,8 +475,10 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -471,8 +492,10 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -486,8 +509,10 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -501,8 +526,10 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -516,12 +543,72 @@ _arguments "${_arguments_options[@]}" : \
 '--seconds=[End after so many seconds \[default\: 600\]]:N:_default' \
 '--payload=[Bytes of each payload to show \[default\: 64, and 4096 for tail\]]:BYTES:_default' \
 '--pcapng=[Write packets into a file for Wireshark; - is standard output]:FILE:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--record=[Write into a file of the broker'\''s data directory instead, and return at once]:FORM:(json text pcapng)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':topic -- Topic filter, as in plant/+/temperature:_default' \
+&& ret=0
+;;
+(ls)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(trace by id id_prefix user address topic vhost kinds payload seconds seconds_left events skipped file)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':id -- The trace, as it is listed:_default' \
+&& ret=0
+;;
+(files)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(name bytes changed_at trace)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(get)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name of the file:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Name of the file:_default' \
 && ret=0
 ;;
         esac
@@ -549,15 +636,18 @@ _arguments "${_arguments_options[@]}" : \
 '--user=[User that the session belongs to]:NAME:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--address=[Address of the client, or a range of addresses, as in 10.0.0.0/8]:RANGE:_default' \
+'--listener=[Listener that the client came in through, as listeners tells it]:LISTENER:_default' \
+'--connected-after=[Connected since this time, as in 2026-11-29T21\:40\:00Z]:TIME:_default' \
 '--state=[State of its output\: publishers wait for a full one, QoS 0 messages to a slow one are dropped]:STATE:(ok full slow)' \
 '--backlog-min=[Messages that wait for it, at least]:N:_default' \
 '--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
 '-h[Print help]' \
@@ -567,10 +657,11 @@ _arguments "${_arguments_options[@]}" : \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -582,8 +673,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--session=[What happens to its session \[default\: keep\]]:WHAT:(keep delete)' \
 '--will=[What happens to its will \[default\: publish\]]:WHAT:(publish discard)' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -616,16 +708,19 @@ _arguments "${_arguments_options[@]}" : \
 '--user=[User that the session belongs to]:NAME:_default' \
 '--vhost=[Name of a vhost]:NAME:_default' \
 '--address=[Address of the client, or a range of addresses, as in 10.0.0.0/8]:RANGE:_default' \
+'--listener=[Listener that the client came in through, as listeners tells it]:LISTENER:_default' \
+'--connected-after=[Connected since this time, as in 2026-11-29T21\:40\:00Z]:TIME:_default' \
 '--state=[State of its output\: publishers wait for a full one, QoS 0 messages to a slow one are dropped]:STATE:(ok full slow)' \
 '--backlog-min=[Messages that wait for it, at least]:N:_default' \
 '--dropped-min=[Messages that were dropped for it, at least]:N:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
 '--connected=[Whether its client is connected]:BOOL:(true false)' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
 '-h[Print help]' \
@@ -636,10 +731,11 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing)' \
 '--n=[Sessions \[default\: 10\]]:N:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -648,10 +744,11 @@ _arguments "${_arguments_options[@]}" : \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -661,8 +758,9 @@ _arguments "${_arguments_options[@]}" : \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -674,8 +772,9 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Messages \[default\: 20\]]:N:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(number state topic qos retain age_seconds payload_bytes payload payload_base64 payload_cut)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -687,8 +786,9 @@ _arguments "${_arguments_options[@]}" : \
 (purge)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -720,8 +820,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(topic bytes shard)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -733,8 +834,9 @@ _arguments "${_arguments_options[@]}" : \
 (get)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(topic qos age_seconds payload_bytes payload payload_base64 payload_cut retain shard)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -746,8 +848,9 @@ _arguments "${_arguments_options[@]}" : \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--dry-run[Only count them]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
@@ -776,8 +879,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (show)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(name values default origin variable file line takes reload)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -806,8 +910,9 @@ _arguments "${_arguments_options[@]}" : \
             (level)
 _arguments "${_arguments_options[@]}" : \
 '--for=[Time until the configured level applies again, as in 10m]:DURATION:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -837,8 +942,9 @@ _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
 '--limit=[Rows \[default\: 100\]]:N:_default' \
 '--cursor=[Where an earlier list ended]:CURSOR:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(vhost name)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -849,8 +955,9 @@ _arguments "${_arguments_options[@]}" : \
 (add)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--stdin[Read the password from standard input]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -861,8 +968,9 @@ _arguments "${_arguments_options[@]}" : \
 (rm)
 _arguments "${_arguments_options[@]}" : \
 '--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -876,8 +984,9 @@ esac
 ;;
 (vhosts)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
@@ -894,8 +1003,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (ls)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(name number has_folder limits)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -905,8 +1015,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (add)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -915,8 +1026,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (rm)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
 '-h[Print help]' \
@@ -926,8 +1038,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (limits)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
 '--columns=[Fields to show, with commas between]:FIELDS:(max_connections max_sessions max_retained_bytes max_queued_bytes publish_rate)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
@@ -943,8 +1056,9 @@ _arguments "${_arguments_options[@]}" : \
 '--max-retained-bytes=[Bytes of retained messages]:N:_default' \
 '--max-queued-bytes=[Bytes that wait in sessions]:N:_default' \
 '--publish-rate=[PUBLISHes a second]:N:_default' \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -971,8 +1085,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (export)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -980,8 +1095,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (import)
 _arguments "${_arguments_options[@]}" : \
-'--at=[Where the broker answers operators\: http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--dry-run[Only check whether the import would succeed]' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--yes[Do it without asking back]' \
@@ -1076,6 +1192,7 @@ none\:"None; the user name is that of CONNECT"))' \
 '--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
 '--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
 '--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
+'--gather-max=[How much longer a shard may sleep when messages come so often that it then handles several at once; 0\: never longer]:DURATION:_default' \
 '--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
 '--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
 '--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
@@ -1174,6 +1291,7 @@ none\:"None; the user name is that of CONNECT"))' \
 '--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
 '--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
 '--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
+'--gather-max=[How much longer a shard may sleep when messages come so often that it then handles several at once; 0\: never longer]:DURATION:_default' \
 '--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
 '--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
 '--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
@@ -1269,10 +1387,10 @@ _ringmq__subcmd__ctl_commands() {
     local commands; commands=(
 'status:Show a summary of the metrics' \
 'top:Show rates, and the largest sessions' \
-'tail:Show messages that match a filter, as they are published' \
 'dashboard:Print the address of the page, and a code to sign in' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
+'tail:Show messages that match a filter, as they are published' \
 'closed:List the connections that ended last, with reasons' \
 'subs:List subscriptions' \
 'match:List the sessions that would get a message, and those that would not, with reasons' \
@@ -1535,6 +1653,11 @@ _ringmq__subcmd__ctl__subcmd__trace_commands() {
 'user:Trace the clients of a user' \
 'address:Trace clients from an address or a range' \
 'topic:Trace messages of a topic' \
+'ls:List the traces that run' \
+'end:End a trace that runs' \
+'files:List the files that traces have written with --record' \
+'get:Print a file of a trace' \
+'rm:Delete a file of a trace' \
     )
     _describe -t commands 'ringmq ctl trace commands' commands "$@"
 }
@@ -1548,10 +1671,35 @@ _ringmq__subcmd__ctl__subcmd__trace__subcmd__client_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl trace client commands' commands "$@"
 }
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__end_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace end commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__files_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__files_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace files commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__get_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__get_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace get commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__ls_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace ls commands' commands "$@"
+}
 (( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__trace__subcmd__prefix_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl trace prefix commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__rm_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__trace__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl trace rm commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__trace__subcmd__topic_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__trace__subcmd__topic_commands() {

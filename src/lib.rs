@@ -198,6 +198,14 @@
 //! every interval, while a shard says that it has a subscriber, and hands them to such shards. They
 //! are in no log (`broker::system`).
 //!
+//! # Many devices, few messages each
+//!
+//! A shard's sleep and wake cost more than a small message, so a message costs most when the shard
+//! sleeps before each. A shard that is about to sleep while messages come often pauses first, for
+//! `--gather-max` at most: what completes meanwhile wakes nobody and is handled in one turn (see
+//! `reactor::gathering`). Ends of sends that nobody waits for end no sleep at all: they come with
+//! what does ([`ring`]).
+//!
 //! # When it is too much
 //!
 //! What an address may have is settled when a link is accepted, or when the PROXY header that it

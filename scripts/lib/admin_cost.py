@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -34,12 +35,12 @@ class Door(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
 
-    def get(self, path):
-        self.request("GET", path)
+    def get(self, path, method="GET"):
+        self.request(method, path)
         answer = self.getresponse()
         body = answer.read()
         if answer.status != 200:
-            raise SystemExit(f"!! GET {path}: {answer.status} {body[:200]!r}")
+            raise SystemExit(f"!! {method} {path}: {answer.status} {body[:200]!r}")
         return body
 
 
@@ -57,7 +58,9 @@ class Broker:
             self.process = subprocess.Popen(
                 on_core(core, command), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         begun = time.monotonic()
-        while not (found := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())):
+        answers = "none" in flags or "answering operators on"
+        while not (found := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())) or \
+                not (answers is True or answers in log.read_text()):
             if self.process.poll() is not None or time.monotonic() - begun > PATIENCE_S:
                 raise SystemExit(f"!! the broker does not listen:\n{log.read_text()}")
             time.sleep(0.05)
@@ -129,13 +132,15 @@ def bench(broker, *flags, core=None):
 
 
 class Asker:
-    """Asks some paths each second, and reads answers without end, until it is left."""
+    """Asks some paths each second, traces a client for a second again and again, and reads answers
+    without end, until it is left."""
 
-    def __init__(self, broker, asks, streams):
-        self.over, self.answers = threading.Event(), 0
+    def __init__(self, broker, asks, streams, traced=None):
+        self.over, self.answers, self.events = threading.Event(), 0, 0
         work = [(self.ask, asks)] + [(self.read, [path]) for path in streams]
-        self.threads = [threading.Thread(target=run, args=(broker.door(), paths))
-                        for run, paths in work]
+        work += [(self.trace, traced)] if traced else []
+        self.threads = [threading.Thread(target=run, args=(broker.door(), of))
+                        for run, of in work]
 
     def __enter__(self):
         for thread in self.threads:
@@ -154,14 +159,22 @@ class Asker:
                 self.answers += 1
             self.over.wait(1)
 
+    def trace(self, door, client):
+        client = urllib.parse.quote(client)
+        while not self.over.is_set():
+            trace = json.loads(door.get(f"/api/v1/traces?id={client}&seconds=1", "POST"))["trace"]
+            told = door.get(f"/api/v1/trace/stream?id={trace}&format=text&end=true")
+            self.events += told.count(b"\n")
+
     def read(self, door, paths):
         door.request("GET", paths[0])
         answer = door.getresponse()
-        answer.fp.raw._sock.settimeout(0.5)
+        if answer.status != 200:
+            raise SystemExit(f"!! GET {paths[0]}: {answer.status}")
+        # What is in it does not matter here, nor how it is framed.
         while not self.over.is_set():
-            with contextlib.suppress(TimeoutError):
-                if not answer.read1(65536):
-                    raise SystemExit(f"!! GET {paths[0]} has ended: {answer.status}")
+            if select.select([door.sock], [], [], 0.5)[0] and not door.sock.recv(65536):
+                raise SystemExit(f"!! GET {paths[0]} has ended")
 
 
 def in_turn(pairs, run):
@@ -202,13 +215,17 @@ def cost(options):
     rows = [("case", "pair", "out/s", "asked", "ratio", "us/msg", "asked", "ratio", "p99 us",
              "asked")]
     for name, flags in CASES:
-        rates, cpus = [], []
+        rates, cpus, events = [], [], []
 
         def run(asked, flags=flags):
             with Broker(1, core=cores[0]) as broker:
-                asker = Asker(broker, options.ask, options.stream)
+                asker = Asker(broker, options.ask, options.stream, options.trace)
                 with asker if asked else contextlib.nullcontext():
-                    return bench(broker, *flags, "--duration", options.duration, core=cores[1])
+                    found = bench(broker, *flags, "--client-prefix", "cost-",
+                                  "--duration", options.duration, core=cores[1])
+                if asked and options.trace:
+                    events.append(asker.events)
+                return found
 
         for pair, (plain, asked) in enumerate(in_turn(options.pairs, run)):
             rate = [it["delivered_per_s"] for it in (plain, asked)]
@@ -220,7 +237,11 @@ def cost(options):
                          f"{cpu[0]:.3f}", f"{cpu[1]:.3f}", f"{cpus[-1]:.3f}",
                          f"{p99[0]:.0f}", f"{p99[1]:.0f}"))
         rows.append((f"  all: messages {spread(rates)}, CPU {spread(cpus)}",) + ("",) * 9)
-    asked = " ".join(options.ask + [f"{path} (stream)" for path in options.stream])
+        if events:
+            rows.append((f"  events traced in each run: {min(events)} to {max(events)}",) +
+                        ("",) * 9)
+    asked = " ".join(options.ask + [f"{path} (stream)" for path in options.stream] +
+                     ([f"a trace of {options.trace}"] if options.trace else []))
     table(f"cost of {asked} each second, against none", rows)
     os.sched_setaffinity(0, range(os.cpu_count()))
 
@@ -298,7 +319,32 @@ def listing(options):
             cells = [f"{it[f'ack_latency_us_{part}']:.0f}" for part in ("p50", "p999", "max")
                      for it in (plain, listed)]
             rows.append((pair + 1, listings[-1], *cells))
+        steps = metric(broker, "ask_step_duration_seconds")
     table(f"PUBACKs at 2000 a second while {options.clients} clients are listed", rows)
+    table("one step of a shard for it, by the clock, time of other processes included",
+          [("steps", "mean us", "p50 us", "p99 us", "p99.9 us"),
+           (steps["count"], f"{steps['sum'] / max(1, steps['count']) * 1e6:.1f}",
+            *(f"{steps[name] * 1e6:.0f}" for name in ("p50", "p99", "p999")))])
+
+
+def metric(broker, name):
+    return json.loads(broker.door().get("/api/v1/overview"))["metrics"][name]
+
+
+# What a browser asks for at each page, once it has the files.
+PAGE_ASKS = ["/whoami", "/openapi.json", "/overview", "/clients", "/sessions", "/closed",
+             "/top?by=backlog_bytes&n=50", "/retained", "/subscriptions", "/traces", "/log",
+             "/config", "/listeners", "/certificates", "/vhosts", "/match?topic=a", "/trace/files"]
+
+
+def open_page(door):
+    """Loads the page as a browser does, and all that it asks for."""
+    paths = re.findall(r'(?:src|href)="(/page/[^"]+)"', door.get("/").decode())
+    for path in paths:
+        found = re.findall(r'from "\./([^"]+)"', door.get(path).decode())
+        paths.extend(new for name in found if (new := f"/page/{name}") not in paths)
+    for path in PAGE_ASKS:
+        door.get(f"/api/v1{path}")
 
 
 def memory(options):
@@ -306,17 +352,20 @@ def memory(options):
     silent = ["--http-listen", "none", "--sys-interval", "0"]
     for name, flags in [("without", silent), ("with", [])]:
         with Broker(2, flags) as broker, broker.crowd(options.clients):
-            if name == "with":
-                door = broker.door()
-                for _ in range(5):
-                    for path in ["/metrics", "/metrics/sessions", "/api/v1/overview"]:
-                        door.get(path)
-                    list_all(door)
-                    time.sleep(REUSE_S)
-            found[name] = broker.resident_bytes()
+            live = Asker(broker, ["/metrics"], ["/api/v1/live"])
+            with live if name == "with" else contextlib.nullcontext():
+                if name == "with":
+                    door = broker.door()
+                    for _ in range(5):
+                        open_page(door)
+                        for path in ["/metrics/vhosts", "/metrics/sessions"]:
+                            door.get(path)
+                        list_all(door)
+                        time.sleep(REUSE_S)
+                found[name] = broker.resident_bytes()
     mib = {name: value / 2**20 for name, value in found.items()}
     rows = [("broker", "MiB"), ("without the admin thread", f"{mib['without']:.2f}"),
-            ("with it, all asked", f"{mib['with']:.2f}"),
+            ("with it, all asked, page open", f"{mib['with']:.2f}"),
             ("difference", f"{mib['with'] - mib['without']:.2f}")]
     table(f"memory with {options.clients} clients (RssAnon)", rows)
 
@@ -357,8 +406,11 @@ for flag in ["pairs", "clients", "shards", "scrapes"]:
 parser.add_argument("--duration", type=float)
 parser.add_argument("--ask", action="append", default=[])
 parser.add_argument("--stream", action="append", default=[])
+parser.add_argument("--trace")
 given = parser.parse_args()
-given.ask = given.ask or ([] if given.stream else ["/metrics"])
+if not given.ask and not given.stream:
+    given.ask, given.stream = ["/metrics"], ["/api/v1/live"]
+    given.trace = given.trace or "cost-p0"
 BINARIES = given.binaries
 print(f"{os.uname().sysname} {os.uname().release}, {os.cpu_count()} cores")
 for part, measure in PARTS.items():

@@ -10,7 +10,7 @@ use compact_str::CompactString;
 use foldhash::fast::FixedState;
 
 use crate::limits;
-use crate::mqtt::{ConnectReturn, TopicFilter, TopicName, Version};
+use crate::mqtt::{ConnectReturn, SharedFilter, TopicFilter, TopicName, Version};
 
 use super::acl::{Access, Acl};
 use super::decision::{Basis, Decision};
@@ -18,7 +18,10 @@ use super::error::LoadError;
 use super::identity::Identity;
 use super::limits_file::VhostLimits;
 use super::load::{self, Sources};
+use super::passwords::ScramUsers;
 use super::question::Question;
+use super::scram::Mechanism;
+use super::scram_decoys::ScramDecoys;
 use super::secret::Secret;
 use super::vhost::{ROOT, Vhost};
 
@@ -37,6 +40,7 @@ pub struct Policy {
     has_users: bool,
     /// The secret that a password for an unknown vhost is checked against.
     decoy: Option<Arc<Secret>>,
+    scram: ScramDecoys,
 }
 
 /// The client that a decision is about.
@@ -154,6 +158,7 @@ impl Policy {
         Self {
             has_users: vhosts.iter().any(|vhost| vhost.users.is_some()),
             decoy: largest.and_then(|users| users.decoy().cloned()),
+            scram: ScramDecoys::of(&vhosts.iter().filter_map(|vhost| vhost.users.as_ref())),
             vhosts,
             by_name,
             by_number,
@@ -236,6 +241,33 @@ impl Policy {
         }
     }
 
+    /// Whether there are users that may authenticate by a mechanism of SCRAM.
+    pub const fn offers(&self, mechanism: Mechanism) -> bool {
+        self.scram.offers(mechanism)
+    }
+
+    /// Who a login names, the keys that its proof is checked against, and whether they are its own;
+    /// otherwise they are a decoy, the same each time.
+    pub(super) fn scram_secret(
+        &self,
+        mechanism: Mechanism,
+        login: &str,
+    ) -> (Identity, Arc<Secret>, bool) {
+        let Login { vhost, user } = self.login(Some(login));
+        let found = vhost.and_then(|number| self.vhost(number));
+        let users = found.and_then(|vhost| vhost.users.as_ref()).map(|it| it.scram(mechanism));
+        let identity = Identity {
+            vhost: vhost.unwrap_or(u16::MAX),
+            user: user.map(CompactString::from),
+            certified: false,
+        };
+        let secret = user.and_then(|user| users?.get(user)).cloned();
+        let known = secret.is_some();
+        let usual = users.and_then(ScramUsers::usual);
+        let decoy = || self.scram.decoy(mechanism, usual, &identity);
+        (identity.clone(), secret.unwrap_or_else(decoy), known)
+    }
+
     /// The limits of a vhost.
     pub fn limits(&self, vhost: u16) -> &VhostLimits {
         self.vhost(vhost).map_or(&VhostLimits::NONE, |vhost| &vhost.limits)
@@ -273,9 +305,24 @@ impl Policy {
     /// delivered, since [`Self::may_receive`] is called for each message.
     ///
     /// Exact, and so takes time with the number of rules; not to be asked for each message.
+    ///
+    /// Of a shared subscription the client must be allowed every topic: a message that it was given
+    /// goes to no other member.
     pub fn may_subscribe(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> bool {
+        if let Some(shared) = SharedFilter::parse(filter) {
+            return shared.is_ok_and(|shared| self.may_share(client, shared.filter()));
+        }
         self.vhost(client.vhost).is_some_and(|vhost| match &vhost.acl {
             Some(acl) => acl.reaches(client.user, client.client_id, filter),
+            None => true,
+        })
+    }
+
+    /// Whether the client may be sent every message that the filter matches, as a member of a
+    /// consumer group must. Takes time with the number of rules, as [`Self::may_subscribe`].
+    fn may_share(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> bool {
+        self.vhost(client.vhost).is_some_and(|vhost| match &vhost.acl {
+            Some(acl) => acl.covers(client.user, client.client_id, filter),
             None => true,
         })
     }
@@ -292,7 +339,20 @@ impl Policy {
 
     /// The same as [`Self::may_subscribe`], and why.
     pub fn explain_subscribe(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> Decision {
-        self.explain(client, |acl| acl.explain_filter(client.user, client.client_id, filter))
+        match SharedFilter::parse(filter) {
+            None => self
+                .explain(client, |acl| acl.explain_filter(client.user, client.client_id, filter)),
+            Some(Err(_)) => Decision { is_allowed: false, basis: Basis::Nothing },
+            Some(Ok(shared)) => self.explain(client, |acl| {
+                let inner = shared.filter();
+                let decision = acl.explain_filter(client.user, client.client_id, inner);
+                let is_covered = acl.covers(client.user, client.client_id, inner);
+                if decision.is_allowed && !is_covered {
+                    return Decision { is_allowed: false, basis: Basis::Nothing };
+                }
+                decision
+            }),
+        }
     }
 
     fn explain(&self, client: &Client<'_>, ask: impl FnOnce(&Acl) -> Decision) -> Decision {
@@ -332,15 +392,12 @@ impl Policy {
             // No user has a password, so the time of a check reveals no user.
             return Verdict::Refused(Refusal::BadUserNameOrPassword);
         };
-        Verdict::Verify(Question {
-            identity: Identity {
-                vhost: vhost.map_or(u16::MAX, |vhost| vhost.number),
-                user: Some(user.into()),
-                certified: false,
-            },
-            password: password.into(),
-            secret: Arc::clone(checked),
-            known: secret.is_some(),
-        })
+        let identity = Identity {
+            vhost: vhost.map_or(u16::MAX, |vhost| vhost.number),
+            user: Some(user.into()),
+            certified: false,
+        };
+        let (checked, known) = (Arc::clone(checked), secret.is_some());
+        Verdict::Verify(Question::of_password(identity, password, checked, known))
     }
 }

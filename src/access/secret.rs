@@ -8,6 +8,7 @@
 //! | `$argon2id$v=19$m=…,t=…,p=…$SALT$HASH` | Argon2id, base64 unpadded | `ringmq passwd` |
 //! | `$2a$COST$…`, `$2b$…`, `$2y$…` | bcrypt of the first 72 bytes | many |
 //! | `$sha256$BASE64`, `$sha512$…` | 4 bytes of salt, SHA-2 of salt, password | RabbitMQ, LavinMQ |
+//! | `SCRAM-SHA-256$…`, `SCRAM-SHA-512$…` | see [`super::scram`] | `ringmq passwd --scram` |
 
 use std::fmt;
 
@@ -19,6 +20,8 @@ use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
 use crate::limits;
+
+use super::scram::{self, Mechanism, NotPrepared, Proof};
 
 /// How bcrypt writes bytes.
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
@@ -52,6 +55,8 @@ pub(super) enum Method {
     Bcrypt { cost: u32 },
     /// Argon2id.
     Argon2id { memory_kib: u32, passes: u32, lanes: u32, version: u32 },
+    /// SCRAM: the hash is `StoredKey` and `ServerKey`.
+    Scram { mechanism: Mechanism, iterations: u32 },
 }
 
 /// The text is no stored password, or one that would cost too much; says which.
@@ -66,6 +71,12 @@ impl fmt::Display for InvalidSecret {
 
 impl std::error::Error for InvalidSecret {}
 
+impl InvalidSecret {
+    pub(super) fn twice() -> Self {
+        invalid("has two hashes of one kind; a user has one, and one for each mechanism of SCRAM")
+    }
+}
+
 /// Shows no salt and no hash: it may end in a log.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,6 +90,12 @@ impl Secret {
     /// # Errors
     /// The fault. It never repeats the text, which might be a password.
     pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
+        let prefix = |mechanism: &Mechanism| {
+            text.strip_prefix(mechanism.name())?.strip_prefix('$').map(|rest| (*mechanism, rest))
+        };
+        if let Some((mechanism, rest)) = Mechanism::ALL.iter().find_map(prefix) {
+            return Self::parse_scram(mechanism, rest);
+        }
         let mut parts = text.split('$');
         if parts.next() != Some("") {
             return Err(invalid("is no hash of a password"));
@@ -100,7 +117,8 @@ impl Secret {
             }
             _ => Err(invalid(
                 "is a hash of a kind that is not known; \
-                 $7$, $6$, $argon2id$, $2a$, $2b$, $2y$, $sha256$ and $sha512$ are",
+                 $7$, $6$, $argon2id$, $2a$, $2b$, $2y$, $sha256$, $sha512$, SCRAM-SHA-256$ and \
+                 SCRAM-SHA-512$ are",
             )),
         }
     }
@@ -131,6 +149,27 @@ impl Secret {
         Self { method, salt: salt.into(), hash }
     }
 
+    /// The keys of `password` for SCRAM.
+    ///
+    /// # Errors
+    /// If the password has characters that clients cannot agree on.
+    pub fn make_scram(
+        password: &str,
+        mechanism: Mechanism,
+        iterations: u32,
+        salt: &[u8],
+    ) -> Result<Self, NotPrepared> {
+        let password = scram::prepare(password)?;
+        let hash = scram::derive(mechanism, iterations, salt, &password).into();
+        Ok(Self { method: Method::Scram { mechanism, iterations }, salt: salt.into(), hash })
+    }
+
+    /// Keys for SCRAM that no password has, with a salt that looks like another's.
+    pub(super) fn scram_decoy(mechanism: Mechanism, iterations: u32, salt: &[u8]) -> Self {
+        let method = Method::Scram { mechanism, iterations };
+        Self { salt: salt.into(), ..Self::decoy(method) }
+    }
+
     /// A secret that no password matches, with the cost of a check by `method`.
     pub(super) fn decoy(method: Method) -> Self {
         let (salt, hash) = match method {
@@ -139,6 +178,7 @@ impl Secret {
             Method::Sha512Salted | Method::Pbkdf2 { .. } => (12, Sha512::output_size()),
             Method::Bcrypt { .. } => (16, 23),
             Method::Argon2id { .. } => (16, 32),
+            Method::Scram { mechanism, .. } => (16, 2 * mechanism.key_bytes()),
         };
         Self { method, salt: vec![0; salt].into(), hash: vec![0; hash].into() }
     }
@@ -153,6 +193,26 @@ impl Secret {
         let mut hash = vec![0; self.hash.len()];
         let is_made = self.method.hash(password, &self.salt, &mut hash);
         is_made & bool::from(hash.ct_eq(&self.hash))
+    }
+
+    /// Whether a proof by SCRAM is of the password that was stored. Takes microseconds.
+    pub(super) fn verify_proof(&self, proof: &Proof) -> bool {
+        let Method::Scram { mechanism, .. } = self.method else { return false };
+        proof.verify(mechanism, self.scram_keys()[0])
+    }
+
+    /// `StoredKey` and `ServerKey` of SCRAM.
+    pub(super) fn scram_keys(&self) -> [&[u8]; 2] {
+        let (stored, server) = self.hash.split_at(self.hash.len() / 2);
+        [stored, server]
+    }
+
+    /// Salt and iterations, as SCRAM tells them to clients.
+    pub(super) fn scram_salt(&self) -> (&[u8], u32) {
+        match self.method {
+            Method::Scram { iterations, .. } => (&self.salt, iterations),
+            _ => (&self.salt, 1),
+        }
     }
 
     /// Salt and hash: they distinguish two secrets of one user.
@@ -170,6 +230,16 @@ impl Secret {
         let method = Method::Pbkdf2 { iterations: number(iterations)? };
         let hash = decode(&STANDARD, hash, Sha512::output_size())?;
         Self::new(method, decode_salt(&STANDARD, salt)?, hash)
+    }
+
+    fn parse_scram(mechanism: Mechanism, text: &str) -> Result<Self, InvalidSecret> {
+        let parts = scram::parse(text);
+        let parts = parts.ok_or_else(|| invalid("is not ITERATIONS:SALT$STOREDKEY:SERVERKEY"))?;
+        let [iterations, salt, stored, server] = parts;
+        let method = Method::Scram { mechanism, iterations: number(iterations)? };
+        let key = |text| decode(&STANDARD, text, mechanism.key_bytes());
+        let keys = [key(stored)?, key(server)?].concat();
+        Self::new(method, decode_salt(&STANDARD, salt)?, keys.into())
     }
 
     fn parse_bcrypt(cost: &str, body: &str) -> Result<Self, InvalidSecret> {
@@ -240,6 +310,15 @@ impl Method {
                 let argon2 = Argon2::new(Algorithm::Argon2id, version, params);
                 return argon2.hash_password_into(password, salt, hash).is_ok();
             }
+            Self::Scram { mechanism, iterations } => {
+                let text = str::from_utf8(password).ok();
+                let text = text.and_then(|text| scram::prepare(text).ok());
+                // One that cannot be prepared is wrong, and takes as long.
+                let is_password = text.is_some();
+                let text = text.unwrap_or_default();
+                hash.copy_from_slice(&scram::derive(mechanism, iterations, salt, &text));
+                return is_password;
+            }
         }
         true
     }
@@ -248,7 +327,7 @@ impl Method {
     fn check_cost(self) -> Result<(), InvalidSecret> {
         let is_within = match self {
             Self::SaltedSha256 | Self::SaltedSha512 | Self::Sha512Salted => true,
-            Self::Pbkdf2 { iterations } => {
+            Self::Pbkdf2 { iterations } | Self::Scram { iterations, .. } => {
                 (1..=limits::PBKDF2_ITERATIONS_MAX).contains(&iterations)
             }
             Self::Bcrypt { cost } => (4..=limits::BCRYPT_COST_MAX).contains(&cost),
@@ -279,7 +358,8 @@ impl Method {
     }
 }
 
-/// As it stands in a password file. Only what [`Secret::make`] makes is ever written.
+/// As it stands in a password file. Only what [`Secret::make`] and [`Secret::make_scram`] make is
+/// ever written.
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (salt, hash) = (&self.salt, &self.hash);
@@ -304,6 +384,9 @@ impl fmt::Display for Secret {
                 let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
                 let costs = format_args!("m={memory_kib},t={passes},p={lanes}");
                 write!(f, "$argon2id$v={version}${costs}${salt}${hash}")
+            }
+            Method::Scram { mechanism, iterations } => {
+                scram::encode(f, (mechanism, iterations), salt, hash)
             }
         }
     }

@@ -10,11 +10,29 @@ use super::answer::{Body, Fault, json_of};
 use super::body::Fields;
 use super::operation::Operation;
 use super::query::Query;
+use super::rows::Rows;
 use super::state::Admin;
 use super::task::{AccountTask, Done, LIMIT_FIELDS, Password, Task};
 
 /// Users of a page, if nothing else is asked for.
 const USERS_USUAL: usize = 100;
+
+/// A page of the users of a vhost.
+pub(super) async fn users(admin: &Admin, query: &Query<'_>, mut rows: Rows) -> Result<Rows, Fault> {
+    let task = AccountTask::Users {
+        vhost: query.get("vhost").unwrap_or("/").to_owned(),
+        after: query.get("cursor").map(str::to_owned),
+        limit: query.number("limit", (1, USERS_USUAL, PAGE_ROWS_MAX))?,
+    };
+    let Done::Document(mut page) = admin.run(Task::Account(Box::new(task))).await? else {
+        unreachable!("a question for users is answered with a page of them")
+    };
+    if let Value::Array(users) = page["items"].take() {
+        users.into_iter().for_each(|user| rows.push(user));
+    }
+    rows.next = page["next"].as_str().map(str::to_owned);
+    Ok(rows)
+}
 
 /// Has done what stands in [`ACCOUNTS`](super::account_operations::ACCOUNTS).
 pub(super) async fn answer(
@@ -46,11 +64,6 @@ fn task(
     let name = || query.need("name").map(str::to_owned);
     let named = || query.need("vhost").map(str::to_owned);
     let task = match (operation.method, operation.path) {
-        ("GET", "/users") => AccountTask::Users {
-            vhost: vhost(),
-            after: query.get("cursor").map(str::to_owned),
-            limit: query.number("limit", (1, USERS_USUAL, PAGE_ROWS_MAX))?,
-        },
         ("GET", "/user") => AccountTask::User { vhost: vhost(), name: name()? },
         ("PUT", "/user") => {
             let password = password(&mut fields)?;

@@ -138,6 +138,17 @@ impl Fault {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
+    /// Seconds after which to try again, if that may help.
+    pub(super) fn retry_after_s(&self) -> Option<u64> {
+        self.retry_after_s
+    }
+
+    /// The tokens were read again while an answer was on its way.
+    pub(super) fn tokens_changed() -> Self {
+        let message = "the tokens were read again: what follows needs another request";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
     pub(super) fn faults(self, faults: Vec<Value>) -> Self {
         Self { faults: faults.into(), ..self }
     }
@@ -153,8 +164,8 @@ impl Fault {
         refusals.contains(&self.status)
     }
 
-    /// The answer.
-    pub(super) fn response(&self) -> Response<Body> {
+    /// What it says.
+    pub(super) fn json(&self) -> Value {
         let mut error = json!({ "code": self.code, "message": self.message });
         let more = [("hint", self.hint.as_deref()), ("field", self.field)];
         for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
@@ -163,7 +174,12 @@ impl Fault {
         if !self.faults.is_empty() {
             error["faults"] = self.faults.to_vec().into();
         }
-        let mut response = json_of(self.status, &json!({ "error": error }));
+        error
+    }
+
+    /// The answer.
+    pub(super) fn response(&self) -> Response<Body> {
+        let mut response = json_of(self.status, &json!({ "error": self.json() }));
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

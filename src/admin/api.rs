@@ -1,35 +1,31 @@
 //! What JSON tells of clients and sessions, and what can be done to them.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::broker::SessionName;
 use crate::broker::inspect::{
-    Filter, Histogram, Kick, Kicked, Listing, Measure, Pace, Page, Question, Reply, Row, Top,
-    home_of,
+    Histogram, Kick, Kicked, Measure, Pace, Page, Question, Reply, Row, Top, home_of,
 };
-use crate::limits::{LISTING_MS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX, TOP_ROWS_MAX};
+use crate::limits::TOP_ROWS_MAX;
 
 use super::actor::Actor;
 use super::answer::{Answer, Fault, json_of};
-use super::catalogue::METRICS;
+use super::catalogue::metrics;
 use super::exposition;
-use super::item::{address_of, address_range, picked};
+use super::item::{address_of, time_of};
 use super::metric::{Metric, ShardFigures, Source, Whole, figures_of, float};
 use super::query::Query;
 use super::shards::Kept;
 use super::state::Admin;
 
-/// Rows of a page, if nothing else is asked for.
-const ROWS_USUAL: usize = 100;
-
 /// Rows of a top list, if nothing else is asked for.
 const TOP_USUAL: usize = 10;
 
-const PACES: [(&str, Pace); 3] = [("ok", Pace::Free), ("full", Pace::Full), ("slow", Pace::Slow)];
+pub(super) const PACES: [(&str, Pace); 3] =
+    [("ok", Pace::Free), ("full", Pace::Full), ("slow", Pace::Slow)];
 
 /// All figures, by the names of their metrics.
 pub(super) async fn overview(admin: &Admin) -> Answer {
@@ -40,8 +36,7 @@ pub(super) async fn overview(admin: &Admin) -> Answer {
 /// The same of figures that are there.
 pub(super) fn overview_of(kept: &[Option<Rc<Kept>>], whole: &Whole) -> Value {
     let figures = figures_of(kept);
-    let metrics: Map<String, Value> = METRICS
-        .iter()
+    let metrics: Map<String, Value> = metrics()
         .map(|metric| (metric.name.to_owned(), value_of(metric, &figures, whole)))
         .collect();
     let silent: Vec<usize> =
@@ -50,6 +45,7 @@ pub(super) fn overview_of(kept: &[Option<Rc<Kept>>], whole: &Whole) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": whole.condition.is_ready,
+        "draining": whole.condition.draining,
         "uptime_seconds": uptime_ms / 1000,
         "shards": kept.len(),
         "shards_without_figures": silent,
@@ -100,6 +96,10 @@ fn value_of(metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) -> Valu
             Value::Object(times.collect())
         }
         Source::Broker(of) => of(whole).into(),
+        Source::Named(_, of) => {
+            let named = of(whole).into_iter().map(|(name, figure)| (name, figure.into()));
+            Value::Object(named.collect())
+        }
         Source::Label(_, of) => of(whole).into(),
     }
 }
@@ -116,125 +116,12 @@ fn times(times: &Histogram, per_unit: u32) -> Value {
     })
 }
 
-/// A page of clients that are connected.
-pub(super) async fn clients(admin: &Admin, query: &Query<'_>) -> Answer {
-    let filter = Filter { connected: Some(true), ..filter_of(admin, query)? };
-    listing(admin, query, filter).await
-}
-
-/// A page of sessions.
-pub(super) async fn sessions(admin: &Admin, query: &Query<'_>) -> Answer {
-    let words = [("true", true), ("false", false)];
-    let filter = Filter { connected: query.word("connected", &words)?, ..filter_of(admin, query)? };
-    listing(admin, query, filter).await
-}
-
-fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
-    Ok(Filter {
-        vhost: query.get("vhost").map(|name| admin.vhost(name)).transpose()?,
-        user: query.get("user").map(Into::into),
-        id_prefix: query.get("id_prefix").unwrap_or_default().into(),
-        address: query.get("address").map(address_range).transpose()?,
-        pace: query.word("state", &PACES)?,
-        connected: None,
-        backlog_min: query.number("backlog_min", (0, 0, u64::MAX))?,
-        dropped_min: query.number("dropped_min", (0, 0, u32::MAX))?,
-    })
-}
-
-/// Where a listing goes on: on which shard, from which slot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Cursor {
-    shard: u16,
-    slot: u32,
-}
-
-impl Cursor {
-    fn parse(text: &str, shards: u16) -> Option<Self> {
-        let (shard, slot) = text.strip_prefix('c')?.split_once('.')?;
-        let (shard, slot) = (shard.parse().ok()?, u32::from_str_radix(slot, 16).ok()?);
-        (shard < shards).then_some(Self { shard, slot })
-    }
-
-    fn text(self) -> String {
-        format!("c{}.{:x}", self.shard, self.slot)
-    }
-}
-
-/// A page, from shard after shard, in the order of slots: who is there throughout is listed once.
-async fn listing(admin: &Admin, query: &Query<'_>, filter: Filter) -> Answer {
-    let shards = admin.asker.shards();
-    let limit = query.number("limit", (1, ROWS_USUAL, PAGE_ROWS_MAX))?;
-    let fields = query.get("fields").map(|fields| fields.split(',').collect::<Vec<_>>());
-    let begin = query.get("cursor").map(|text| {
-        let wrong = || Fault::of_field("cursor", "cursor is the `next` of another page");
-        Cursor::parse(text, shards).ok_or_else(wrong)
-    });
-    let mut at = begin.transpose()?.unwrap_or(Cursor { shard: 0, slot: 0 });
-    let begun = Instant::now();
-    let (mut items, mut bytes) = (Vec::new(), 0);
-    if let Some(id) = query.get("id") {
-        let name = SessionName {
-            vhost: admin.vhost(query.get("vhost").unwrap_or("/"))?,
-            client_id: id.to_owned(),
-        };
-        let (shard, page) = find(admin, &name).await?;
-        let wanted = page.rows.iter().filter(|row| {
-            filter.connected.is_none_or(|connected| connected == row.client.is_some())
-        });
-        items.extend(wanted.map(|row| picked(item(&page, row, shard), fields.as_deref())));
-        at.shard = shards;
-    }
-    while at.shard < shards && items.len() < limit {
-        let wanted = Listing {
-            from: at.slot,
-            limit: limit - items.len(),
-            filter: filter.clone(),
-            ..Listing::default()
-        };
-        let page = page_of(admin.asker.ask(at.shard, Question::Listing(wanted)).await?);
-        for row in &page.rows {
-            let item = picked(item(&page, row, at.shard), fields.as_deref());
-            bytes += size_of::<Row>() + page.text(row.id).len() + page.text(row.user).len();
-            items.push(item);
-        }
-        at = match page.next {
-            Some(slot) => Cursor { slot, ..at },
-            None => Cursor { shard: at.shard + 1, slot: 0 },
-        };
-        // One whose filter finds little tells what it has found so far.
-        let is_long = begun.elapsed() >= Duration::from_millis(LISTING_MS_MAX);
-        if is_long || bytes >= PAGE_BYTES_MAX {
-            break;
-        }
-    }
-    let kept = admin.asker.figures().await;
-    let mut answer = json!({ "items": items, "approximate_total": total(&kept, &filter) });
-    if at.shard < shards {
-        answer["next"] = at.text().into();
-    }
-    Ok(json_of(StatusCode::OK, &answer))
-}
-
-/// How many there are, whatever the filter but for who is connected.
-fn total(kept: &[Option<Rc<Kept>>], filter: &Filter) -> u64 {
-    let counts = figures_of(kept).into_iter().map(|figures| {
-        let gauges = &figures.snapshot.gauges;
-        match filter.connected {
-            Some(true) => gauges.clients,
-            Some(false) => gauges.sessions.saturating_sub(gauges.clients),
-            None => gauges.sessions,
-        }
-    });
-    counts.sum()
-}
-
 /// One client.
 pub(super) async fn client(admin: &Admin, query: &Query<'_>) -> Answer {
     let (vhost, name) = named(admin, query)?;
     let (shard, page) = find(admin, &name).await?;
     match page.rows.iter().find(|row| row.client.is_some()) {
-        Some(row) => Ok(json_of(StatusCode::OK, &item(&page, row, shard))),
+        Some(row) => Ok(json_of(StatusCode::OK, &item(admin, &page, row, shard))),
         None if page.rows.is_empty() => Err(no_session("client", vhost, &name)),
         None => Err(no_session("client", vhost, &name).hint(
             "it has a session, and is not connected: /api/v1/session tells what waits for it",
@@ -247,7 +134,7 @@ pub(super) async fn session(admin: &Admin, query: &Query<'_>) -> Answer {
     let (vhost, name) = named(admin, query)?;
     let (shard, page) = find(admin, &name).await?;
     let row = page.rows.first().ok_or_else(|| no_session("session", vhost, &name))?;
-    Ok(json_of(StatusCode::OK, &item(&page, row, shard)))
+    Ok(json_of(StatusCode::OK, &item(admin, &page, row, shard)))
 }
 
 /// Ends a client's connection.
@@ -310,7 +197,9 @@ pub(super) async fn top(admin: &Admin, query: &Query<'_>) -> Answer {
     for shard in 0..admin.asker.shards() {
         let question = Question::Top(Top::new(by, count));
         let page = page_of(admin.asker.ask(shard, question).await?);
-        found.extend(page.rows.iter().map(|row| (measured(by, row), item(&page, row, shard))));
+        found.extend(
+            page.rows.iter().map(|row| (measured(by, row), item(admin, &page, row, shard))),
+        );
     }
     found.sort_by_key(|(value, _)| std::cmp::Reverse(*value));
     let items: Vec<Value> = found.into_iter().take(count).map(|(_, item)| item).collect();
@@ -347,7 +236,7 @@ pub(super) async fn find(admin: &Admin, name: &SessionName) -> Result<(u16, Page
     Ok((shard, page_of(answer)))
 }
 
-fn page_of(reply: Reply) -> Page {
+pub(super) fn page_of(reply: Reply) -> Page {
     match reply {
         Reply::Page(page) => page,
         other => unreachable!("a question for rows is answered with a page, not {other:?}"),
@@ -359,7 +248,7 @@ pub(super) fn no_session(what: &str, vhost: &str, name: &SessionName) -> Fault {
     Fault::new(StatusCode::NOT_FOUND, "not_found", message).hint("ids are case sensitive")
 }
 
-fn item(page: &Page, row: &Row, shard: u16) -> Value {
+pub(super) fn item(admin: &Admin, page: &Page, row: &Row, shard: u16) -> Value {
     let user = Some(page.text(row.user)).filter(|user| !user.is_empty());
     let mut item = json!({
         "vhost": page.text(row.vhost),
@@ -383,7 +272,14 @@ fn item(page: &Page, row: &Row, shard: u16) -> Value {
     };
     let state = PACES.iter().find(|(_, pace)| *pace == client.pace).map(|(name, _)| *name);
     let waits: Vec<&str> = client.waits().collect();
+    let epoch_ms = admin.epoch_ms(client.since_ms + client.connected_ms);
+    let facts = admin.condition().facts;
+    let listener = facts.listeners.get(usize::from(client.listener)).map(|it| &*it.at);
     let more = json!({
+        "listener": listener,
+        "connected_at": time_of(epoch_ms, client.since_ms),
+        "received": { "bytes": client.received_bytes },
+        "sent": { "bytes": client.sent_bytes },
         "address": address_of(client.address, client.port),
         "protocol": client.version,
         "transport": client.transport,
@@ -400,21 +296,4 @@ fn item(page: &Page, row: &Row, shard: u16) -> Value {
         item.extend(more);
     }
     item
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // A cursor is read as it was written; what is none, or of another number of shards, is not.
-    #[test]
-    fn cursors() {
-        for cursor in [Cursor { shard: 0, slot: 0 }, Cursor { shard: 63, slot: u32::MAX }] {
-            assert_eq!(Cursor::parse(&cursor.text(), 64), Some(cursor));
-        }
-        assert_eq!(Cursor::parse("c3.81f2", 4), Some(Cursor { shard: 3, slot: 0x81f2 }));
-        for text in ["", "c", "3.1", "c3", "c3.", "c.1", "c4.1", "c3.x", "c-1.1", "c3.100000000"] {
-            assert_eq!(Cursor::parse(text, 4), None, "{text}");
-        }
-    }
 }

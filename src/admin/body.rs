@@ -4,11 +4,12 @@
 //! none takes longer than [`HTTP_BODY_MS_MAX`]. One that is slow holds its own bytes and nothing
 //! else. A body is read when its sender is known and has the right to what it asks for.
 
+use std::error::Error;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::StatusCode;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{self, Bytes};
 use hyper::header::{self, HeaderMap};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
@@ -33,7 +34,7 @@ impl Bodies {
     pub(super) async fn read(
         &self,
         headers: &HeaderMap,
-        body: Incoming,
+        body: impl body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
         bytes_max: usize,
     ) -> Result<Fields, Fault> {
         check_type(headers)?;
@@ -216,5 +217,41 @@ mod tests {
             let headers: HeaderMap = given.into_iter().collect();
             assert_eq!(check_type(&headers).is_ok(), is_taken, "{headers:?}");
         }
+    }
+
+    /// A body of which nothing comes.
+    struct Silent;
+
+    impl body::Body for Silent {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _context: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    // A body that does not come in time is given up, and makes room for others.
+    #[test]
+    fn slow_bodies_are_given_up() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.expect("there are resources");
+        let kind = (header::CONTENT_TYPE, "application/json".parse().expect("a value"));
+        let headers: HeaderMap = [kind].into_iter().collect();
+        runtime.block_on(async {
+            let bodies = Bodies::new();
+            for _ in 0..2 * HTTP_BODIES_BYTES_MAX / crate::limits::HTTP_BODY_BYTES_MAX {
+                let began = tokio::time::Instant::now();
+                let read = bodies.read(&headers, Silent, crate::limits::HTTP_BODY_BYTES_MAX);
+                let fault = read.await.expect_err("nothing came");
+                assert_eq!(fault.response().status(), StatusCode::REQUEST_TIMEOUT);
+                assert_eq!(fault.json()["code"], "slow_body");
+                assert_eq!(began.elapsed(), Duration::from_millis(HTTP_BODY_MS_MAX));
+            }
+        });
     }
 }

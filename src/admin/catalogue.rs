@@ -3,6 +3,7 @@
 
 use crate::broker::inspect::{Histogram, Snapshot};
 
+use super::broker_metrics::BROKER_METRICS;
 use super::metric::{Kind, Metric, Source, float};
 
 const COUNT: u32 = 1;
@@ -28,7 +29,12 @@ const fn times(name: &'static str, help: &'static str, of: fn(&Snapshot) -> &His
     row((name, Kind::Histogram, MICROS), help, Source::Times(of))
 }
 
-/// See the module.
+/// Every metric.
+pub(super) fn metrics() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().chain(BROKER_METRICS)
+}
+
+/// Those that shards know, and some of the broker.
 pub(super) const METRICS: &[Metric] = &[
     gauge(
         "build_info",
@@ -38,7 +44,7 @@ pub(super) const METRICS: &[Metric] = &[
     gauge(
         "ready",
         "1 while clients are let in",
-        Source::Broker(|whole| whole.condition.is_ready.into()),
+        Source::Broker(|whole| (whole.condition.is_ready && !whole.condition.draining).into()),
     ),
     gauge(
         "config_last_reload_successful",
@@ -181,6 +187,20 @@ pub(super) const METRICS: &[Metric] = &[
                 ("disk_lost", |s| s.stats.stored_lost),
                 ("too_large", |s| s.stats.publishes_too_large),
                 ("payload_format", |s| s.stats.payloads_refused),
+                ("refused", |s| s.stats.publishes_refused),
+            ],
+        ),
+    ),
+    counter(
+        "group_messages_total",
+        "Messages of consumer groups, by what members did with them",
+        Source::Sums(
+            "event",
+            &[
+                ("delivered", |s| s.stats.group_delivered),
+                ("acknowledged", |s| s.stats.group_acknowledged),
+                ("redelivered", |s| s.stats.group_redelivered),
+                ("refused", |s| s.stats.group_refused),
             ],
         ),
     ),
@@ -250,6 +270,16 @@ pub(super) const METRICS: &[Metric] = &[
         "session_backlog_bytes",
         "Messages in durable sessions that wait or are not acknowledged",
         Source::Sum(|s| s.gauges.queued_bytes),
+    ),
+    gauge(
+        "group_members",
+        "Subscriptions to consumer groups",
+        Source::Sum(|s| s.gauges.group_members),
+    ),
+    gauge(
+        "group_backlog_bytes",
+        "Messages in consumer groups that wait or are not acknowledged",
+        Source::Sum(|s| s.gauges.group_bytes),
     ),
     gauge(
         "clean_session_memory_bytes",
@@ -404,6 +434,9 @@ pub(super) const METRICS: &[Metric] = &[
         |s| &s.latency.client_ack,
     ),
     times("log_sync_duration_seconds", "One commit group: written and synced", |s| &s.latency.sync),
+    times("ask_step_duration_seconds", "One step of a shard's answer to operators", |s| {
+        &s.latency.ask
+    }),
     times("turn_duration_seconds", "One turn of a shard, without its sleep", |s| &s.latency.turn),
     row(
         ("shard_busy_seconds_total", Kind::Counter, MICROS),
@@ -415,6 +448,16 @@ pub(super) const METRICS: &[Metric] = &[
         "shard_sleeps_total",
         "Times the shard was about to wait until something comes",
         Source::Each(|s| s.load.sleeps),
+    ),
+    counter(
+        "shard_completions_total",
+        "What the kernel has brought: accepts, receives, ends of sends and writes, wakes",
+        Source::Each(|s| s.load.completions),
+    ),
+    counter(
+        "shard_send_turns_total",
+        "Turns that handled only ends of sends",
+        Source::Each(|s| s.load.send_turns),
     ),
     counter(
         "shard_mesh_full_total",

@@ -2,24 +2,27 @@
 
 use std::cmp::Reverse;
 
-use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::broker::inspect::{ClosedListing, ClosedPlace, ClosedRow, Question, Reply, Sheet};
 use crate::limits::CLOSED_MAX;
 
-use super::answer::{Answer, Fault, json_of};
-use super::item::{address_of, named_or_none, picked, seconds};
+use super::answer::Fault;
+use super::item::{address_of, named_or_none, seconds};
 use super::query::Query;
+use super::rows::Rows;
 use super::state::Admin;
 
 /// Rows, if nothing else is asked for.
 const ROWS_USUAL: usize = 100;
 
 /// A page, the newest first.
-pub(super) async fn closed(admin: &Admin, query: &Query<'_>) -> Answer {
+pub(super) async fn closed(
+    admin: &Admin,
+    query: &Query<'_>,
+    mut rows: Rows,
+) -> Result<Rows, Fault> {
     let limit = query.number("limit", (1, ROWS_USUAL, CLOSED_MAX))?;
-    let fields = query.get("fields").map(|fields| fields.split(',').collect::<Vec<_>>());
     let before = query.get("cursor").map(|text| {
         let wrong = || Fault::of_field("cursor", "cursor is the `next` of another page");
         parse(text).ok_or_else(wrong)
@@ -33,37 +36,27 @@ pub(super) async fn closed(admin: &Admin, query: &Query<'_>) -> Answer {
         reason: query.get("reason").map(Into::into),
         ..ClosedListing::default()
     };
-    let (mut found, mut has_more, mut now_ms) = (Vec::new(), false, 0);
+    let (mut sheets, mut found, mut has_more) = (Vec::new(), Vec::new(), false);
     for shard in 0..admin.asker.shards() {
         let question = Question::Closed(Box::new(ClosedListing { shard, ..listing.clone() }));
         let Reply::Closed(sheet) = admin.asker.ask(shard, question).await? else {
             unreachable!("a question for connections is answered with connections")
         };
         has_more |= sheet.next.is_some();
-        for row in &sheet.rows {
-            now_ms = now_ms.max(row.place.at_ms + row.ago_ms);
-            found.push((row.place, picked(item(admin, &sheet, row), fields.as_deref())));
-        }
+        found.extend(sheet.rows.iter().map(|row| (row.place, sheets.len(), *row)));
+        sheets.push(sheet);
     }
-    found.sort_by_key(|(place, _)| Reverse(*place));
+    // Shards were asked one after the other. That all ages are of one moment keeps them in order.
+    let now_ms = found.iter().map(|(place, _, row)| place.at_ms + row.ago_ms).max().unwrap_or(0);
+    found.sort_by_key(|(place, ..)| Reverse(*place));
     has_more |= found.len() > limit;
     found.truncate(limit);
-    let last = found.last().map(|(place, _)| *place);
-    // Shards were asked one after the other. That all ages are of one moment keeps them in order.
-    let items: Vec<Value> = found
-        .into_iter()
-        .map(|(place, mut item)| {
-            if let Some(ago) = item.get_mut("ago_seconds") {
-                *ago = seconds(now_ms - place.at_ms).into();
-            }
-            item
-        })
-        .collect();
-    let mut answer = json!({ "items": items });
-    if let Some(place) = last.filter(|_| has_more) {
-        answer["next"] = text(place).into();
+    for (place, sheet, row) in &mut found {
+        row.ago_ms = now_ms - place.at_ms;
+        rows.push(item(admin, &sheets[*sheet], row));
     }
-    Ok(json_of(StatusCode::OK, &answer))
+    rows.next = found.last().filter(|_| has_more).map(|(place, ..)| text(*place));
+    Ok(rows)
 }
 
 fn text(place: ClosedPlace) -> String {

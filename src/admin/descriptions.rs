@@ -1,6 +1,6 @@
 //! Every metric, as the documentation tells it.
 
-use super::catalogue::{METRICS, VHOST_METRICS};
+use super::catalogue::{VHOST_METRICS, metrics};
 use super::metric::{Kind, Source};
 use super::session_metrics::{LEFT_OUT, TOTALS, WATCHED};
 
@@ -21,7 +21,7 @@ pub struct Description {
 
 /// All metrics, in the order in which they are told.
 pub fn descriptions() -> Vec<Description> {
-    let of_broker = METRICS.iter().map(|metric| {
+    let of_broker = metrics().map(|metric| {
         let values = match metric.source {
             Source::Sums(_, series) => series.iter().map(|(value, _)| *value).collect(),
             Source::TimesBy(_, series) => series.iter().map(|(value, _)| *value).collect(),

@@ -8,7 +8,7 @@ use hyper::{Request, header};
 use crate::broker::VhostReport;
 use crate::broker::inspect::{Histogram, Snapshot};
 
-use super::catalogue::{METRICS, VHOST_METRICS};
+use super::catalogue::{VHOST_METRICS, metrics};
 use super::metric::{Kind, Metric, ShardFigures, Source, Whole, float, unit_of};
 
 /// Powers of two of microseconds that histograms are told at: from 16 µs to 33 s.
@@ -60,7 +60,7 @@ type Labels<'a> = &'a [(&'a str, &'a str)];
 /// All metrics of the broker.
 pub(super) fn of_broker(format: Format, shards: &[ShardFigures<'_>], whole: &Whole) -> String {
     let mut text = Text::new(format);
-    for metric in METRICS {
+    for metric in metrics() {
         let name = metric.whole_name();
         text.head(&name, metric.kind, metric.unit(), metric.help);
         text.values(&name, metric, shards, whole);
@@ -145,6 +145,11 @@ impl Text {
                 }
             }
             Source::Broker(of) => self.line(name, &[], of(whole)),
+            Source::Named(label, of) => {
+                for (value, figure) in of(whole) {
+                    self.line(name, &[(label, &value)], figure);
+                }
+            }
             Source::Label(label, of) => self.line(name, &[(label, of(whole))], 1.0),
         }
     }
@@ -265,7 +270,7 @@ mod tests {
                 Source::Sums(_, series) => series.iter().map(|(_, of)| of(&snapshot)).sum(),
                 _ => 0,
             };
-            METRICS.iter().map(|metric| figures(metric.source)).sum::<u64>()
+            metrics().map(|metric| figures(metric.source)).sum::<u64>()
         };
         for (at, (name, _)) in Snapshot::default().stats.each().enumerate() {
             // These are sums of others.

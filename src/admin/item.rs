@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::broker::inspect::AddressRange;
@@ -31,6 +32,12 @@ pub(super) fn named_or_none(name: &str) -> Option<&str> {
 pub(super) fn address_of(address: Option<IpAddr>, port: u16) -> String {
     let address = address.map(|address| SocketAddr::new(address, port).to_string());
     address.unwrap_or_else(|| "unix".to_owned())
+}
+
+/// A time on the shards' clock, which began at `epoch_ms` since 1970, to the second.
+pub(super) fn time_of(epoch_ms: i64, since_ms: u64) -> Option<String> {
+    let then_ms = epoch_ms.checked_add(i64::try_from(since_ms).ok()?)?;
+    Some(Timestamp::from_second(then_ms.div_euclid(1000)).ok()?.to_string())
 }
 
 pub(super) fn seconds(ms: u64) -> f64 {

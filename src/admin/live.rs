@@ -20,7 +20,7 @@ use crate::logging;
 
 use super::answer::{Body, Fault, json_of, stream};
 use super::api;
-use super::catalogue::METRICS;
+use super::catalogue::metrics;
 use super::metric::figures_of;
 use super::metric::{Metric, ShardFigures, Source};
 use super::query::Query;
@@ -93,7 +93,7 @@ type OfTimes = fn(&Snapshot) -> &Histogram;
 
 /// The metrics that tell how long something took.
 fn times() -> impl Iterator<Item = (&'static Metric, OfTimes)> {
-    METRICS.iter().filter_map(|metric| match metric.source {
+    metrics().filter_map(|metric| match metric.source {
         Source::Times(of) => Some((metric, of)),
         _ => None,
     })

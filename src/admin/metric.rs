@@ -52,6 +52,8 @@ pub(super) enum Source {
     TimesBy(&'static str, &'static [(&'static str, OfTimes)]),
     /// The whole broker.
     Broker(fn(&Whole) -> f64),
+    /// What is there of a kind, each with its name as the value of the label.
+    Named(&'static str, fn(&Whole) -> Vec<(String, f64)>),
     /// What this broker is: 1, with a label.
     Label(&'static str, fn(&Whole) -> &'static str),
 }
@@ -84,9 +86,10 @@ impl Metric {
     /// The name of its label, if it has one.
     pub(super) fn label(&self) -> Option<&'static str> {
         match self.source {
-            Source::Sums(label, _) | Source::TimesBy(label, _) | Source::Label(label, _) => {
-                Some(label)
-            }
+            Source::Sums(label, _)
+            | Source::TimesBy(label, _)
+            | Source::Label(label, _)
+            | Source::Named(label, _) => Some(label),
             Source::Each(_) | Source::Age => Some("shard"),
             _ => None,
         }
@@ -112,6 +115,7 @@ pub(super) struct Whole {
     pub(super) process: ProcessFigures,
     pub(super) requests: u64,
     pub(super) refused_requests: u64,
+    pub(super) trace_events_dropped: u64,
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a metric is a float in any case")]

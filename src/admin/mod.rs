@@ -29,6 +29,7 @@
 //! | `lookups` | those about single things |
 //! | `query`, `body` | parameters of a request, and the fields of its body |
 //! | `answer` | answers, and errors as JSON |
+//! | `broker_metrics` | metrics that no shard knows |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | what JSON tells of clients and sessions |
@@ -43,12 +44,16 @@
 //! | `page` | the page for operators, as files |
 //! | `who` | who asks, and what that one may do |
 //! | `sign_ins`, `signin` | codes and tokens of the page, and how people get them |
+//! | `trace_operations` | operations on traces |
 //! | `traces` | traces that run, and what is kept of them |
 //! | `trace` | traces of clients and topics, and streams of what they tell |
 //! | `closed` | connections that ended lately |
 //! | `subscriptions` | subscriptions, who gets a topic, what a client may do |
 //! | `retained` | retained messages |
 //! | `waiting` | what waits in a session |
+//! | `session_lists` | lists of clients and sessions |
+//! | `lists`, `rows` | lists, in pages or in lines; their rows as text |
+//! | `memory` | in tests: what answers take of memory |
 //! | `item` | parts that the objects of several answers have |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
 //! | `process` | what the system knows of this process |
@@ -65,6 +70,7 @@ mod actor;
 mod answer;
 mod api;
 mod body;
+mod broker_metrics;
 mod catalogue;
 mod closed;
 mod condition;
@@ -74,8 +80,11 @@ mod exposition;
 mod facts;
 mod guard;
 mod item;
+mod lists;
 mod live;
 mod lookups;
+#[cfg(test)]
+mod memory;
 mod metric;
 mod openapi;
 mod operate;
@@ -87,8 +96,11 @@ mod publish;
 mod query;
 mod retained;
 mod routes;
+mod rows;
+mod session_lists;
 mod session_metrics;
 mod shards;
+mod shedding;
 mod sign_ins;
 mod signin;
 mod state;
@@ -97,6 +109,7 @@ mod system;
 mod task;
 mod tokens;
 mod trace;
+mod trace_operations;
 mod traces;
 mod viewers;
 mod waiting;
@@ -108,6 +121,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
@@ -116,6 +130,8 @@ use log::{debug, error};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
+
+use crate::limits::FILE_THREADS_MAX;
 
 pub use condition::{Condition, WatchedSessions};
 pub use descriptions::{Description, descriptions};
@@ -135,6 +151,9 @@ use state::Admin;
 /// Stands behind the shards and the threads that verify passwords.
 const NICENESS: i32 = 10;
 
+/// At the end, the time for what is being written into files of traces.
+const FILES_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What the thread begins with.
 pub struct Options {
     /// Where it answers over TCP. What other hosts reach has [`Condition::tls`].
@@ -151,6 +170,8 @@ pub struct Options {
     pub system_interval: Option<Duration>,
     /// A service manager wants to be told that the broker is well.
     pub watchdog: Option<Watchdog>,
+    /// The data directory.
+    pub data_dir: PathBuf,
     /// The way to the control thread.
     pub control: Box<dyn ControlWay>,
     /// What the control thread knows at the start.
@@ -200,13 +221,15 @@ impl Drop for Handle {
 
 fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<()> {
     let Options { tcp, unix, ways, bell, process, settle, system_interval, .. } = options;
-    let (watchdog, control) = (options.watchdog, options.control);
+    let (watchdog, control, data_dir) = (options.watchdog, options.control, options.data_dir);
     settle();
     let address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
-    let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let mut runtime = runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_io().enable_time().thread_name("admin-files");
+    let runtime = runtime.max_blocking_threads(FILE_THREADS_MAX).build()?;
     let mut until_over = condition.clone();
-    LocalSet::new().block_on(&runtime, async move {
-        let admin = Rc::new(Admin::new(ways, process, condition, (control, address)));
+    let served = LocalSet::new().block_on(&runtime, async move {
+        let admin = Rc::new(Admin::new(ways, process, condition, (control, address), &data_dir));
         let hears = tokio::task::spawn_local(shards::hear(bell, {
             let admin = admin.clone();
             move || admin.asker.take_answers()
@@ -223,5 +246,8 @@ fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<
         traces.abort();
         system.iter().chain(&watchdog).for_each(JoinHandle::abort);
         Ok(())
-    })
+    });
+    // A disk that answers nothing does not keep the broker from its end.
+    runtime.shutdown_timeout(FILES_PATIENCE);
+    served
 }

@@ -1,29 +1,25 @@
 //! The operations of the API: which there are, what they take, and who may have them done. The
 //! document for OpenAPI is made from this table, and requests are held to it.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
-use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX, TRACE_PAYLOAD_BYTES_MAX, TRACE_SECONDS_MAX};
+use serde_json::{Value, json};
+
+use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
 use super::account_operations::{self, ACCOUNTS};
+use super::lists;
 use super::lookups::{self, LOOKUPS};
 use super::operating::{self, OPERATING};
 use super::operation::{
-    ID, Kind, Operation, Parameter, VHOST, described_parameter, object, operation, parameter,
+    ID, Kind, Operation, Parameter, STREAM, VHOST, described_parameter, object, operation,
+    parameter,
 };
 use super::tokens::Right;
+use super::trace_operations::{self, TRACE_FILE, TRACE_ID, TRACES};
 
 /// Where JSON is.
 pub(super) const API: &str = "/api/v1";
-
-const VHOST_OF_TRACE: Parameter =
-    parameter("vhost", Kind::Text, "Name of the vhost; without it all of them");
-const TRACE_ID: Parameter =
-    Parameter { required: true, ..parameter("id", Kind::Text, "`trace` of what started it") };
-const SECONDS_MAX: usize = TRACE_SECONDS_MAX as usize;
-
-/// Not JSON, and as long as it lasts.
-const STREAM: &str = "";
 
 /// What every list takes.
 const LIST: &[Parameter] = &[
@@ -35,6 +31,8 @@ const LIST: &[Parameter] = &[
     parameter("user", Kind::Text, "User that the session belongs to; empty: nobody"),
     parameter("id_prefix", Kind::Text, "What the client id begins with"),
     parameter("address", Kind::Text, "Where the client connected from: an address or a range"),
+    parameter("listener", Kind::Text, "Where the client came in, as /listeners has it"),
+    parameter("connected_after", Kind::Text, "A time, as in 2026-11-29T21:40:00Z"),
     parameter("state", Kind::Word(&["ok", "full", "slow"]), "How it takes what is sent to it"),
     parameter("backlog_min", Kind::Number(0, usize::MAX), "Messages that wait for it at least"),
     parameter("dropped_min", Kind::Number(0, u32::MAX as usize), "Messages dropped at least"),
@@ -137,46 +135,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Ends what the token of a page is good for",
         "SignOut",
     ),
-    operation(("GET", "/traces"), Right::Read, &[], "The traces that run", "Traces"),
-    operation(
-        ("POST", "/traces"),
-        Right::Operate,
-        &[
-            VHOST_OF_TRACE,
-            parameter("id", Kind::Text, "Client id, case sensitive"),
-            parameter("id_prefix", Kind::Text, "What the client id begins with"),
-            parameter("user", Kind::Text, "User of the client; empty: nobody"),
-            parameter("address", Kind::Text, "Where the client is: an address or a range"),
-            parameter("topic", Kind::Text, "Topic filter: of messages that match alone"),
-            parameter("kinds", Kind::Text, "connect, packet, deliver, auth, close; without it all"),
-            parameter("seconds", Kind::Number(1, SECONDS_MAX), "How long at most; without it 600"),
-            parameter(
-                "payload",
-                Kind::Number(0, TRACE_PAYLOAD_BYTES_MAX),
-                "Bytes of a payload that are told; without it 64",
-            ),
-        ],
-        "Starts a trace of clients, of a topic, or of clients with a topic",
-        "Trace",
-    ),
-    operation(("DELETE", "/trace"), Right::Operate, &[TRACE_ID], "Ends a trace", "Trace"),
-    operation(
-        ("GET", "/trace/stream"),
-        Right::Operate,
-        &[
-            TRACE_ID,
-            parameter("format", Kind::Word(&["json", "text", "pcapng"]), "Without it json"),
-            parameter("end", Kind::Word(&["true", "false"]), "Whether the trace ends with it"),
-        ],
-        "What a trace tells, until it ends",
-        STREAM,
-    ),
     operation(("GET", "/openapi.json"), Right::Read, &[], "This document", "Document"),
 ];
 
 /// Every operation.
 fn all() -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().chain(OPERATING).chain(ACCOUNTS).chain(LOOKUPS)
+    OPERATIONS.iter().chain(TRACES).chain(OPERATING).chain(ACCOUNTS).chain(LOOKUPS)
 }
 
 /// The operations of a path below [`API`].
@@ -186,18 +150,49 @@ pub(super) fn of_path(path: &str) -> impl Iterator<Item = &'static Operation> {
 
 /// The document, of OpenAPI 3.0.
 pub fn document() -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    for operation in all() {
-        let path = paths.entry(format!("{API}{}", operation.path)).or_insert_with(|| json!({}));
-        path[operation.method.to_lowercase()] = described(operation);
+    let mut document = around();
+    for path in paths() {
+        document["paths"][format!("{API}{path}")] = described_path(path);
     }
+    document
+}
+
+/// The same as text. It is written path by path: all values together take some megabytes.
+pub(super) fn document_text() -> String {
+    let (mut text, mut separator) = ("{\"paths\":{".to_owned(), "");
+    for path in paths() {
+        let (name, described) = (Value::from(format!("{API}{path}")), described_path(path));
+        text.push_str(&format!("{separator}{name}:{described}"));
+        separator = ",";
+    }
+    text.push('}');
+    let Value::Object(around) = around() else { unreachable!("it was just made") };
+    for (name, value) in around.iter().filter(|(name, _)| *name != "paths") {
+        text.push_str(&format!(",\"{name}\":{value}"));
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// Every path once.
+fn paths() -> BTreeSet<&'static str> {
+    all().map(|operation| operation.path).collect()
+}
+
+fn described_path(path: &str) -> Value {
+    let methods = of_path(path).map(|it| (it.method.to_lowercase(), described(it)));
+    Value::Object(methods.collect())
+}
+
+/// The document without its paths.
+fn around() -> Value {
     json!({
         "openapi": "3.0.3",
         "info": {
             "title": "ringmq, HTTP for operators",
             "version": env!("CARGO_PKG_VERSION"),
         },
-        "paths": paths,
+        "paths": {},
         "security": [{ "token": [] }],
         "components": {
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
@@ -216,6 +211,9 @@ fn described(operation: &Operation) -> Value {
     let mut answers = json!({
         "200": { "description": operation.says, "content": reference(operation.answer) },
     });
+    if lists::is_list(operation) {
+        answers["200"]["content"][lists::LINES] = json!({ "schema": { "type": "string" } });
+    }
     if operation.answer == STREAM {
         let types = ["application/x-ndjson", "text/plain", "application/x-pcapng"];
         let content = types.map(|it| (it.to_owned(), json!({ "schema": { "type": "string" } })));
@@ -247,8 +245,10 @@ fn described(operation: &Operation) -> Value {
         faults.push(("413", "The body is too large"));
         faults.push(("415", "The body is no JSON"));
     }
-    faults.extend(operation.parameters.contains(&TRACE_ID).then_some(("404", "No such trace")));
-    faults.extend((operation.answer == "Trace").then_some(("409", "As many traces run as may")));
+    let is_of_trace = [TRACE_ID, TRACE_FILE].iter().any(|it| operation.parameters.contains(it));
+    faults.extend(is_of_trace.then_some(("404", "No such trace or file")));
+    let says = "As many traces run, or files are there, as may, or the system refuses it";
+    faults.extend(operation.answer.starts_with("Trace").then_some(("409", says)));
     for (status, says) in faults {
         answers[status] = json!({ "description": says, "content": reference("Error") });
     }
@@ -279,6 +279,7 @@ fn page_schemas() -> Vec<(&'static str, Value)> {
     let live = [
         ("version", text()),
         ("ready", flag()),
+        ("draining", flag()),
         ("uptime_seconds", count()),
         ("shards", count()),
         ("shards_without_figures", list(count())),
@@ -295,8 +296,8 @@ fn page_schemas() -> Vec<(&'static str, Value)> {
     ];
     let who = [("name", text()), ("rights", list(text())), ("page", flag())];
     vec![
-        ("Overview", object(6, &live[..6])),
-        ("Live", object(8, &live)),
+        ("Overview", object(7, &live[..7])),
+        ("Live", object(9, &live)),
         ("Log", object(2, &[("first", count()), ("items", list(text()))])),
         ("Who", object(3, &who)),
         ("Code", object(3, &code)),
@@ -305,27 +306,9 @@ fn page_schemas() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn trace() -> Value {
-    let text = || json!({ "type": "string" });
-    let count = || json!({ "type": "integer", "minimum": 0 });
-    let fields = [
-        ("trace", text()),
-        ("by", text()),
-        ("payload", count()),
-        ("seconds", count()),
-        ("seconds_left", count()),
-        ("events", count()),
-        ("skipped", count()),
-    ];
-    // Of what it is.
-    let given = ["vhost", "id", "id_prefix", "user", "address", "topic", "kinds"];
-    let given = given.map(|name| (name, text()));
-    object(fields.len(), &[&fields[..], &given].concat())
-}
-
 fn schemas() -> Value {
     let mut schemas = own_schemas();
-    for (name, schema) in lookups::schemas() {
+    for (name, schema) in lookups::schemas().into_iter().chain(trace_operations::schemas()) {
         schemas[name] = schema;
     }
     schemas
@@ -354,6 +337,10 @@ fn own_schemas() -> Value {
         ("withheld", flag()),
         ("absent_seconds", count()),
         ("address", text()),
+        ("listener", json!({ "type": "string", "nullable": true })),
+        ("connected_at", json!({ "type": "string", "nullable": true })),
+        ("received", object(1, &[("bytes", count())])),
+        ("sent", object(1, &[("bytes", count())])),
         ("protocol", text()),
         ("transport", text()),
         ("keep_alive", count()),
@@ -385,8 +372,6 @@ fn own_schemas() -> Value {
             ("next", text()),
         ]),
         "Ended": object(2, &[("disconnected", flag()), ("session_ended", flag())]),
-        "Traces": object(1, &[("items", list(trace()))]),
-        "Trace": trace(),
         "Document": json!({ "type": "object" }),
         "Error": object(1, &[("error", object(2, &[
             ("code", text()),

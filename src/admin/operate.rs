@@ -5,15 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::{Response, StatusCode};
 use jiff::Timestamp;
-use log::info;
 use serde_json::{Value, json};
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep};
 
-use crate::broker::inspect::{Question, Reply, Shed};
-use crate::limits::{
-    CERTIFICATE_DAYS_MIN, DRAIN_S_DEFAULT, DRAIN_S_MAX, DRAIN_STEP_MS, LOG_LEVEL_S_MAX,
-};
+use crate::limits::{CERTIFICATE_DAYS_MIN, DRAIN_S_DEFAULT, DRAIN_S_MAX, LOG_LEVEL_S_MAX};
 
 use super::actor::Actor;
 use super::answer::{Body, Fault, json_of};
@@ -73,58 +68,21 @@ pub(super) async fn drain(admin: &Rc<Admin>, mut fields: Fields, by: &Actor) -> 
     ok(&json!({ "draining": true, "seconds": seconds }))
 }
 
+/// Has the clients that are there disconnected, until the drain is over.
+async fn shed(admin: Rc<Admin>, time: Duration) {
+    let drains = || {
+        let condition = admin.condition();
+        condition.draining && !condition.is_over
+    };
+    admin.shedding.run(&admin.asker, time, drains).await;
+}
+
 /// Lets clients in again.
 pub(super) async fn end_drain(admin: &Admin, by: &Actor) -> Answer {
+    admin.shedding.end().await;
     admin.run(Task::Drain(false)).await?;
     by.audit_of("end drain of", "broker", "ended");
     ok(&json!({ "draining": false }))
-}
-
-/// Disconnects clients at an even rate: a fleet that leaves at once comes to the next broker at
-/// once.
-async fn shed(admin: Rc<Admin>, time: Duration) {
-    let begun = Instant::now();
-    let figures = admin.asker.figures().await;
-    let counts = figures.iter().map(|kept| {
-        let clients = kept.as_ref().map_or(0, |kept| kept.snapshot.gauges.clients);
-        usize::try_from(clients).unwrap_or(usize::MAX)
-    });
-    let counts: Vec<usize> = counts.collect();
-    while admin.condition().draining && !admin.condition().is_over {
-        let passed = begun.elapsed().min(time);
-        for (shard, count) in (0..).zip(&counts) {
-            // Whoever was not counted yet goes at the end.
-            let keep = match passed == time {
-                true => 0,
-                false => {
-                    let left = time.saturating_sub(passed).as_millis();
-                    let part = u128::from(u64::try_from(*count).unwrap_or(u64::MAX)) * left;
-                    usize::try_from(part.div_ceil(time.as_millis())).unwrap_or(usize::MAX)
-                }
-            };
-            let question = Question::Shed(Shed { keep, ..Shed::default() });
-            // A shard that is busy is asked again in the next step.
-            let _busy = admin.asker.ask(shard, question).await;
-        }
-        if passed == time && left(&admin).await == 0 {
-            info!("drained: no client is connected");
-            return;
-        }
-        sleep(Duration::from_millis(DRAIN_STEP_MS)).await;
-    }
-}
-
-/// Clients that are connected.
-async fn left(admin: &Admin) -> u64 {
-    let mut left = 0;
-    for shard in 0..admin.asker.shards() {
-        let question = Question::Shed(Shed { keep: usize::MAX, ..Shed::default() });
-        left += match admin.asker.ask(shard, question).await {
-            Ok(Reply::Shed(count)) => count,
-            _ => 1,
-        };
-    }
-    left
 }
 
 /// Every setting.

@@ -31,6 +31,9 @@ pub(super) const VHOST: Parameter =
 pub(super) const ID: Parameter =
     Parameter { required: true, ..parameter("id", Kind::Text, "Client id, case sensitive") };
 
+/// An answer that is not JSON, or as long as it lasts.
+pub(super) const STREAM: &str = "";
+
 /// Something that can be asked for.
 pub(super) struct Operation {
     pub(super) method: &'static str,

@@ -39,6 +39,19 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
+    /// The same, for longer than the request.
+    pub(super) fn owned(&self) -> Query<'static> {
+        let owned = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
+        let given = self.given.iter().map(|(name, value)| (owned(name), owned(value)));
+        Query { given: given.collect() }
+    }
+
+    /// Puts a value in place of the one that is given, if any.
+    pub(super) fn set(&mut self, name: &'static str, value: String) {
+        self.given.retain(|(given, _)| given != name);
+        self.given.push((name.into(), value.into()));
+    }
+
     /// A parameter, if it is given.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.given.iter().find(|(given, _)| given == name);

@@ -15,8 +15,9 @@ use crate::mqtt::TopicName;
 
 use super::actor::Actor;
 use super::answer::{Answer, Fault, json_of};
-use super::item::{add_payload, picked, seconds};
+use super::item::{add_payload, seconds};
 use super::query::Query;
+use super::rows::Rows;
 use super::state::Admin;
 use super::subscriptions::filter_of;
 
@@ -49,7 +50,11 @@ impl Cursor {
 }
 
 /// A page of topics.
-pub(super) async fn retained(admin: &Admin, query: &Query<'_>) -> Answer {
+pub(super) async fn retained(
+    admin: &Admin,
+    query: &Query<'_>,
+    mut rows: Rows,
+) -> Result<Rows, Fault> {
     let shards = admin.asker.shards();
     let limit = query.number("limit", (1, ROWS_USUAL, PAGE_ROWS_MAX))?;
     let vhost = admin.vhost(query.get("vhost").unwrap_or("/"))?;
@@ -59,12 +64,11 @@ pub(super) async fn retained(admin: &Admin, query: &Query<'_>) -> Answer {
         Cursor::parse(text, shards).ok_or_else(wrong)
     });
     let mut at = begin.transpose()?.unwrap_or_default();
-    let fields = query.get("fields").map(|fields| fields.split(',').collect::<Vec<_>>());
     let begun = Instant::now();
-    let (mut items, mut bytes) = (Vec::new(), 0);
-    while at.shard < shards && items.len() < limit {
+    let mut bytes = 0;
+    while at.shard < shards && rows.count() < limit {
         let (prefix, after) = (prefix.clone(), at.after.take());
-        let limit = limit - items.len();
+        let limit = limit - rows.count();
         let listing = RetainedListing { vhost, prefix, after, limit };
         let question = Question::Retained(Box::new(listing));
         let Reply::Retained(sheet) = admin.asker.ask(at.shard, question).await? else {
@@ -73,8 +77,7 @@ pub(super) async fn retained(admin: &Admin, query: &Query<'_>) -> Answer {
         for row in &sheet.rows {
             let topic = sheet.text(row.topic);
             bytes += topic.len() + 50;
-            let item = json!({ "topic": topic, "bytes": row.bytes, "shard": at.shard });
-            items.push(picked(item, fields.as_deref()));
+            rows.push(json!({ "topic": topic, "bytes": row.bytes, "shard": at.shard }));
         }
         at = match sheet.next {
             Some(topic) => Cursor { after: Some(topic), ..at },
@@ -85,11 +88,8 @@ pub(super) async fn retained(admin: &Admin, query: &Query<'_>) -> Answer {
             break;
         }
     }
-    let mut answer = json!({ "items": items });
-    if at.shard < shards {
-        answer["next"] = at.text().into();
-    }
-    Ok(json_of(StatusCode::OK, &answer))
+    rows.next = (at.shard < shards).then(|| at.text());
+    Ok(rows)
 }
 
 /// One message.

@@ -12,7 +12,7 @@ use crate::broker::VhostReport;
 use crate::broker::inspect::{Question, Reply};
 
 use super::actor::Actor;
-use super::answer::{Body, Fault, json_of, text, whole};
+use super::answer::{Body, Fault, text, whole};
 use super::body::Fields;
 use super::exposition::{self, Format};
 use super::guard::{Peer, check_origin, token_of};
@@ -23,7 +23,7 @@ use super::query::Query;
 use super::state::Admin;
 use super::tokens::Right;
 use super::{
-    accounts, api, closed, live, openapi, operate, page, publish, retained, signin, subscriptions,
+    accounts, api, lists, live, openapi, operate, page, publish, retained, signin, subscriptions,
     trace, waiting, watched,
 };
 
@@ -114,12 +114,13 @@ async fn route(
         Some((_, bytes_max)) => admin.bodies.read(request.headers(), body, bytes_max).await?,
         None => Fields::default(),
     };
+    if lists::is_list(operation) {
+        return lists::answer(admin, operation, query, request.headers()).await;
+    }
     match (operation.method, operation.path) {
         ("GET", "/overview") => api::overview(admin).await,
-        ("GET", "/clients") => api::clients(admin, query).await,
         ("GET", "/client") => api::client(admin, query).await,
         ("DELETE", "/client") => api::kick(admin, query, by).await,
-        ("GET", "/sessions") => api::sessions(admin, query).await,
         ("GET", "/session") => api::session(admin, query).await,
         ("DELETE", "/session") => api::delete_session(admin, query, by).await,
         ("GET", "/top") => api::top(admin, query).await,
@@ -131,11 +132,10 @@ async fn route(
         ("DELETE", "/sign-in") => {
             Ok(signin::sign_out(admin, token_of(request.headers()).as_deref()))
         }
-        ("GET", "/traces") => trace::list(admin),
-        ("POST", "/traces") => trace::start(admin, query, by).await,
-        ("DELETE", "/trace") => trace::stop(admin, query, by).await,
-        ("GET", "/trace/stream") => trace::stream(admin, query),
-        ("GET", "/openapi.json") => Ok(json_of(StatusCode::OK, &openapi::document())),
+        (_, path) if path.starts_with("/trace") => trace::answer(admin, operation, query, by).await,
+        ("GET", "/openapi.json") => {
+            Ok(whole(StatusCode::OK, "application/json", openapi::document_text()))
+        }
         _ => operating(admin, operation, (query, fields), by).await,
     }
 }
@@ -173,11 +173,7 @@ async fn look_up(
     by: &Actor,
 ) -> Result<Response<Body>, Fault> {
     match (operation.method, operation.path) {
-        ("GET", "/closed") => closed::closed(admin, query).await,
-        ("GET", "/subscriptions") => subscriptions::subscriptions(admin, query).await,
-        ("GET", "/match") => subscriptions::matching(admin, query).await,
         ("GET", "/can") => subscriptions::can(admin, query).await,
-        ("GET", "/retained") => retained::retained(admin, query).await,
         ("DELETE", "/retained") => retained::clear_matching(admin, query, by).await,
         ("GET", "/retained/message") => retained::message(admin, query).await,
         ("DELETE", "/retained/message") => retained::clear(admin, query, by).await,

@@ -19,7 +19,8 @@ use tokio::time;
 
 use crate::broker::inspect::{Ask, Question, Reply, Snapshot, TraceBatch};
 use crate::limits::{
-    ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS, PUBLISHES_OPEN_MAX, SHARD_SILENT_MS_MAX,
+    ANSWER_MS_MAX, ASK_MS_MAX, ASKS_OPEN_MAX, FIGURES_REUSE_MS, PUBLISHES_OPEN_MAX,
+    SHARD_SILENT_MS_MAX,
 };
 
 use super::answer::Fault;
@@ -148,7 +149,17 @@ impl Asker {
 
     /// Puts a question to one shard.
     pub(super) async fn ask(&self, shard: u16, question: Question) -> Result<Reply, NoAnswer> {
-        self.ask_within(ASK_MS_MAX, shard, question).await
+        self.ask_within(ANSWER_MS_MAX, shard, question).await
+    }
+
+    /// The same, with memory for the answer, so that the shard need not allocate it.
+    pub(super) async fn ask_into(
+        &self,
+        shard: u16,
+        question: Question,
+        room: Reply,
+    ) -> Result<Reply, NoAnswer> {
+        self.ask_for(Duration::from_millis(ASK_MS_MAX), shard, (question, room)).await
     }
 
     /// The same, with so many milliseconds for the answer.
@@ -158,10 +169,19 @@ impl Asker {
         shard: u16,
         question: Question,
     ) -> Result<Reply, NoAnswer> {
+        self.ask_for(Duration::from_millis(ms), shard, (question, Reply::None)).await
+    }
+
+    async fn ask_for(
+        &self,
+        patience: Duration,
+        shard: u16,
+        (question, room): (Question, Reply),
+    ) -> Result<Reply, NoAnswer> {
         let (sender, receiver) = oneshot::channel();
-        let id = self.send(shard, question, Reply::None).ok_or(NoAnswer::Busy(shard))?;
+        let id = self.send(shard, question, room).ok_or(NoAnswer::Busy(shard))?;
         self.waiting.borrow_mut().insert(id, sender);
-        let answer = time::timeout(Duration::from_millis(ms), receiver).await;
+        let answer = time::timeout(patience, receiver).await;
         self.waiting.borrow_mut().remove(&id);
         match answer {
             Ok(Ok(Reply::None)) => Err(NoAnswer::Busy(shard)),

@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use hyper::StatusCode;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::answer::Fault;
@@ -13,10 +15,14 @@ use super::guard::Guard;
 use super::metric::Whole;
 use super::process::Process;
 use super::shards::{Asker, Ways};
+use super::shedding::Shedding;
 use super::sign_ins::SignIns;
 use super::task::ControlWay;
 use super::traces::Traces;
 use super::viewers::Viewers;
+
+/// A difference of the machine's clock that is no delay of an answer: somebody has set it.
+const CLOCK_SET_MS_MIN: u64 = 5_000;
 
 /// What routes answer from.
 pub(super) struct Admin {
@@ -27,10 +33,13 @@ pub(super) struct Admin {
     pub(super) traces: Traces,
     pub(super) control: Box<dyn ControlWay>,
     pub(super) bodies: Bodies,
+    pub(super) shedding: Shedding,
     guard: Guard,
     process: Process,
     condition: watch::Receiver<Condition>,
     requests: Cell<u64>,
+    /// See [`Admin::epoch_ms`].
+    epoch_ms: Cell<Option<i64>>,
     refused: Cell<u64>,
 }
 
@@ -40,18 +49,21 @@ impl Admin {
         process: Process,
         condition: watch::Receiver<Condition>,
         (control, address): (Box<dyn ControlWay>, Option<SocketAddr>),
+        data_dir: &Path,
     ) -> Self {
         Self {
             asker: Asker::new(ways),
             viewers: Viewers::default(),
             address,
-            traces: Traces::default(),
+            traces: Traces::new(data_dir),
             control,
             bodies: Bodies::new(),
+            shedding: Shedding::default(),
             guard: Guard::new(),
             process,
             condition,
             requests: Cell::new(0),
+            epoch_ms: Cell::new(None),
             refused: Cell::new(0),
         }
     }
@@ -88,7 +100,20 @@ impl Admin {
             process: self.process.figures(),
             requests: self.requests.get(),
             refused_requests: self.refused.get(),
+            trace_events_dropped: self.traces.dropped.get(),
         }
+    }
+
+    /// Milliseconds since 1970 at the beginning of the shards' clock, which shows `uptime_ms` now.
+    /// It is the same each time, so that a time that was told finds what it was told of, unless
+    /// somebody sets the machine's clock.
+    pub(super) fn epoch_ms(&self, uptime_ms: u64) -> i64 {
+        let uptime_ms = i64::try_from(uptime_ms).unwrap_or(i64::MAX);
+        let found = Timestamp::now().as_millisecond().saturating_sub(uptime_ms);
+        let known = self.epoch_ms.get().filter(|known| known.abs_diff(found) < CLOCK_SET_MS_MIN);
+        let epoch_ms = known.unwrap_or(found);
+        self.epoch_ms.set(Some(epoch_ms));
+        epoch_ms
     }
 
     /// The name of a vhost.

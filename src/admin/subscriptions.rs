@@ -21,8 +21,9 @@ use crate::limits::{LISTING_MS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use crate::mqtt::{TopicFilter, TopicName};
 
 use super::answer::{Answer, Fault, json_of};
-use super::item::{named_or_none, picked};
+use super::item::named_or_none;
 use super::query::Query;
+use super::rows::Rows;
 use super::state::Admin;
 
 type Found = Sheet<SubscriptionRow, SubscriptionPlace>;
@@ -31,8 +32,11 @@ type Found = Sheet<SubscriptionRow, SubscriptionPlace>;
 const ROWS_USUAL: usize = 100;
 
 /// A page of subscriptions.
-pub(super) async fn subscriptions(admin: &Admin, query: &Query<'_>) -> Answer {
-    let fields = query.get("fields").map(|fields| fields.split(',').collect::<Vec<_>>());
+pub(super) async fn subscriptions(
+    admin: &Admin,
+    query: &Query<'_>,
+    rows: Rows,
+) -> Result<Rows, Fault> {
     let wanted = match query.get("filter") {
         None => Wanted::All,
         Some(text) => Wanted::Filter(filter_of("filter", text)?.as_str().into()),
@@ -43,11 +47,11 @@ pub(super) async fn subscriptions(admin: &Admin, query: &Query<'_>) -> Answer {
         wanted,
         ..SubscriptionListing::default()
     };
-    let page = page(admin, query, listing, |found, row, shard| {
+    page(admin, query, (listing, rows), |found, row, shard| {
         let filter = found.text(row.filter);
         let client = client_of(found, row);
         let denies = |filter| !policy.may_subscribe(&client, filter);
-        let item = json!({
+        json!({
             "id": found.text(row.id),
             "vhost": found.text(row.vhost),
             "user": named_or_none(found.text(row.user)),
@@ -57,29 +61,27 @@ pub(super) async fn subscriptions(admin: &Admin, query: &Query<'_>) -> Answer {
             "connected": row.pace.is_some(),
             "suspended": TopicFilter::parse(filter).is_ok_and(denies),
             "shard": shard,
-        });
-        picked(item, fields.as_deref())
-    });
-    Ok(json_of(StatusCode::OK, &page.await?))
+        })
+    })
+    .await
 }
 
 /// A page of the subscriptions that match a topic.
-pub(super) async fn matching(admin: &Admin, query: &Query<'_>) -> Answer {
+pub(super) async fn matching(admin: &Admin, query: &Query<'_>, rows: Rows) -> Result<Rows, Fault> {
     let topic = topic_of(query.need("topic")?)?;
     let qos = query.number("qos", (0, 0, 2))?;
     let vhost_name = query.get("vhost").unwrap_or("/");
     let vhost = admin.vhost(vhost_name)?;
-    let fields = query.get("fields").map(|fields| fields.split(',').collect::<Vec<_>>());
     let policy = policy_of(admin).await?;
     let listing = SubscriptionListing {
         vhost: Some(vhost),
         wanted: Wanted::Topic(topic.as_str().into()),
         ..SubscriptionListing::default()
     };
-    let page = page(admin, query, listing, |found, row, shard| {
+    let page = page(admin, query, (listing, rows), |found, row, shard| {
         let decision = policy.explain_receive(&client_of(found, row), topic);
         let (gets, why) = outcome(row, qos, decision.is_allowed);
-        let item = json!({
+        json!({
             "id": found.text(row.id),
             "vhost": found.text(row.vhost),
             "user": named_or_none(found.text(row.user)),
@@ -91,21 +93,20 @@ pub(super) async fn matching(admin: &Admin, query: &Query<'_>) -> Answer {
             "why": why,
             "shard": shard,
             "rule": told(&decision),
-        });
-        picked(item, fields.as_deref())
+        })
     });
-    let mut answer = page.await?;
+    let mut rows = page.await?;
     let keeper = keeper_of(vhost_name, topic.as_str(), admin.asker.shards()).0;
     let wanted = RetainedMessage { vhost, topic: topic.as_str().into(), ..Default::default() };
     let question = Question::RetainedMessage(Box::new(wanted));
     let kept = admin.asker.ask(keeper, question).await?;
-    answer["retained"] = matches!(kept, Reply::Message(Some(_))).into();
+    rows.more.push(("retained", matches!(kept, Reply::Message(Some(_))).into()));
     if query.get("user").is_some() || query.get("client_id").is_some() {
         let (user, client_id) = who(query);
         let client = Client { vhost, user, client_id };
-        answer["publish"] = told(&may_publish(&policy, &client, topic));
+        rows.more.push(("publish", told(&may_publish(&policy, &client, topic))));
     }
-    Ok(json_of(StatusCode::OK, &answer))
+    Ok(rows)
 }
 
 /// Whether a client may do something, and why.
@@ -239,9 +240,9 @@ impl Cursor {
 async fn page(
     admin: &Admin,
     query: &Query<'_>,
-    listing: SubscriptionListing,
+    (listing, mut rows): (SubscriptionListing, Rows),
     item: impl Fn(&Found, &SubscriptionRow, u16) -> Value,
-) -> Result<Value, Fault> {
+) -> Result<Rows, Fault> {
     let mut shards = admin.asker.shards();
     let limit = query.number("limit", (1, ROWS_USUAL, PAGE_ROWS_MAX))?;
     let begin = query.get("cursor").map(|text| {
@@ -258,11 +259,11 @@ async fn page(
         shards = home + 1;
     }
     let begun = Instant::now();
-    let (mut items, mut bytes) = (Vec::new(), 0);
-    while at.shard < shards && items.len() < limit {
+    let mut bytes = 0;
+    while at.shard < shards && rows.count() < limit {
         let wanted = SubscriptionListing {
             from: at.place,
-            limit: limit - items.len(),
+            limit: limit - rows.count(),
             session: session.clone(),
             ..listing.clone()
         };
@@ -272,7 +273,7 @@ async fn page(
         };
         for row in &found.rows {
             bytes += found.text(row.filter).len() + found.text(row.id).len() + 200;
-            items.push(item(&found, row, at.shard));
+            rows.push(item(&found, row, at.shard));
         }
         at = match found.next {
             Some(place) => Cursor { place, ..at },
@@ -283,11 +284,8 @@ async fn page(
             break;
         }
     }
-    let mut answer = json!({ "items": items });
-    if at.shard < shards {
-        answer["next"] = at.text().into();
-    }
-    Ok(answer)
+    rows.next = (at.shard < shards).then(|| at.text());
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@
 //! | `quota` | what a vhost may use, and counters by vhost | `names` |
 //! | `expiry` | sessions whose clients are away, and which have expired | `names` |
 //! | `trace` | traces of clients and topics; what has gathered of them | `names` |
+//! | `group` | consumer groups: lanes, members, credit, leases | `names` |
 //! | `output` | bytes to send; publishers that wait for full outputs | and three, see there |
 //! | `storage` | what the disk is asked for, and what waits for it | and `read_gate` |
 //! | `client_log` | what the log says of clients, and how often | and `connection` |
@@ -32,7 +33,7 @@
 //! | `publish` | QoS 2 messages in transit; memory for one message | and `output` |
 //! | `retained` | walks over retained messages for subscriptions | and `output`, `peer` |
 //! | `system` | topics under which the broker tells of itself | `names` |
-//! | `delivery` | handing messages to sessions; why nothing is sent | and five, see there |
+//! | `delivery` | handing messages to sessions; why nothing is sent | and six, see there |
 //! | `full_sessions` | full sessions, and publishers that wait for them | and `delivery`, `quota` |
 //! | `inspect` | an operator's asks and answers, as values | and four, see there |
 //! | `shard` | the hub: what a reactor calls, a handler for each packet | all |
@@ -46,6 +47,7 @@ mod delivery;
 mod exchange;
 mod expiry;
 mod full_sessions;
+mod group;
 pub mod inspect;
 mod meters;
 mod names;
@@ -67,8 +69,8 @@ pub use connection::{Answer, TlsInfo};
 pub use inspect::{SessionName, VhostReport};
 pub use names::placement::{home_of, keeper_of};
 pub use names::{
-    ClientAddress, ClientLimit, CloseReason, ConnId, Context, Event, Flow, OnDenied, Options,
-    Overflow, Peers, PublishRate, SessionLimit, ShardId, ShardSet, Stats, Takeover, Threshold,
-    TransportKind,
+    ClientAddress, ClientLimit, CloseReason, ConnId, Context, Event, Flow, GroupOrder, OnDenied,
+    Options, Overflow, Peers, PublishRate, SessionLimit, ShardId, ShardSet, Stats, Takeover,
+    Threshold, TransportKind,
 };
 pub use shard::Shard;

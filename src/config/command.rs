@@ -11,7 +11,7 @@ use clap::{
 
 use super::ctl::{self, Ctl};
 use super::{Configuration, Given, Options};
-use crate::limits::SHARDS_MAX;
+use crate::limits::{self, SHARDS_MAX};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +54,9 @@ pub enum Command {
 /// Set or delete the password of a user in a password file
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = "The password is asked for twice, or read with --stdin, and hashed with \
-                        Argon2id. Other lines of FILE stay as they are. A running broker \
-                        reads FILE again on SIGHUP.")]
+                        Argon2id. With --scram, keys for SCRAM-SHA-256 and SCRAM-SHA-512 replace \
+                        the hash; the user can then log in both ways. Other lines of FILE stay as \
+                        they are. A running broker reads FILE again on SIGHUP.")]
 pub struct Passwd {
     /// The password file; created if it is missing
     pub file: PathBuf,
@@ -67,8 +68,19 @@ pub struct Passwd {
     #[arg(long)]
     pub stdin: bool,
 
+    /// Write keys for SCRAM, which MQTT 5 clients can authenticate with
+    #[arg(long)]
+    pub scram: bool,
+
+    /// How often SCRAM hashes the password. Each client does so whenever it connects
+    #[arg(long, value_name = "N", requires = "scram")]
+    #[arg(default_value_t = limits::SCRAM_ITERATIONS_DEFAULT)]
+    #[arg(value_parser = clap::value_parser!(u32)
+        .range(i64::from(limits::SCRAM_ITERATIONS_MIN)..=i64::from(limits::PBKDF2_ITERATIONS_MAX)))]
+    pub iterations: u32,
+
     /// Delete the user
-    #[arg(long, conflicts_with = "stdin")]
+    #[arg(long, conflicts_with_all = ["stdin", "scram"])]
     pub delete: bool,
 }
 

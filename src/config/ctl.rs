@@ -1,6 +1,5 @@
 //! The command line of `ringmq ctl`, generated from the table of its verbs.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -8,18 +7,19 @@ use clap::error::ErrorKind;
 use clap::value_parser;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, ValueHint};
 
-use super::listen::{Endpoint, parse_socket_path};
+use super::admin_address::AdminAddress;
 use super::values::parse_duration_ms;
 use super::verb::{Columns, Kind, Parameter, Verb, View};
 use super::verbs::{NOUNS, verbs};
-use crate::limits::{CTL_WATCH_MS_MAX, CTL_WATCH_MS_MIN, HTTP_PORT_DEFAULT};
+use crate::limits::{CTL_WATCH_MS_MAX, CTL_WATCH_MS_MIN};
 
 /// The part of the help that all verbs share.
 pub(super) const AFTER_HELP: &str = "The command connects to --at, else to the address in \
     RINGMQ_ADMIN, else to the first of the sockets /run/ringmq/admin.sock, \
     /var/lib/ringmq/admin.sock and ./ringmq-data/admin.sock. At a socket, root and the user that \
     the broker runs as need no token. Other users need one, in RINGMQ_TOKEN or in the file of \
-    --token-file.\n\n\
+    --token-file. Over https the certificate of the broker must be of one that --cacert or \
+    RINGMQ_CACERT names, else of one that the system trusts.\n\n\
     The output is a table on a terminal, and lines with tabs between columns in a pipe.\n\n\
     Exit code: 0 done, 1 failed, 2 wrong command line, 3 the object does not exist, 4 the broker \
     was not reached, 5 the token lacks the right.";
@@ -32,9 +32,11 @@ pub struct Ctl {
     /// Names and values of its parameters.
     pub given: Vec<(&'static str, String)>,
     /// The address of the broker's HTTP interface.
-    pub at: Option<Endpoint>,
+    pub at: Option<AdminAddress>,
     /// A file with the token.
     pub token_file: Option<PathBuf>,
+    /// A file with the certificates that are trusted.
+    pub ca_file: Option<PathBuf>,
     /// Print JSON.
     pub json: bool,
     /// The time between repeated requests.
@@ -74,6 +76,7 @@ impl Ctl {
             verb,
             given,
             at: matches.try_get_one("at").ok().flatten().cloned(),
+            ca_file: matches.try_get_one("cacert").ok().flatten().cloned(),
             token_file: matches.try_get_one("token-file").ok().flatten().cloned(),
             json: is_set("json"),
             watch_ms: matches.try_get_one("watch").ok().flatten().copied(),
@@ -165,16 +168,24 @@ fn argument(parameter: &Parameter) -> Arg {
 
 /// The flags of verbs with this view.
 fn common(view: View) -> Vec<Arg> {
-    let at = Arg::new("at").long("at").value_name("ADDRESS").value_parser(parse_admin_address);
+    let at = Arg::new("at").long("at").value_name("ADDRESS").value_parser(AdminAddress::parse);
     let token_file = Arg::new("token-file")
         .long("token-file")
         .value_name("FILE")
         .value_hint(ValueHint::FilePath)
         .value_parser(value_parser!(PathBuf));
+    let cacert = Arg::new("cacert")
+        .long("cacert")
+        .value_name("FILE")
+        .value_hint(ValueHint::FilePath)
+        .value_parser(value_parser!(PathBuf));
     let switch = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
     let mut flags = vec![
-        at.help("Where the broker answers operators: http://HOST:PORT or unix:PATH"),
+        at.help(
+            "Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH",
+        ),
         token_file.help("File with the token"),
+        cacert.help("File with the certificates to trust over https [default: the system's]"),
         switch("json").help("Print the broker's objects as JSON, one a line"),
     ];
     let watch = Arg::new("watch").long("watch").value_name("DURATION");
@@ -198,6 +209,7 @@ fn common(view: View) -> Vec<Arg> {
         }
         View::Tokens => return Vec::new(),
         View::Done(_, None)
+        | View::File
         | View::Reloaded
         | View::Document
         | View::Check
@@ -220,42 +232,6 @@ pub fn parse_interval_ms(text: &str) -> Result<u64, String> {
         let (min, max) = (CTL_WATCH_MS_MIN, CTL_WATCH_MS_MAX / 3_600_000);
         format!("takes {min}ms to {max}h with a unit (ms, s, m or h), as in 2s")
     })
-}
-
-/// Parses the address of a broker's HTTP interface, as `--at` and `RINGMQ_ADMIN` name it.
-///
-/// # Errors
-/// The error describes a valid address, and says why other hosts are not accepted.
-pub fn parse_admin_address(text: &str) -> Result<Endpoint, String> {
-    const TAKES: &str = "it takes http://HOST:PORT or unix:PATH, as in http://127.0.0.1:9883 or \
-                         unix:/var/lib/ringmq/admin.sock";
-    if let Some(path) = text.strip_prefix("unix:") {
-        return parse_socket_path(path)
-            .map(Endpoint::Unix)
-            .map_err(|why| format!("{why}; {TAKES}"));
-    }
-    if text.starts_with("https://") {
-        return Err(format!("this asks over plain HTTP, on the broker's host; {TAKES}"));
-    }
-    let host = text.strip_prefix("http://").ok_or(TAKES)?;
-    let host = host.strip_suffix('/').unwrap_or(host);
-    let (name, port) = match host.rsplit_once(':').filter(|_| !host.ends_with(']')) {
-        Some((name, port)) => (name, port.parse().map_err(|_| TAKES)?),
-        None => (host, HTTP_PORT_DEFAULT),
-    };
-    let address = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().ok().map(IpAddr::from),
-        None if name.eq_ignore_ascii_case("localhost") => Some(Ipv4Addr::LOCALHOST.into()),
-        None => name.parse::<Ipv4Addr>().ok().map(IpAddr::from),
-    };
-    match address {
-        Some(address) if address.is_loopback() => Ok(Endpoint::Tcp(SocketAddr::new(address, port))),
-        _ => Err(format!(
-            "the token would pass the network unencrypted to {name:.255}: run this on the broker's \
-             host, or have an SSH tunnel (ssh -L {port}:127.0.0.1:{port} HOST) and ask \
-             http://127.0.0.1:{port}; {TAKES}"
-        )),
-    }
 }
 
 #[cfg(test)]
@@ -325,40 +301,6 @@ mod tests {
             "ctl status --at 127.0.0.1:9883",
         ] {
             assert!(parse(line).is_err(), "{line}");
-        }
-    }
-
-    // Addresses must be on this host: a token must not pass a network unencrypted.
-    #[test]
-    fn addresses() {
-        let tcp = |text: &str| Endpoint::Tcp(text.parse().expect("an address"));
-        for (text, expected) in [
-            ("http://127.0.0.1:1", tcp("127.0.0.1:1")),
-            ("http://127.0.0.1:1/", tcp("127.0.0.1:1")),
-            ("http://127.0.0.1", tcp("127.0.0.1:9883")),
-            ("http://LocalHost", tcp("127.0.0.1:9883")),
-            ("http://localhost:7", tcp("127.0.0.1:7")),
-            ("http://[::1]:7", tcp("[::1]:7")),
-            ("http://[::1]", tcp("[::1]:9883")),
-            ("unix:/a", Endpoint::Unix("/a".into())),
-            ("unix:a", Endpoint::Unix("a".into())),
-        ] {
-            assert_eq!(parse_admin_address(text), Ok(expected), "{text}");
-        }
-        for (text, says) in [
-            ("", "it takes"),
-            ("127.0.0.1:9883", "it takes"),
-            ("/a", "unix:PATH"),
-            ("unix:", "path is missing"),
-            ("https://127.0.0.1", "over plain HTTP"),
-            ("http://10.0.0.1:5", "ssh -L 5:127.0.0.1:5"),
-            ("http://broker.example", "ssh -L 9883:"),
-            ("http://127.0.0.1:x", "it takes"),
-            ("http://127.0.0.1:1/api", "it takes"),
-            ("http://ann@127.0.0.1", "ssh -L"),
-        ] {
-            let error = parse_admin_address(text).expect_err(text);
-            assert!(error.contains(says), "{text}: {error}");
         }
     }
 }

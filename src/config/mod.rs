@@ -9,6 +9,7 @@ mod abuse;
 mod access;
 mod account_verbs;
 mod admin;
+mod admin_address;
 mod command;
 mod configuration;
 mod ctl;
@@ -16,6 +17,7 @@ mod environment;
 mod fault;
 mod file;
 mod flags;
+mod groups;
 mod ignored;
 mod listen;
 mod listeners;
@@ -27,6 +29,7 @@ mod origin;
 mod session_limit;
 mod table;
 mod tls;
+mod trace_verbs;
 mod values;
 mod verb;
 mod verbs;
@@ -47,10 +50,12 @@ use crate::limits;
 pub use abuse::AbuseOptions;
 pub use access::{Access, OnDenied, Takeover};
 pub use admin::{AdminOptions, HttpIdentity, HttpListen, SystemInterval};
+pub use admin_address::AdminAddress;
 pub use command::{Command, DataAct, Passwd, SessionAct, VhostAct};
 pub use configuration::{ConfigError, Configuration, Given};
-pub use ctl::{Ctl, parse_admin_address, parse_interval_ms};
+pub use ctl::{Ctl, parse_interval_ms};
 pub use fault::Fault;
+pub use groups::{GroupOptions, GroupOrder};
 pub use listen::{Endpoint, Listen, ListenRequest, Place};
 pub use listeners::{Cidr, ListenerOptions, Owner};
 pub use logging::{LogFormat, LogOptions, Switch};
@@ -69,9 +74,9 @@ use fault::Misfit;
 use listen::parse_listen;
 use session_limit::parse_session_limit;
 use values::{
-    parse_connections, parse_disk_low, parse_inflight, parse_outgoing_bytes, parse_packet_bytes,
-    parse_patience_ms, parse_retained_bytes, parse_retained_count, parse_segment_bytes,
-    parse_session_bytes, parse_session_expiry, parse_shards,
+    parse_connections, parse_disk_low, parse_gather_us, parse_inflight, parse_outgoing_bytes,
+    parse_packet_bytes, parse_patience_ms, parse_retained_bytes, parse_retained_count,
+    parse_segment_bytes, parse_session_bytes, parse_session_expiry, parse_shards,
 };
 
 /// The broker's options.
@@ -162,6 +167,17 @@ pub struct Options {
     )]
     pub qos0_patience_ms: u64,
 
+    /// How much longer a shard may sleep when messages come so often that it then handles several
+    /// at once; 0: never longer
+    #[arg(
+        long = "gather-max",
+        value_name = "DURATION",
+        default_value = "500us",
+        value_parser = parse_gather_us,
+        help_heading = "Limits"
+    )]
+    pub gather_us_max: u64,
+
     /// QoS 1 and 2 messages that were sent to one client and are not yet acknowledged
     #[arg(
         long = "max-inflight",
@@ -179,6 +195,10 @@ pub struct Options {
     /// Flags of MQTT 5.
     #[command(flatten)]
     pub v5: V5Options,
+
+    /// Flags of consumer groups.
+    #[command(flatten)]
+    pub groups: GroupOptions,
 
     /// Threads that serve clients, 1 to 64 [default: CPUs].
     ///

@@ -9,6 +9,18 @@ use clap::error::ErrorKind;
 mod bounds;
 mod values;
 
+/// A time to gather has its unit, and is whole.
+#[test]
+fn times_to_gather_have_units() {
+    for (text, us) in [("0", 0), ("0us", 0), ("1us", 1), ("10ms", 10_000), ("10000us", 10_000)] {
+        assert_eq!(parse_gather_us(text), Ok(us), "{text}");
+    }
+    for text in ["", "200", "us", "0.5ms", "-1us", "1 us", "11ms", "10001us", "1h"] {
+        let error = parse_gather_us(text).expect_err(text);
+        assert!(error.contains("0 to 10ms") && error.contains("as in 500us"), "{error}");
+    }
+}
+
 /// The options that `flags` give, or the text a user would read.
 fn options(flags: &[&str]) -> Result<Options, String> {
     let args = ["ringmq"].iter().chain(flags);
@@ -48,7 +60,9 @@ fn defaults_are_the_limits() {
         packet_bytes_max: limits::PACKET_BYTES_DEFAULT,
         outgoing_bytes_max: limits::OUTGOING_BYTES_DEFAULT,
         qos0_patience_ms: limits::QOS0_PATIENCE_MS_DEFAULT,
+        gather_us_max: limits::GATHER_US_DEFAULT,
         inflight_max: limits::INFLIGHT_DEFAULT,
+        groups: GroupOptions::default(),
         v5: V5Options {
             topic_alias_max: limits::TOPIC_ALIASES_DEFAULT,
             keep_alive_s_max: 0,
@@ -108,12 +122,16 @@ fn flags_set_their_fields() {
         "--max-packet-size=1KiB",
         "--max-outgoing-bytes=64KiB",
         "--qos0-patience=1s",
+        "--gather-max=2ms",
         "--max-inflight=20",
         "--shards=3",
         "--no-pin",
         "--data-dir=/var/lib/ringmq",
         "--durability=os",
         "--session-expiry=0",
+        "--group-order=sticky",
+        "--group-max-bytes=1MiB",
+        "--group-expiry=1m",
         "--session-max-bytes=3TiB",
         "--session-overflow=block",
         "--session-limit=b-*,bytes=40%",
@@ -144,6 +162,7 @@ fn flags_set_their_fields() {
         packet_bytes_max: 1024,
         outgoing_bytes_max: 64 * 1024,
         qos0_patience_ms: 1000,
+        gather_us_max: 2000,
         inflight_max: 20,
         shards: NonZero::new(3),
         pin: false,
@@ -206,6 +225,7 @@ fn flags_of_groups_set_their_fields() {
             ],
             user: Some("mqtt".to_owned()),
         },
+        groups: GroupOptions { order: GroupOrder::Sticky, bytes_max: 1 << 20, expiry_ms: 60_000 },
         v5: V5Options {
             topic_alias_max: 7,
             keep_alive_s_max: 300,
@@ -247,6 +267,9 @@ fn takes_the_edges() {
         ("--max-outgoing-bytes", "1GiB"),
         ("--qos0-patience", "0"),
         ("--qos0-patience", "60s"),
+        ("--gather-max", "0"),
+        ("--gather-max", "1us"),
+        ("--gather-max", "10ms"),
         ("--qos0-patience", "1m"),
         ("--listen", "127.0.0.1:65535"),
         ("--listen", "unix:/run/ringmq.sock,proxy"),
@@ -366,6 +389,7 @@ fn refuses_what_is_out_of_bounds() {
         ("--max-outgoing-bytes", "2GiB", "512 to 1073741824 bytes"),
         ("--qos0-patience", "60001ms", "0 to 60s"),
         ("--qos0-patience", "20", "as in 20ms"),
+        ("--gather-max", "10001us", "0 to 10ms"),
         ("--listen", "127.0.0.1", "as in 127.0.0.1:1883"),
         ("--listen", "127.0.0.1:65536", "as in 127.0.0.1:1883"),
         ("--listen", "localhost", "the port is missing"),
@@ -380,17 +404,6 @@ fn refuses_what_is_out_of_bounds() {
         ("--max-subscriptions", "65537", "takes 1 to 65536, or 0 for no limit"),
         ("--max-topic-levels", "1.5", "or 0 for no limit"),
         ("--max-topic-levels", "65536", "takes 1 to 65535, or 0 for no limit"),
-        ("--tls-listen", "localhost", "the port is missing"),
-        ("--tls-listen", "unix:/run/mqtt", "give it to --listen"),
-        ("--tls-min", "1.1", "1.2, 1.3"),
-        ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.b=,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.b=c,", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "*=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a.*.b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
-        ("--tls-sni", "a..b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
         ("--log", "inof", "LEVEL"),
         ("--durability", "none", "disk, os"),
         ("--durability", "", "disk, os"),
@@ -416,6 +429,27 @@ fn refuses_what_is_out_of_bounds() {
         ("--segment-bytes", "2GiB", "1048576 to 1073741824 bytes, as in 16777216, 16MiB or 1GiB"),
     ] {
         let text = options(&[flag, value]).expect_err("the value is out of bounds");
+        assert!(text.contains(flag) && text.contains(takes), "{flag} {value}: {text}");
+    }
+}
+
+// Likewise for the flags of TLS.
+#[test]
+fn refuses_malformed_tls_flags() {
+    for (flag, value, takes) in [
+        ("--tls-listen", "localhost", "the port is missing"),
+        ("--tls-listen", "unix:/run/mqtt", "give it to --listen"),
+        ("--tls-min", "1.1", "1.2, 1.3"),
+        ("--tls-sni", "a.b", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.b=c,", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "*=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a.*.b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+        ("--tls-sni", "a..b=c,k", "as in mqtt.example.com=cert.pem,key.pem"),
+    ] {
+        let text = options(&[flag, value]).expect_err("the value is malformed");
         assert!(text.contains(flag) && text.contains(takes), "{flag} {value}: {text}");
     }
 }

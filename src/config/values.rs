@@ -175,6 +175,17 @@ pub(super) fn parse_patience_ms(text: &str) -> Result<u64, String> {
     })
 }
 
+pub(super) fn parse_gather_us(text: &str) -> Result<u64, String> {
+    let us = match split_number(text) {
+        Some((us, "us")) => Some(us),
+        _ => parse_duration_ms(text).and_then(|ms| ms.checked_mul(1000)),
+    };
+    us.filter(|&us| us <= limits::GATHER_US_MAX).ok_or_else(|| {
+        let max_ms = limits::GATHER_US_MAX / 1000;
+        format!("takes 0 to {max_ms}ms with a unit (us or ms), as in 500us or 1ms")
+    })
+}
+
 pub(super) fn parse_session_expiry(text: &str) -> Result<SessionExpiry, String> {
     match parse_duration_ms(text) {
         Some(0) => Ok(SessionExpiry::Never),
@@ -184,6 +195,18 @@ pub(super) fn parse_session_expiry(text: &str) -> Result<SessionExpiry, String> 
             Err(format!("takes 0 to {max_d}d with a unit (ms, s, m, h or d), as in 12h or 14d"))
         }
     }
+}
+
+/// Milliseconds.
+pub(super) fn parse_group_expiry_ms(text: &str) -> Result<u64, String> {
+    match parse_session_expiry(text)? {
+        SessionExpiry::Never => Ok(0),
+        SessionExpiry::AfterMs(ms) => Ok(ms),
+    }
+}
+
+pub(super) fn parse_group_bytes(text: &str) -> Result<u64, String> {
+    bytes_or_none(text, limits::SESSION_QUOTA_BYTES_MIN, limits::SESSION_QUOTA_BYTES_MAX)
 }
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;

@@ -56,6 +56,8 @@ pub enum View {
     Trace,
     /// As above, but only messages: topics and payloads.
     Tail,
+    /// A file as it is.
+    File,
 }
 
 /// The fields of one kind of object; nested fields have a dot.

@@ -1,11 +1,12 @@
 //! The table of nouns and verbs of `ringmq ctl`: name, parameters, request and view of each. The
 //! command line, its help and the requests are generated from this table; a new verb is a new row.
 
-use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX, TRACE_PAYLOAD_BYTES_MAX, TRACE_SECONDS_MAX};
+use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
 use super::account_verbs::ACCOUNT_VERBS;
 use super::lookup_verbs::LOOKUP_VERBS;
 use super::operating_verbs::OPERATING_VERBS;
+use super::trace_verbs::TRACE_VERBS;
 use super::verb::{Columns, ID, Kind, Parameter, VHOST, Verb, View, behind, flag, local, verb};
 
 const TOP_BY: Parameter = flag(
@@ -29,6 +30,18 @@ const OF_LIST: &[Parameter] = &[
         "RANGE",
         Kind::Text,
         "Address of the client, or a range of addresses, as in 10.0.0.0/8",
+    ),
+    flag(
+        ("listener", "listener"),
+        "LISTENER",
+        Kind::Text,
+        "Listener that the client came in through, as listeners tells it",
+    ),
+    flag(
+        ("connected-after", "connected_after"),
+        "TIME",
+        Kind::Text,
+        "Connected since this time, as in 2026-11-29T21:40:00Z",
     ),
     flag(
         ("state", "state"),
@@ -81,6 +94,10 @@ const SESSION_FIELDS: &[&str] = &[
     "withheld",
     "absent_seconds",
     "address",
+    "listener",
+    "connected_at",
+    "received.bytes",
+    "sent.bytes",
     "protocol",
     "transport",
     "keep_alive",
@@ -138,46 +155,6 @@ const TOP: Columns = Columns {
 };
 const SESSION: Columns = Columns { usual: SESSION_FIELDS, all: SESSION_FIELDS };
 
-const TRACE_VHOST: Parameter =
-    flag(("vhost", "vhost"), "NAME", Kind::Text, "Name of a vhost [default: all]");
-const TRACE_KINDS: Parameter = flag(
-    ("kinds", "kinds"),
-    "KINDS",
-    Kind::Text,
-    "Some of connect, packet, deliver, auth and close, with commas between [default: all]",
-);
-const TRACE_SECONDS: Parameter = flag(
-    ("seconds", "seconds"),
-    "N",
-    Kind::Number(1, TRACE_SECONDS_MAX as u64),
-    "End after so many seconds [default: 600]",
-);
-const TRACE_PAYLOAD: Parameter = flag(
-    ("payload", "payload"),
-    "BYTES",
-    Kind::Number(0, TRACE_PAYLOAD_BYTES_MAX as u64),
-    "Bytes of each payload to show [default: 64, and 4096 for tail]",
-);
-const TRACE_PCAPNG: Parameter = local(
-    "pcapng",
-    "FILE",
-    Kind::Text,
-    "Write packets into a file for Wireshark; - is standard output",
-);
-const TRACE_TOPIC: Parameter =
-    behind("topic", "FILTER", Kind::Text, "Topic filter, as in plant/+/temperature");
-const TRACE_HELP: &str = "Packets and decisions are shown as they happen, as lines like those of \
-    Mosquitto's debug log. The trace ends with this program. What comes too fast is skipped, and \
-    its number shown. It needs the right operate, and is in the broker's log.";
-
-const fn trace(
-    words: &'static [&'static str],
-    about: &'static str,
-    of: &'static [Parameter],
-) -> Verb {
-    Verb { more: TRACE_HELP, ..verb(words, about, ("POST", "/api/v1/traces"), of, View::Trace) }
-}
-
 /// Nouns that have several verbs.
 pub(super) const NOUNS: &[(&str, &str)] = &[
     ("trace", "Show what happens to clients or messages, while it happens"),
@@ -194,7 +171,7 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
 
 /// Every verb.
 pub fn verbs() -> impl Iterator<Item = &'static Verb> {
-    VERBS.iter().chain(LOOKUP_VERBS).chain(OPERATING_VERBS).chain(ACCOUNT_VERBS)
+    VERBS.iter().chain(TRACE_VERBS).chain(LOOKUP_VERBS).chain(OPERATING_VERBS).chain(ACCOUNT_VERBS)
 }
 
 const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugins: 0 OK, 1 \
@@ -288,63 +265,6 @@ const VERBS: &[Verb] = &[
         &[ID, VHOST],
         View::Ended("Delete the session of client"),
     ),
-    trace(
-        &["trace", "client"],
-        "Trace a client",
-        &[ID, TRACE_VHOST, TRACE_KINDS, TRACE_SECONDS, TRACE_PAYLOAD, TRACE_PCAPNG],
-    ),
-    trace(
-        &["trace", "prefix"],
-        "Trace clients by the beginning of their client id",
-        &[
-            behind("id_prefix", "TEXT", Kind::Text, "Beginning of the client id"),
-            TRACE_VHOST,
-            TRACE_KINDS,
-            TRACE_SECONDS,
-            TRACE_PAYLOAD,
-            TRACE_PCAPNG,
-        ],
-    ),
-    trace(
-        &["trace", "user"],
-        "Trace the clients of a user",
-        &[
-            behind("user", "NAME", Kind::Text, "The user; empty: clients without one"),
-            TRACE_VHOST,
-            TRACE_KINDS,
-            TRACE_SECONDS,
-            TRACE_PAYLOAD,
-            TRACE_PCAPNG,
-        ],
-    ),
-    trace(
-        &["trace", "address"],
-        "Trace clients from an address or a range",
-        &[
-            behind("address", "RANGE", Kind::Text, "An address or a range, as in 10.0.0.0/8"),
-            TRACE_VHOST,
-            TRACE_KINDS,
-            TRACE_SECONDS,
-            TRACE_PAYLOAD,
-            TRACE_PCAPNG,
-        ],
-    ),
-    trace(
-        &["trace", "topic"],
-        "Trace messages of a topic",
-        &[TRACE_TOPIC, TRACE_VHOST, TRACE_KINDS, TRACE_SECONDS, TRACE_PAYLOAD, TRACE_PCAPNG],
-    ),
-    Verb {
-        more: "It needs the right operate, and is in the broker's log. Events that come too \
-               fast are skipped, and their number is shown.",
-        ..verb(
-            &["tail"],
-            "Show messages that match a filter, as they are published",
-            ("POST", "/api/v1/traces"),
-            &[TRACE_TOPIC, TRACE_VHOST, TRACE_SECONDS, TRACE_PAYLOAD],
-            View::Tail,
-        )
-    },
     verb(
         &["vhosts"],
         "List vhosts with their metrics",

@@ -21,14 +21,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::config::{Ctl, Endpoint, parse_admin_address};
+use crate::config::{AdminAddress, Ctl};
 use crate::limits::{
     CTL_ANSWER_BYTES_MAX, CTL_ANSWER_MS_MAX, CTL_CONNECT_MS_MAX, CTL_TOKEN_BYTES_MAX,
 };
 
 use super::error::CtlError;
 use super::text::shown;
+use super::trust::{connector, server_name};
 
 /// The usual sockets of a broker: as a service, as `scripts/install` runs it, and started by hand
 /// in this directory.
@@ -37,6 +40,7 @@ const USUAL: [&str; 3] =
 
 const ADDRESS_VARIABLE: &str = "RINGMQ_ADMIN";
 const TOKEN_VARIABLE: &str = "RINGMQ_TOKEN";
+const CA_VARIABLE: &str = "RINGMQ_CACERT";
 
 /// Advice if no broker was found at the usual sockets.
 const NAME_IT: &str = "is the broker running? --at names its socket, as in \
@@ -45,7 +49,9 @@ const NAME_IT: &str = "is the broker running? --at names its socket, as in \
 /// A broker, its address and the token.
 pub(super) struct Broker {
     runtime: Runtime,
-    at: Endpoint,
+    at: AdminAddress,
+    /// For an address with TLS.
+    tls: Option<TlsConnector>,
     token: Option<HeaderValue>,
 }
 
@@ -64,17 +70,21 @@ impl Broker {
         let token = token(ctl)?;
         let at = match (&ctl.at, variable(ADDRESS_VARIABLE)?) {
             (Some(at), _) => at.clone(),
-            (None, Some(text)) => parse_admin_address(&text).map_err(|why| {
+            (None, Some(text)) => AdminAddress::parse(&text).map_err(|why| {
                 CtlError::Usage(format!("{ADDRESS_VARIABLE}={}: {why}", shown(&text)))
             })?,
             (None, None) => search(&runtime)?,
         };
-        Ok(Self { runtime, at, token })
+        let tls = match &at {
+            AdminAddress::Https { .. } => Some(trusting(ctl)?),
+            AdminAddress::Http(_) | AdminAddress::Unix(_) => None,
+        };
+        Ok(Self { runtime, at, tls, token })
     }
 
     /// The address, in the form that `--at` accepts.
     pub(super) fn address(&self) -> String {
-        name_of(&self.at)
+        shown(&self.at.to_string())
     }
 
     /// Requests a path that needs no token.
@@ -120,11 +130,12 @@ impl Broker {
         body: Option<&Value>,
     ) -> Result<Answer, CtlError> {
         let request = self.build((method, path), query, body)?;
-        let (at, limit) = (&self.at, Duration::from_millis(CTL_ANSWER_MS_MAX));
+        let limit = Duration::from_millis(CTL_ANSWER_MS_MAX);
         let answer = self.runtime.block_on(async {
             timeout(limit, async {
-                match connect(at).await? {
+                match self.connect().await? {
                     Stream::Tcp(stream) => exchange(stream, request).await,
+                    Stream::Tls(stream) => exchange(*stream, request).await,
                     Stream::Unix(stream) => exchange(stream, request).await,
                 }
             })
@@ -146,12 +157,33 @@ impl Broker {
     ) -> Result<(), CtlError> {
         let request = self.build(("GET", path), query, None)?;
         let refused = self.runtime.block_on(async {
-            match connect(&self.at).await? {
+            match self.connect().await? {
                 Stream::Tcp(stream) => follow(stream, request, take).await,
+                Stream::Tls(stream) => follow(*stream, request, take).await,
                 Stream::Unix(stream) => follow(stream, request, take).await,
             }
         })?;
         refused.map_or(Ok(()), |answer| Err(self.fault(&answer)))
+    }
+
+    /// Connects, and agrees on TLS if the address has it.
+    async fn connect(&self) -> Result<Stream, CtlError> {
+        let (tls, host) = match (&self.tls, &self.at) {
+            (Some(tls), AdminAddress::Https { host, .. }) => (tls, host),
+            _ => return connect(&self.at).await,
+        };
+        let name = server_name(host)?;
+        let Stream::Tcp(stream) = connect(&self.at).await? else { unreachable!("TLS is over TCP") };
+        let limit = Duration::from_millis(CTL_CONNECT_MS_MAX);
+        let agreed = timeout(limit, tls.connect(name, stream)).await;
+        let agreed = agreed.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        agreed.map(|stream| Stream::Tls(Box::new(stream))).map_err(|error| {
+            let name = self.address();
+            CtlError::NotReached(format!(
+                "{name}: {error}; --cacert names the certificates to trust, and the broker's must \
+                 be of this name"
+            ))
+        })
     }
 
     fn build(
@@ -164,14 +196,10 @@ impl Broker {
         let query = query.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
         let query: Vec<String> = query.collect();
         let mark = if query.is_empty() { "" } else { "?" };
-        let host = match &self.at {
-            Endpoint::Tcp(address) => address.to_string(),
-            Endpoint::Unix(_) => "localhost".to_owned(),
-        };
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{path}{mark}{}", query.join("&")))
-            .header(HOST, host)
+            .header(HOST, self.at.host())
             .header(ACCEPT, "*/*");
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token);
@@ -238,10 +266,10 @@ impl Answer {
 }
 
 /// The first usual socket on which a broker listens.
-fn search(runtime: &Runtime) -> Result<Endpoint, CtlError> {
+fn search(runtime: &Runtime) -> Result<AdminAddress, CtlError> {
     let mut says = Vec::new();
     for path in USUAL {
-        let at = Endpoint::Unix(path.into());
+        let at = AdminAddress::Unix(path.into());
         match runtime.block_on(connect(&at)) {
             Ok(_) => return Ok(at),
             Err(error) => says.push(error.to_string()),
@@ -252,15 +280,20 @@ fn search(runtime: &Runtime) -> Result<Endpoint, CtlError> {
 
 enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
-async fn connect(at: &Endpoint) -> Result<Stream, CtlError> {
+/// Without TLS.
+async fn connect(at: &AdminAddress) -> Result<Stream, CtlError> {
     let limit = Duration::from_millis(CTL_CONNECT_MS_MAX);
     let connected = timeout(limit, async {
         match at {
-            Endpoint::Tcp(address) => TcpStream::connect(address).await.map(Stream::Tcp),
-            Endpoint::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+            AdminAddress::Http(address) => TcpStream::connect(address).await.map(Stream::Tcp),
+            AdminAddress::Https { host, port } => {
+                TcpStream::connect((&**host, *port)).await.map(Stream::Tcp)
+            }
+            AdminAddress::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
         }
     });
     let connected = connected.await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
@@ -268,19 +301,19 @@ async fn connect(at: &Endpoint) -> Result<Stream, CtlError> {
 }
 
 /// Why a socket cannot be reached, and what to do.
-fn unreached(at: &Endpoint, error: &io::Error) -> String {
-    let name = name_of(at);
+fn unreached(at: &AdminAddress, error: &io::Error) -> String {
+    let name = shown(&at.to_string());
     match (at, error.kind()) {
-        (Endpoint::Unix(_), ErrorKind::NotFound) => format!("there is no {name}"),
-        (Endpoint::Unix(_), ErrorKind::ConnectionRefused) => {
+        (AdminAddress::Unix(_), ErrorKind::NotFound) => format!("there is no {name}"),
+        (AdminAddress::Unix(_), ErrorKind::ConnectionRefused) => {
             format!("nobody listens at {name}: a broker that is gone has left it there")
         }
-        (Endpoint::Unix(path), ErrorKind::PermissionDenied) => format!(
+        (AdminAddress::Unix(path), ErrorKind::PermissionDenied) => format!(
             "{name}: permission denied: run this as root{}, or ask with a token over HTTP, as in \
              --at http://127.0.0.1:9883",
             owner_of(path).map(|owner| format!(" or as user {owner}")).unwrap_or_default()
         ),
-        (Endpoint::Tcp(_), ErrorKind::ConnectionRefused) => {
+        (_, ErrorKind::ConnectionRefused) => {
             format!("nobody listens at {name}: the broker's log says where it answers operators")
         }
         _ => format!("{name}: {error}"),
@@ -293,13 +326,6 @@ fn owner_of(path: &Path) -> Option<String> {
     let uid = Uid::from_raw(found.uid());
     let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
     (!uid.is_root()).then(|| name.unwrap_or_else(|| uid.to_string()))
-}
-
-fn name_of(at: &Endpoint) -> String {
-    match at {
-        Endpoint::Tcp(address) => format!("http://{address}"),
-        Endpoint::Unix(path) => format!("unix:{}", shown(&path.display().to_string())),
-    }
 }
 
 /// Sends the request and reads the answer to its end, up to its bound.
@@ -369,6 +395,15 @@ fn variable(name: &str) -> Result<Option<String>, CtlError> {
             Err(CtlError::Usage(format!("the variable {name} is not UTF-8")))
         }
     }
+}
+
+/// What trusts the certificates of the command line, of the environment, or of the system.
+fn trusting(ctl: &Ctl) -> Result<TlsConnector, CtlError> {
+    let named = match &ctl.ca_file {
+        Some(file) => Some(file.clone()),
+        None => variable(CA_VARIABLE)?.map(Into::into),
+    };
+    connector(named.as_deref())
 }
 
 /// The header with the token, if there is one.

@@ -262,6 +262,7 @@ mod tests {
             given: vec![("warning", "50".to_owned()), ("critical", "20".to_owned())],
             at: None,
             token_file: None,
+            ca_file: None,
             json: false,
             watch_ms: None,
             columns: None,

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `error` | why something was not done, and the exit code for it |
 //! | `broker` | where the broker is, the token, one request and its answer |
+//! | `trust` | whom it trusts over TLS |
 //! | `request` | what is sent, and the objects of an answer |
 //! | `tokens` | files of tokens, for which no broker is asked |
 //! | `text` | what a terminal is shown: text of others, bytes, times |
@@ -48,6 +49,7 @@ mod text;
 mod tokens;
 mod top;
 mod trace;
+mod trust;
 
 use std::process::ExitCode;
 use std::thread;
@@ -137,6 +139,7 @@ fn once(
         View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
         View::Dashboard => dashboard::show(broker, ctl, output),
         View::Trace | View::Tail => trace::show(broker, ctl, output),
+        View::File => trace::fetch(broker, ctl),
         View::Check | View::Tokens => unreachable!("it has its own way to end"),
     }
 }

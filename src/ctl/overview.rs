@@ -18,6 +18,7 @@ enum Unit {
 const STATUS: &[(&str, &str, Unit)] = &[
     ("version", "/version", Unit::Plain),
     ("ready", "/ready", Unit::Plain),
+    ("draining", "/draining", Unit::Plain),
     ("uptime", "/uptime_seconds", Unit::Seconds),
     ("shards", "/shards", Unit::Plain),
     ("shards without figures", "/shards_without_figures", Unit::Plain),

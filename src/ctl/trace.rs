@@ -9,14 +9,19 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use serde_json::Value;
 
-use crate::config::{Ctl, View};
+use crate::config::{Columns, Ctl, View};
 use crate::limits::{CTL_LINE_BYTES_MAX, TRACE_PAYLOAD_BYTES_MAX};
 
 use super::broker::Broker;
 use super::error::CtlError;
+use super::fields;
 use super::output::{Form, Output};
 use super::request::sent;
 use super::text::{harmless, json_line, shown};
+
+/// What is shown of a trace that goes into a file.
+const RECORDED: Columns = Columns { usual: RECORDED_FIELDS, all: RECORDED_FIELDS };
+const RECORDED_FIELDS: &[&str] = &["trace", "file", "seconds"];
 
 const STREAM: &str = "/api/v1/trace/stream";
 
@@ -37,6 +42,10 @@ pub(super) fn show(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<()
     let Some(trace) = started.get("trace").and_then(Value::as_str) else {
         return Err(CtlError::stranger("what it has begun has no name"));
     };
+    if ctl.get("file").is_some() {
+        fields::show_object(&started, ctl, RECORDED, output);
+        return Ok(());
+    }
     let format = match (&file, is_tail || ctl.json) {
         (Some(_), _) => "pcapng",
         (None, true) => "json",
@@ -56,11 +65,22 @@ pub(super) fn show(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<()
     })
 }
 
+/// Prints a file of a trace as it is.
+pub(super) fn fetch(broker: &Broker, ctl: &Ctl) -> Result<(), CtlError> {
+    let mut file = open("-")?;
+    let (_, path) = ctl.verb.request;
+    broker.stream(path, &sent(ctl), &mut |piece| {
+        file.write_all(piece).map_err(|error| unwritten(&error))
+    })?;
+    file.flush().map_err(|error| unwritten(&error))
+}
+
 /// Opens the file for Wireshark.
 fn open(name: &str) -> Result<Box<dyn Write>, CtlError> {
     if name == "-" {
         if io::stdout().is_terminal() {
-            let says = "--pcapng - writes no text: name a file, or have a program read it, as in \
+            let says = "what is written here is no text, or text of others: write it into a file \
+                        (--pcapng FILE, or > FILE), or have a program read it, as in \
                         `| wireshark -k -i -`";
             return Err(CtlError::Usage(says.to_owned()));
         }

@@ -30,6 +30,8 @@ pub enum DataError {
     },
     /// The new directory does not contain what was written.
     Differs(String),
+    /// So many messages wait in consumer groups, each on the shard of its publisher.
+    Groups(u64),
     /// The directory changes faster than it can be read.
     TooFast(PathBuf),
     /// The system refused an operation.
@@ -63,6 +65,12 @@ impl fmt::Display for DataError {
                 f,
                 "what was written is not what was read: {what}; nothing was made, and this is a \
                  fault of ringmq or of the disk"
+            ),
+            Self::Groups(count) => write!(
+                f,
+                "{} for consumer groups, and stay on the shard that they came to; nothing was \
+                 made. Have the groups' members take them, stop the broker, and try again",
+                counted(*count, "message").replace("message", "waiting message")
             ),
             Self::TooFast(path) => write!(
                 f,

@@ -11,6 +11,7 @@
 //! It uses the store and the disk, and of the broker only the rule that gives the home shard.
 
 mod backup;
+mod doubts;
 mod error;
 mod merge;
 mod reshard;

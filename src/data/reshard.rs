@@ -6,23 +6,23 @@
 //! together with all new ones.
 //!
 //! A shard knows a QoS 2 message from a publisher on another shard by its *origin*, which names the
-//! publisher's shard. Origins are not copied. If the publisher's shard has recorded the message,
-//! its session is copied with this record, which is all that is needed then. If a broker was killed
-//! before that record, some shards have the message and others may not, and the publisher will send
-//! it again. The message is not lost, but a client may receive it twice; the report has the number
-//! of such messages.
+//! publisher's session. If the publisher's shard has recorded the message, its session is copied
+//! with this record, which is all that is needed then. If a broker was killed before that record,
+//! some shards have the message and others may not, and the publisher will send it again: the
+//! sessions of the former must not get it twice, those of the latter must get it. Sessions of both
+//! may meet on a new shard, so it is noted there for each session of the former that it has the
+//! message (see `doubts`).
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::broker::{home_of, keeper_of};
 use crate::disk::{Clocks, Directory, Helper, Making, Vhosts};
 use crate::limits::MERGED_SESSIONS_MAX;
 use crate::store::{
-    ClockReading, Losses, NewMessage, Opened, Origin, Position, QueueItem, Session, SessionKey,
-    Store, Timeline,
+    ClockReading, Losses, NewMessage, Opened, Position, QueueItem, SessionKey, Store, Timeline,
 };
 
+use super::doubts::{Doubts, Homes};
 use super::error::{DataError, counted};
 use super::merge::{Merged, Moved, merge};
 use super::snapshot::Snapshot;
@@ -66,8 +66,8 @@ struct Source {
     clocks: ClockReading,
     /// The time line of the first shard, which all new shards continue.
     timeline: Timeline,
-    /// Unreleased QoS 2 messages of publishers on other shards.
-    origins: BTreeSet<Origin>,
+    /// QoS 2 messages that some shards have and their publishers' shards have not recorded.
+    doubts: Doubts,
     /// Places of damage.
     damage: Vec<String>,
     /// Losses that the damage has caused.
@@ -82,7 +82,7 @@ struct MovedAll {
     merged: Merged,
     /// Retained messages that could not be read.
     lost: u64,
-    /// QoS 2 messages that some shards know and others do not.
+    /// QoS 2 messages that some shards know and others do not, and that may come twice.
     in_doubt: u64,
     /// Sessions and retained messages of deleted vhosts; they are not copied.
     dropped: u64,
@@ -99,20 +99,25 @@ impl Source {
             vhosts,
             clocks,
             timeline: Timeline::default(),
-            origins: BTreeSet::new(),
+            doubts: Doubts::default(),
             damage: Vec::new(),
             losses: Losses::default(),
         };
-        let mut damage = Vec::new();
+        let (mut damage, mut waiting) = (Vec::new(), 0);
         for shard in 0..source.directory.shards() {
             let snapshot = Snapshot::of(&source.directory, shard, Some(clocks))?;
             let Snapshot { store, opened, .. } = &snapshot;
             damage.extend(snapshot.damage());
             source.note_losses(opened);
-            source.origins.extend(store.catalog.origins());
+            source.doubts.note_shard(shard, store);
+            waiting += waiting_in_groups(store);
             if shard == 0 {
                 source.timeline = store.catalog.timeline.clone();
             }
+        }
+        source.doubts.settle();
+        if waiting > 0 {
+            return Err(DataError::Groups(waiting));
         }
         if damage.is_empty() || skip_damaged {
             source.damage = told(damage);
@@ -128,6 +133,13 @@ impl Source {
         self.losses.sessions += sessions;
         self.losses.records += records;
     }
+}
+
+/// Messages that wait for consumer groups.
+fn waiting_in_groups(store: &Store) -> u64 {
+    let sessions = store.catalog.sessions();
+    let lanes = sessions.keys_from(0).map(|key| sessions.get(key)).filter(|it| it.is_lane());
+    lanes.map(|lane| lane.queue.waiting()).sum()
 }
 
 /// The first places of damage, and the number of the others.
@@ -165,13 +177,14 @@ fn write_shards(
         let (files, timeline) = (making.shard(shard)?, source.timeline.clone());
         writers.push(Writer::new(shard, files, timeline, source.clocks, helper)?);
     }
-    let mut moved = MovedAll::default();
+    let (mut moved, mut homes) = (MovedAll::default(), Homes::new(&source.doubts));
     for shard in 0..source.directory.shards() {
         let Snapshot { store, .. } = Snapshot::of(&source.directory, shard, Some(source.clocks))?;
         let mut old = Old { shard, store, source };
-        old.move_sessions(&mut writers, &mut moved)?;
+        old.move_sessions(&mut writers, &mut moved, &mut homes)?;
         old.move_retained(&mut writers, &mut moved)?;
     }
+    moved.in_doubt = homes.carry(&mut writers)?;
     writers.into_iter().try_for_each(Writer::finish)?;
     Ok(moved)
 }
@@ -194,41 +207,38 @@ impl Old<'_> {
         &mut self,
         writers: &mut [Writer],
         moved: &mut MovedAll,
+        homes: &mut Homes<'_>,
     ) -> Result<(), DataError> {
         let shards = u16::try_from(writers.len()).expect("at most SHARDS_MAX");
         let mut by_shard: Vec<Vec<SessionKey>> = writers.iter().map(|_| Vec::new()).collect();
         for key in self.store.catalog.sessions().keys_from(0) {
             let session = self.store.catalog.session(key);
+            if session.is_lane() {
+                // It is made anew where it is needed.
+                continue;
+            }
             match self.source.vhosts.name_of(session.vhost) {
                 Some(vhost) => {
                     let home = home_of(vhost, &session.client_id, shards);
                     by_shard[usize::from(home.0)].push(key);
-                    moved.in_doubt += self.in_doubt(session);
                 }
                 None => moved.dropped += 1,
             }
         }
-        for (keys, writer) in by_shard.into_iter().zip(writers) {
+        for (home, (keys, writer)) in (0..).zip(by_shard.into_iter().zip(writers)) {
             for some in keys.chunks(MERGED_SESSIONS_MAX) {
-                self.move_some(some, writer, moved)?;
+                self.move_some(some, (home, writer), moved, homes)?;
             }
         }
         Ok(())
     }
 
-    /// QoS 2 messages of a publisher on this shard that other shards have and this shard has not
-    /// recorded.
-    fn in_doubt(&self, session: &Session) -> u64 {
-        let origin = |packet_id| Origin { shard: self.shard, serial: session.serial, packet_id };
-        let known = self.source.origins.range(origin(0)..=origin(u16::MAX));
-        known.filter(|origin| !session.has_received(origin.packet_id)).count() as u64
-    }
-
     fn move_some(
         &mut self,
         keys: &[SessionKey],
-        writer: &mut Writer,
+        (home, writer): (u16, &mut Writer),
         moved: &mut MovedAll,
+        homes: &mut Homes<'_>,
     ) -> Result<(), DataError> {
         let shift_ms = self.shift_ms();
         let mut sessions = Vec::new();
@@ -239,6 +249,7 @@ impl Old<'_> {
             let Store { catalog, logs, .. } = &mut writer.store;
             let new = catalog.adopt_session(session, left_ms, logs);
             let new = new.expect("it had no more subscriptions before");
+            homes.note_session((self.shard, session.serial), (home, new));
             sessions.push(Moved { old, new });
             writer.write_some()?;
         }

@@ -7,13 +7,16 @@ use super::note::{replace, with_sum, without_sum};
 use crate::limits::SHARDS_MAX;
 
 /// The format that is written, and the newest that is read.
-pub(super) const FORMAT_VERSION: u32 = 3;
+pub(super) const FORMAT_VERSION: u32 = 4;
 
 /// The format before segments had an `EXTENT` beside them, and texts their sums.
 pub(super) const FORMAT_WITHOUT_SUMS: u32 = 1;
 
 /// The format before logs had anything of MQTT 5.
 const FORMAT_BEFORE_MQTT_5: u32 = 2;
+
+/// The format before logs had lanes of groups.
+const FORMAT_BEFORE_GROUPS: u32 = 3;
 
 /// The file's name.
 pub(super) const FORMAT_FILE: &str = "FORMAT";
@@ -60,7 +63,7 @@ impl Format {
         let lines = match version {
             0 => return None,
             FORMAT_WITHOUT_SUMS => text,
-            FORMAT_BEFORE_MQTT_5 | FORMAT_VERSION => without_sum(text)?,
+            FORMAT_BEFORE_MQTT_5 | FORMAT_BEFORE_GROUPS | FORMAT_VERSION => without_sum(text)?,
             _ => return Some(Self::Newer(version)),
         };
         let mut lines = lines.lines().skip(1);
@@ -97,7 +100,8 @@ mod tests {
             (&with_sum("ringmq data, format 2\nshards 1\n"), known(2, 1)),
             ("ringmq data, format 3\nshards 1\n", None),
             (&with_sum("ringmq data, format 3\nshards 1\n"), known(3, 1)),
-            ("ringmq data, format 4\nshards 1\n", Some(Format::Newer(4))),
+            (&with_sum("ringmq data, format 4\nshards 1\n"), known(4, 1)),
+            ("ringmq data, format 5\nshards 1\n", Some(Format::Newer(5))),
             ("ringmq data, format 4294967295", Some(Format::Newer(u32::MAX))),
             ("ringmq data, format 4294967296\nshards 1\n", None),
             ("ringmq data, format 0\nshards 1\n", None),

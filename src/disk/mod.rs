@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/LOCK       empty; locked by the one process that uses the directory (see `user`)
-//! DIR/FORMAT     "ringmq data, format 3", "shards N", and their sum in a third line; written once
+//! DIR/FORMAT     "ringmq data, format 4", "shards N", and their sum in a third line; written once
 //! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
 //! DIR/DELETIONS  sessions to be deleted (see `deletions`); missing while there is none
 //! DIR/RELOAD     what became of the last reload (see `reload`)

@@ -39,6 +39,25 @@ pub const SALT_BYTES_MAX: usize = 64;
 /// Over: the file is refused. OWASP asks for 210,000.
 pub const PBKDF2_ITERATIONS_MAX: u32 = 1_000_000;
 
+/// Iterations of PBKDF2 that `ringmq passwd --scram` writes by default. Each connecting client
+/// computes as many: some 10 ms of a fast core. RFC 7677 asks for 4,096 at least.
+pub const SCRAM_ITERATIONS_DEFAULT: u32 = 15_000;
+
+/// Least iterations that `ringmq passwd --scram` writes, as RFC 7677 asks.
+pub const SCRAM_ITERATIONS_MIN: u32 = 4_096;
+
+/// Bytes of one message of a SCRAM exchange. The first holds a login, a nonce and few others. Over:
+/// reason code 0x82.
+pub const SCRAM_MESSAGE_BYTES_MAX: usize = 4 * LOGIN_BYTES_MAX;
+
+/// Bytes of the nonce that a client begins a SCRAM exchange with; common ones have 18 to 64. Over:
+/// reason code 0x82.
+pub const SCRAM_NONCE_BYTES_MAX: usize = 256;
+
+/// Least Maximum Packet Size of a client that uses an authentication method: AUTH with both nonces
+/// and a salt must fit, and so must CONNACK with the broker's signature. Below: CONNACK 0x95.
+pub const SCRAM_PACKET_BYTES_MIN: u32 = 1024;
+
 /// Cost of bcrypt, as a power of two, that a password file may ask for: a second or two of a
 /// core. Over: the file is refused.
 pub const BCRYPT_COST_MAX: u32 = 14;
@@ -79,5 +98,13 @@ pub const REGEX_BYTES_MAX: usize = 256 * 1024;
 
 /// How deep a regular expression may be nested. Over: as [`REGEX_BYTES_MAX`].
 pub const REGEX_NESTING_MAX: u32 = 32;
+
+// A salt of unknown users is cut from one SHA-512.
+const _: () = assert!(SALT_BYTES_MAX <= 64);
+
+const _: () = assert!(
+    SCRAM_ITERATIONS_MIN <= SCRAM_ITERATIONS_DEFAULT
+        && SCRAM_ITERATIONS_DEFAULT <= PBKDF2_ITERATIONS_MAX
+);
 
 const _: () = assert!(PASSWD_ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX);

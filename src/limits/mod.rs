@@ -4,9 +4,11 @@
 //! and rules, `operations` those of what operators ask for.
 
 mod access;
+mod groups;
 mod operations;
 
 pub use access::*;
+pub use groups::*;
 pub use operations::*;
 
 /// Most shards one broker runs: a set of shards is one 64-bit mask.
@@ -58,6 +60,14 @@ pub const OUTGOING_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// How long a full link may hold its publishers back by default (`--qos0-patience`).
 pub const QOS0_PATIENCE_MS_DEFAULT: u64 = 20;
+
+/// How much longer a shard may sleep by default to handle several messages at once
+/// (`--gather-max`): at 5,000 messages a second, where sleeps begin to cost more than messages, two
+/// or three come meanwhile.
+pub const GATHER_US_DEFAULT: u64 = 500;
+
+/// Longest `--gather-max`: with more, clients would see it in the latency of every message.
+pub const GATHER_US_MAX: u64 = 10_000;
 
 /// Longest `--qos0-patience`: above a minute publishers would run into their keep alive.
 pub const QOS0_PATIENCE_MS_MAX: u64 = 60_000;
@@ -113,8 +123,17 @@ pub const SESSION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes beyond its bound that a session accepts with `--session-overflow block`; the bound itself
 /// if that is more. They come from publishers that are still read from because they have messages
 /// to acknowledge, and from messages that other shards have already sent. Full: the session's
-/// oldest message is dropped, counted and logged.
+/// oldest message is dropped, counted and logged; a message of a publisher that speaks MQTT 5 is
+/// refused with 0x97 instead.
 pub const BLOCK_BYTES_MIN: u64 = 16 * 1024 * 1024;
+
+/// Time between two looks for expired messages in full sessions that publishers wait for. Nobody
+/// else may take anything off such a session: its client is away.
+pub const FULL_SESSIONS_LOOK_MS: u64 = 500;
+
+/// Sessions that one such look looks at. The bound lets other work run in between; the next look
+/// goes on behind them.
+pub const FULL_SESSIONS_LOOKS_MAX: usize = 256;
 
 /// Sessions that one shard names each minute in its log of dropped or denied messages. Over: the
 /// rest is reported as a sum.
@@ -278,6 +297,10 @@ pub const CHUNKS_KEPT_MAX: usize = 1024;
 /// Free output chunks that remain when memory is reclaimed: a turn of a quiet shard takes no more.
 pub const CHUNKS_KEPT_IDLE: usize = 16;
 
+/// Bytes of a send whose end may be told later than it happened, if nobody waits for it: some
+/// messages, which are not missed in the memory that holds output.
+pub const QUIET_SEND_BYTES_MAX: usize = 4096;
+
 /// Chunks one send may carry; the rest follows in the next. Small enough that the progress of a
 /// slow reader is seen within a patience.
 pub const SEND_CHUNKS_MAX: usize = 16;
@@ -316,6 +339,12 @@ pub const WRITE_FAILURES_MAX: u32 = 2;
 /// How long the session of an absent client is kept by default (`--session-expiry`). Over: it is
 /// deleted. The time is longer than devices are usually off for a holiday or a repair.
 pub const SESSION_EXPIRY_MS_DEFAULT: u64 = 14 * 24 * 60 * 60 * 1000;
+
+/// Share of a session's expiry interval that a kill may cost it: one in so many. A client that was
+/// away for longer than that gets its CONNACK when the log has it that it is back: otherwise a
+/// broker killed right then would count on from when the client left before. Others need not wait
+/// for the disk.
+pub const EXPIRY_LOST_SHARE: u64 = 64;
 
 /// How long the wall clock must run evenly before it is used to determine how long the machine was
 /// off: NTP sets it seconds or minutes after the start.
@@ -435,6 +464,11 @@ const _: () =
 /// in memory: 256 MiB in all. Over: it reads them in several passes, and a message that waits in
 /// sessions of several passes is written once in each.
 pub const MERGED_SESSIONS_MAX: usize = 8 * 1024;
+
+/// Notes of `ringmq data reshard` that a session has a QoS 2 message which its publisher sends
+/// again, each some 80 bytes of memory for the broker. Over: such messages may come twice, and the
+/// command reports how many there are.
+pub const COPIES_MAX: usize = 1_000_000;
 
 /// Attempts to read a directory in use that changes meanwhile. Over: the command reports that it
 /// changes too fast.
@@ -584,6 +618,7 @@ const _: () = assert!(PACKET_BYTES_DEFAULT <= PACKET_BYTES_MAX);
 const _: () = assert!(OUTGOING_BYTES_MIN <= OUTGOING_BYTES_DEFAULT);
 const _: () = assert!(OUTGOING_BYTES_DEFAULT <= OUTGOING_BYTES_MAX);
 const _: () = assert!(QOS0_PATIENCE_MS_DEFAULT <= QOS0_PATIENCE_MS_MAX);
+const _: () = assert!(GATHER_US_DEFAULT <= GATHER_US_MAX);
 const _: () = assert!(CONNECTIONS_DEFAULT <= CONNECTIONS_MAX);
 const _: () = assert!(SHARDS_MAX <= u64::BITS as usize);
 const _: () = assert!(SESSION_EXPIRY_MS_DEFAULT <= SESSION_EXPIRY_MS_MAX);

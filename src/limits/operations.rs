@@ -3,21 +3,32 @@
 
 use super::SHARDS_MAX;
 
-/// Slots that one step of a request visits: some 20 µs of a turn. The rest follows in the next
-/// turn.
-pub const ASK_SLOTS_MAX: u32 = 1024;
+/// Slots that one step of a request visits: each may miss the cache some times, so these are up to
+/// 30 µs. The rest follows in the next step.
+pub const ASK_SLOTS_MAX: u32 = 128;
 
-/// Bytes of an answer that one step of a request writes, not counting its last row. The rest
-/// follows in the next turn.
-pub const ASK_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of an answer that one step of a request writes, not counting its last row: some 20 rows of
+/// clients. The rest follows in the next step.
+pub const ASK_BYTES_MAX: usize = 4 * 1024;
 
 /// Sessions whose oldest message one step of a request reads: each read may need the disk. The rest
-/// follows in the next turn.
-pub const ASK_READS_MAX: u32 = 16;
+/// follows in the next step.
+pub const ASK_READS_MAX: u32 = 1;
 
 /// Steps of a listing whose filter matches little. Over: the rows so far are the answer, and the
 /// next page continues from there.
-pub const ASK_STEPS_MAX: u32 = 64;
+pub const ASK_STEPS_MAX: u32 = 512;
+
+/// Time in a turn after which no further step of a request that only reads begins, microseconds: a
+/// message waits no longer than this and one step for operators. The rest follows in the next turn.
+pub const ASK_TURN_US_MAX: u64 = 50;
+
+/// Steps of requests in one turn, should the clock stand still. The rest follows in the next turn.
+pub const ASK_TURN_STEPS_MAX: u32 = 64;
+
+/// Messages that one step of a request drops from a session, some 30 ns each. The rest follows in
+/// the next turn.
+pub const PURGE_MESSAGES_MAX: u64 = 1024;
 
 /// Turns of other shards that a turn distinguishes when it records the latency of their messages.
 /// Over: messages of later turns are counted with the last one.
@@ -89,9 +100,19 @@ pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// message, which may be on the disk.
 pub const TOP_ROWS_MAX: usize = 50;
 
-/// Time that a shard has to answer a request. Over: the operator is told that the shard is silent,
-/// or gets its last figures.
+/// Rows of a piece of a list that is read line by line: some 50 KB.
+pub const LINES_PIECE_ROWS: usize = 100;
+
+/// Times that a piece of such a list is asked for again when a shard has no time for it. Over: the
+/// list ends with a line that says so.
+pub const LINES_RETRIES_MAX: u32 = 5;
+
+/// Time that a shard has to tell its figures. Over: the operator gets its last ones.
 pub const ASK_MS_MAX: u64 = 500;
+
+/// Time that a shard has to answer a request: what an operator asks for must not fail because the
+/// machine is busy for a moment. Over: 503.
+pub const ANSWER_MS_MAX: u64 = 5_000;
 
 /// Silence after which a shard counts as stuck: `/healthz` reports it.
 pub const SHARD_SILENT_MS_MAX: u64 = 10_000;
@@ -157,6 +178,16 @@ pub const TRACE_CHUNK_BYTES: usize = 32 * 1024;
 
 /// Readers of all traces together. Over: 503.
 pub const TRACE_READERS_MAX: usize = 16;
+
+/// Bytes of one file of a trace. Over: the trace ends.
+pub const TRACE_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Files of traces in a data directory: 2 GiB with the bound above. Over: 409.
+pub const TRACE_FILES_MAX: usize = 32;
+
+/// Threads that read and write files for the admin thread; they end when they have nothing to do
+/// for a while. Over: a file waits for another.
+pub const FILE_THREADS_MAX: usize = 2;
 
 /// Port of the operators' HTTP interface by default (`--http-listen`).
 pub const HTTP_PORT_DEFAULT: u16 = 9883;

@@ -64,7 +64,7 @@ fn decode_of<'a>(
     }
     if kind == PacketKind::Publish {
         // The payload is the rest of the packet, so no bytes can remain.
-        return decode_publish(version, sender, frame.first, reader).map(Packet::Publish);
+        return decode_publish(version, sender, frame.first, reader);
     }
     if kind == PacketKind::Auth && version != Version::V5 {
         return Err(DecodeError::ReservedType(kind as u8));
@@ -185,7 +185,7 @@ fn decode_publish(
     sender: Option<Sender>,
     first: u8,
     mut reader: Reader<'_>,
-) -> Result<Publish<'_>, DecodeError> {
+) -> Result<Packet<'_>, DecodeError> {
     let dup = first & publish_flag::DUP != 0;
     // [MQTT-3.3.1-4] QoS 3 does not exist.
     let qos = QoS::try_from(first >> publish_flag::QOS_SHIFT & 0b11)
@@ -215,7 +215,8 @@ fn decode_publish(
     if topic.is_none() && properties.alias().is_none() {
         return Err(DecodeError::NoTopic);
     }
-    Ok(Publish {
+    // As a packet: it is too large to be moved into one.
+    Ok(Packet::Publish(Publish {
         dup,
         qos,
         retain: first & publish_flag::RETAIN != 0,
@@ -223,7 +224,7 @@ fn decode_publish(
         packet_id,
         properties,
         payload: reader.take_rest(),
-    })
+    }))
 }
 
 /// The version that a CONNECT asks for, from its first bytes: also if what follows is malformed, is

@@ -24,6 +24,10 @@ pub(super) const fn property_bytes(bytes: usize) -> usize {
 /// Appends properties behind their length.
 #[inline]
 pub(super) fn put_properties(properties: &[u8], out: &mut Vec<u8>) {
+    // Most packets have none: their length is a byte.
+    if properties.is_empty() {
+        return out.push(0);
+    }
     put_varint(properties.len(), out);
     out.extend_from_slice(properties);
 }

@@ -10,6 +10,7 @@ use super::error::DecodeError;
 use super::fields::{PacketKind, SubscriptionId, TopicAlias};
 use super::properties::{Properties, Property, Span, Value, check};
 use super::property::{Carrier, PropertyId, Sender};
+use super::wire::put_bytes;
 
 const PUBLISH: Carrier = Carrier::Packet(PacketKind::Publish);
 
@@ -36,6 +37,16 @@ pub fn expiry(forwarded: &[u8]) -> Option<u32> {
 pub fn set_expiry(forwarded: &mut [u8], seconds: u32) {
     assert!(expiry(forwarded).is_some(), "the message has no expiry");
     forwarded[1..EXPIRY_BYTES].copy_from_slice(&seconds.to_be_bytes());
+}
+
+/// Appends a user property to properties that are forwarded.
+///
+/// # Panics
+/// If name or value are longer than the protocol can express.
+pub fn append_user_property(name: &str, value: &str, forwarded: &mut Vec<u8>) {
+    forwarded.push(PropertyId::UserProperty as u8);
+    put_bytes(name.as_bytes(), forwarded);
+    put_bytes(value.as_bytes(), forwarded);
 }
 
 /// The properties of a PUBLISH.
@@ -69,6 +80,10 @@ impl<'a> PublishProperties<'a> {
     }
 
     pub(super) fn from_wire(sender: Option<Sender>, bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        if let Some(alias) = only_alias(bytes) {
+            let all = Properties::checked_before(bytes);
+            return Ok(Self { all, forwarded: Extent::behind(bytes.len()), alias: Some(alias) });
+        }
         let mut alias = None;
         let mut forwarded = Extent::EMPTY;
         check(PUBLISH, sender, bytes, |property, span| {
@@ -193,6 +208,12 @@ impl Extent {
         Self { from: 0, to: bytes as u32, is_scattered: false, is_interrupted: false }
     }
 
+    /// Of no forwarded properties yet, behind `bytes` of others.
+    #[expect(clippy::cast_possible_truncation, reason = "a packet has at most 268,435,455 bytes")]
+    const fn behind(bytes: usize) -> Self {
+        Self { from: bytes as u32, to: bytes as u32, is_scattered: false, is_interrupted: false }
+    }
+
     /// Takes the next property of the list into account.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a packet has at most 268,435,455 bytes")]
@@ -215,6 +236,17 @@ impl Extent {
             return assemble(all, scratch);
         }
         &all.as_bytes()[self.from as usize..self.to as usize]
+    }
+}
+
+/// The topic alias, if it is the only property: as a publisher sends them that names its topics so.
+#[inline]
+fn only_alias(bytes: &[u8]) -> Option<TopicAlias> {
+    match bytes {
+        [id, high, low] if *id == PropertyId::TopicAlias as u8 => {
+            TopicAlias::new(u16::from_be_bytes([*high, *low]))
+        }
+        _ => None,
     }
 }
 

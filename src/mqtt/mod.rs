@@ -20,6 +20,7 @@
 //!                                            PublishHead ─ append ─► bytes before a shared tail
 //! ```
 
+mod ack_run;
 mod connection_properties;
 mod decode;
 mod encode;
@@ -35,6 +36,7 @@ mod properties;
 mod property;
 mod publish_head;
 mod reason;
+mod shared_filter;
 mod subscribe;
 mod template;
 mod topic;
@@ -43,6 +45,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use ack_run::AckRun;
 pub use connection_properties::{
     AuthProperties, ConnackProperties, ConnectProperties, DisconnectProperties,
     SESSION_NEVER_EXPIRES, UserProperties,
@@ -54,7 +57,7 @@ pub use filter::TopicFilter;
 pub use foreign::Foreign;
 pub use frame::{Frame, peek_frame};
 pub use message_properties::{
-    PublishProperties, WillProperties, expiry, forwarded_list, set_expiry,
+    PublishProperties, WillProperties, append_user_property, expiry, forwarded_list, set_expiry,
 };
 pub use packet::{
     Ack, AckKind, Auth, Connack, Connect, ConnectReturn, Disconnect, Packet, Publish, Will,
@@ -63,6 +66,7 @@ pub use properties::{Properties, Property, Value};
 pub use property::{Carrier, PROPERTIES, PropertyId, PropertyRow, Sender, ValueRule, ValueType};
 pub use publish_head::PublishHead;
 pub use reason::{REASON_CODES, ReasonCode, ReasonRow};
+pub use shared_filter::{InvalidShare, SharedFilter};
 pub use subscribe::{RetainHandling, Suback, Subscribe, SubscribeEntry, Unsuback, Unsubscribe};
 pub use template::{Delivery, MessageParts, PublishTemplate};
 pub use topic::{Levels, TopicName};

@@ -56,6 +56,7 @@ impl PublishHead<'_> {
     /// # Panics
     /// If there is neither a topic nor an alias, a packet identifier or DUP with QoS 0, or no
     /// packet identifier above it; if the packet is larger than the protocol can express.
+    #[inline]
     pub fn append(&self, out: &mut Vec<u8>) {
         assert!(self.topic.is_some() || self.alias.is_some(), "a PUBLISH has a topic or an alias");
         // [MQTT-2.2.1-2] v5
@@ -65,7 +66,6 @@ impl PublishHead<'_> {
         );
         // [MQTT-3.3.1-2]
         assert!(!self.dup || self.qos > QoS::AtMostOnce, "DUP goes with QoS 1 and 2");
-        out.reserve(self.head_bytes());
         out.push(publish_flag::first_byte(self.qos, self.dup, self.retain));
         put_varint(self.remaining(), out);
         put_bytes(self.topic_text().as_bytes(), out);
@@ -83,16 +83,19 @@ impl PublishHead<'_> {
         }
     }
 
+    #[inline]
     fn topic_text(&self) -> &str {
         self.topic.map_or("", TopicName::as_str)
     }
 
+    #[inline]
     fn remaining(&self) -> usize {
         let id_bytes = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
         let properties = property_bytes(self.property_bytes());
         2 + self.topic_text().len() + id_bytes + properties + self.payload_bytes
     }
 
+    #[inline]
     fn property_bytes(&self) -> usize {
         let ids = self.subscription_ids.iter().map(|id| 1 + varint_bytes(id.get() as usize));
         let alias = if self.alias.is_some() { ALIAS_BYTES } else { 0 };

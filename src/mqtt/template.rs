@@ -9,7 +9,7 @@ use super::fields::{PacketId, QoS, Version};
 use super::layout::{property_bytes, put_properties};
 use super::packet::{Publish, publish_flag};
 use super::topic::TopicName;
-use super::wire::{put_bytes, put_varint};
+use super::wire::{put_bytes, put_varint, varint_bytes};
 
 /// A PUBLISH encoded once for many receivers: only packet id and DUP/RETAIN bits differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +33,6 @@ pub struct MessageParts<'a> {
     pub payload: &'a [u8],
 }
 
-/// Bytes of a fixed header at most.
-const HEADER_BYTES_MAX: usize = 5;
-
 /// What one receiver's copy of a PUBLISH has of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Delivery {
@@ -45,6 +42,69 @@ pub struct Delivery {
     pub dup: bool,
     /// It is a retained message that a new subscription found [MQTT-3.3.1-8].
     pub retain: bool,
+}
+
+const ID_WITH_QOS: &str = "a PUBLISH has a packet id exactly with QoS 1 and 2";
+const DUP_WITH_QOS: &str = "DUP goes with QoS 1 and 2";
+
+impl MessageParts<'_> {
+    /// Bytes of a packet of this message, without its payload.
+    #[inline]
+    pub fn head_bytes(&self, version: Version, qos: QoS) -> usize {
+        let bytes = self.variable_header_bytes(version, qos > QoS::AtMostOnce);
+        1 + varint_bytes(bytes + self.payload.len()) + bytes
+    }
+
+    /// Appends the packet for one receiver, without the payload: [`MessageParts::head_bytes`]. It
+    /// is what a [`PublishTemplate`] appends too, and cheaper if nobody else gets the message.
+    ///
+    /// # Panics
+    /// If `delivery` has a packet id with QoS 0, or none otherwise, or DUP without one; or if the
+    /// packet is larger than the protocol can express.
+    #[inline]
+    pub fn append_head(&self, version: Version, qos: QoS, delivery: Delivery, out: &mut Vec<u8>) {
+        let Delivery { packet_id, dup, retain } = delivery;
+        let has_id = packet_id.is_some();
+        assert!(has_id == (qos > QoS::AtMostOnce), "{ID_WITH_QOS}");
+        assert!(has_id || !dup, "{DUP_WITH_QOS}");
+        let first = publish_flag::first_byte(qos, dup, retain);
+        self.put(version, first, packet_id.map(|id| id.get().to_be_bytes()), out);
+    }
+
+    /// Bytes between the fixed header and the payload.
+    #[inline]
+    fn variable_header_bytes(&self, version: Version, has_id: bool) -> usize {
+        let properties = match version {
+            Version::V31 | Version::V311 => 0,
+            Version::V5 => property_bytes(self.forwarded.len()),
+        };
+        2 + self.topic.as_str().len() + if has_id { 2 } else { 0 } + properties
+    }
+
+    /// Appends a packet without the payload; returns the position of the packet id in `out`.
+    #[expect(clippy::inline_always, reason = "QoS and version are known to most callers")]
+    #[inline(always)]
+    fn put(
+        &self,
+        version: Version,
+        first: u8,
+        packet_id: Option<[u8; 2]>,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let bytes = self.variable_header_bytes(version, packet_id.is_some());
+        out.push(first);
+        put_varint(bytes + self.payload.len(), out);
+        put_bytes(self.topic.as_str().as_bytes(), out);
+        let packet_id_at = packet_id.map(|packet_id| {
+            let at = out.len();
+            out.extend_from_slice(&packet_id);
+            at
+        });
+        if version == Version::V5 {
+            put_properties(self.forwarded, out);
+        }
+        packet_id_at
+    }
 }
 
 impl<'a> PublishTemplate<'a> {
@@ -88,29 +148,13 @@ impl<'a> PublishTemplate<'a> {
         with_payload: bool,
         scratch: &'a mut Vec<u8>,
     ) -> Self {
-        let MessageParts { topic, forwarded, payload } = message;
-        let topic = topic.as_str().as_bytes();
-        let has_id = qos > QoS::AtMostOnce;
-        let properties = match version {
-            Version::V31 | Version::V311 => 0,
-            Version::V5 => property_bytes(forwarded.len()),
-        };
-        let head = 2 + topic.len() + if has_id { 2 } else { 0 } + properties;
         scratch.clear();
-        scratch.reserve(HEADER_BYTES_MAX + head + if with_payload { payload.len() } else { 0 });
-        scratch.push(publish_flag::first_byte(qos, false, false));
-        put_varint(head + payload.len(), scratch);
-        put_bytes(topic, scratch);
-        let packet_id_at = has_id.then_some(scratch.len());
-        if has_id {
-            scratch.extend_from_slice(&[0, 0]);
-        }
-        if version == Version::V5 {
-            put_properties(forwarded, scratch);
-        }
-        if with_payload {
-            scratch.extend_from_slice(payload);
-        }
+        let payload = if with_payload { message.payload } else { &[] };
+        scratch.reserve(message.head_bytes(version, qos) + payload.len());
+        let first = publish_flag::first_byte(qos, false, false);
+        let packet_id = (qos > QoS::AtMostOnce).then_some([0, 0]);
+        let packet_id_at = message.put(version, first, packet_id, scratch);
+        scratch.extend_from_slice(payload);
         Self { bytes: scratch, packet_id_at }
     }
 
@@ -132,8 +176,8 @@ impl<'a> PublishTemplate<'a> {
                 copy[at..at + 2].copy_from_slice(&packet_id.get().to_be_bytes());
             }
             // [MQTT-3.3.1-2]
-            (None, None) => assert!(!delivery.dup, "DUP goes with QoS 1 and 2"),
-            _ => panic!("a PUBLISH has a packet id exactly with QoS 1 and 2"),
+            (None, None) => assert!(!delivery.dup, "{DUP_WITH_QOS}"),
+            _ => panic!("{ID_WITH_QOS}"),
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use crate::access::{Secret, check_user_name};
+use crate::access::{Mechanism, Secret, check_user_name, is_prepared};
 use crate::config::Passwd;
 use crate::limits;
 use crate::whole_file::WholeFile;
@@ -41,8 +41,14 @@ pub fn run(options: &Passwd) -> Result<String, PasswdError> {
         replace(&options.file, user, None)?;
         return Ok(format!("{file}: user {user} is deleted"));
     }
+    if options.scram && !is_prepared(user) {
+        return Err(error(
+            "SCRAM changes this name of a user (SASLprep, RFC 4013); choose one in plain letters",
+        ));
+    }
     let password = read_new(user, options.stdin)?;
-    let secret = hash(&password)?;
+    let secret =
+        if options.scram { scram(&password, options.iterations)? } else { hash(&password)? };
     replace(&options.file, user, Some(&secret))?;
     Ok(format!("{file}: the password of user {user} is set"))
 }
@@ -164,6 +170,18 @@ pub fn edit_file(mut text: Vec<u8>, user: &str, secret: Option<&str>) -> Result<
 pub fn hash(password: &[u8]) -> Result<String, PasswdError> {
     check_password(password)?;
     Ok(Secret::make(password, salt()?).to_string())
+}
+
+/// Keys of a password for both mechanisms of SCRAM, as a password file holds them.
+fn scram(password: &[u8], iterations: u32) -> Result<String, PasswdError> {
+    let password = str::from_utf8(password).map_err(|_| error("the password is no UTF-8"))?;
+    let keys = |mechanism| {
+        Secret::make_scram(password, mechanism, iterations, &salt()?)
+            .map(|secret| secret.to_string())
+            .map_err(|invalid| error(format!("the password {invalid}")))
+    };
+    let both: Result<Vec<String>, PasswdError> = Mechanism::ALL.into_iter().map(keys).collect();
+    Ok(both?.join(" "))
 }
 
 /// `text` with the line of `user` replaced, added or removed, and whether that line existed before.

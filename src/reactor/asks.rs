@@ -1,4 +1,7 @@
-//! Asks of the admin thread: one step of each a turn, then the box goes back.
+//! Asks of the admin thread: some steps of each a turn, then the box goes back.
+//!
+//! Invariant: once the steps of a turn have taken [`ASK_TURN_US_MAX`], no ask that only looks takes
+//! another, and all others take one.
 //!
 //! Without an ask, a turn costs only a check of an empty list. While an ask is open the shard does
 //! not sleep.
@@ -6,7 +9,7 @@
 use std::mem::discriminant;
 
 use crate::broker::inspect::{Ask, Reply};
-use crate::limits::{ASKS_OPEN_MAX, PUBLISHES_OPEN_MAX};
+use crate::limits::{ASK_TURN_STEPS_MAX, ASK_TURN_US_MAX, ASKS_OPEN_MAX, PUBLISHES_OPEN_MAX};
 use crate::mesh::Sender;
 
 /// The sender of answers to the asker.
@@ -84,7 +87,7 @@ impl Asks {
         std::mem::take(&mut self.open)
     }
 
-    /// One of them has another step to take in the next turn.
+    /// One of them has another step to take in the next turn, behind those that were kept before.
     pub(super) fn keep(&mut self, ask: Box<Ask>) {
         self.open.push(ask);
     }
@@ -105,5 +108,57 @@ impl Asks {
             // breaks this rule loses them.
             self.answered |= way.sender.push_object(ask).is_ok();
         }
+    }
+}
+
+/// What asks may take of one turn.
+pub(super) struct Allowance {
+    begun_us: u64,
+    /// When the last step ended.
+    at_us: u64,
+    steps: u32,
+}
+
+impl Allowance {
+    /// The whole of it.
+    pub(super) fn new(now_us: u64) -> Self {
+        Self { begun_us: now_us, at_us: now_us, steps: 0 }
+    }
+
+    /// A step has ended; how long it took.
+    pub(super) fn note_step(&mut self, now_us: u64) -> u64 {
+        let took_us = now_us.saturating_sub(self.at_us);
+        (self.at_us, self.steps) = (now_us, self.steps + 1);
+        took_us
+    }
+
+    /// Whether nothing is left of it.
+    pub(super) fn is_spent(&self) -> bool {
+        let took_us = self.at_us.saturating_sub(self.begun_us);
+        took_us >= ASK_TURN_US_MAX || self.steps >= ASK_TURN_STEPS_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // It is spent by time, or by steps if the clock stands still, and each step is measured.
+    #[test]
+    fn allowances_are_spent() {
+        let mut by_time = Allowance::new(1_000);
+        assert_eq!(
+            (by_time.note_step(1_000 + ASK_TURN_US_MAX - 1), by_time.is_spent()),
+            (49, false)
+        );
+        assert_eq!((by_time.note_step(1_000 + ASK_TURN_US_MAX), by_time.is_spent()), (1, true));
+        let mut by_steps = Allowance::new(7);
+        for _ in 0..ASK_TURN_STEPS_MAX {
+            assert!(!by_steps.is_spent());
+            assert_eq!(by_steps.note_step(7), 0);
+        }
+        assert!(by_steps.is_spent());
+        // A clock that goes back measures nothing.
+        assert_eq!(Allowance::new(9).note_step(3), 0);
     }
 }

@@ -3,7 +3,7 @@
 use crate::broker::{CloseReason, ConnId, Context, Flow, Shard, ShardId};
 use crate::limits::{LINK_WORK_MAX, PRE_CONNECT_BYTES_MAX};
 use crate::mqtt::{
-    DecodeError, Foreign, Packet, Version, connect_version, decode_from_client, peek_frame,
+    AckRun, DecodeError, Foreign, Packet, Version, connect_version, decode_from_client, peek_frame,
 };
 use crate::ring::Wake;
 
@@ -39,10 +39,11 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
     /// Handles the whole packets that `bytes` begin with; tells how many bytes they had.
     pub(super) fn cut(&mut self, conn: ConnId, bytes: &[u8]) -> (usize, Cut) {
         let mut used = 0;
-        if self.broker.is_connecting(conn) {
-            match self.greet(conn, bytes) {
-                Ok(first) => used = first,
-                Err(cut) => return (0, cut),
+        // One packet, or with an enhanced authentication two.
+        while self.broker.is_connecting(conn) {
+            match self.greet(conn, &bytes[used..]) {
+                Ok(packet_bytes) => used += packet_bytes,
+                Err(cut) => return (used, cut),
             }
             if self.broker.flow(conn) == Flow::Pause {
                 return (used, Cut::Pause);
@@ -56,7 +57,12 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
             if self.outboxes.is_full() || self.broker.work() >= work_max {
                 return (used, Cut::Yield);
             }
-            match self.next(conn, version, &bytes[used..], self.packet_bytes_max) {
+            let rest = &bytes[used..];
+            let mut handled = self.next_acks(conn, rest, work_max);
+            if handled.0 == 0 {
+                handled = self.next(conn, version, rest, self.packet_bytes_max);
+            }
+            match handled {
                 (_, Flow::Stop) => return (used, Cut::Stop),
                 (0, _) => return (used, Cut::Partial),
                 (packet_bytes, Flow::Continue) => used += packet_bytes,
@@ -71,12 +77,15 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
 
     /// Handles the first packet of a connection, if it is there and this is its home.
     fn greet(&mut self, conn: ConnId, bytes: &[u8]) -> Result<usize, Cut> {
+        let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
+        if self.broker.is_authenticating(conn) {
+            return self.greet_next(conn, Version::V5, bytes, max);
+        }
         if let Some(foreign) = Foreign::before_connect(bytes) {
             let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
             self.broker.close(conn, CloseReason::Foreign(foreign), &mut context);
             return Err(Cut::Stop);
         }
-        let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
         if let Ok(Some(frame)) = peek_frame(Version::V311, bytes, max)
             && bytes.len() >= frame.total_bytes
             && let Ok(Packet::Connect(connect)) = decode_from_client(Version::V311, frame, bytes)
@@ -86,12 +95,33 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
                 return Err(Cut::Move(home));
             }
         }
-        match self.next(conn, Version::V311, bytes, max) {
+        self.greet_next(conn, Version::V311, bytes, max)
+    }
+
+    fn greet_next(
+        &mut self,
+        conn: ConnId,
+        version: Version,
+        bytes: &[u8],
+        max: usize,
+    ) -> Result<usize, Cut> {
+        match self.next(conn, version, bytes, max) {
             (_, Flow::Stop) => Err(Cut::Stop),
             (_, Flow::Wait) => Err(Cut::Pause),
             (0, _) => Err(Cut::Partial),
             (packet_bytes, _) => Ok(packet_bytes),
         }
+    }
+
+    /// Handles the acknowledgements that `bytes` begin with, as far as they can be handled
+    /// together; 0 bytes if there are none.
+    #[inline]
+    fn next_acks(&mut self, conn: ConnId, bytes: &[u8], work_max: u64) -> (usize, Flow) {
+        let count_max = u16::try_from(work_max - self.broker.work()).unwrap_or(u16::MAX);
+        let Some(run) = AckRun::peek(bytes, count_max) else { return (0, Flow::Continue) };
+        let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
+        let (count, flow) = self.broker.handle_ack_run(conn, run, &mut context);
+        (usize::from(count) * AckRun::PACKET_BYTES, flow)
     }
 
     /// Handles the packet that `bytes` begin with; 0 bytes if it is not whole.
@@ -103,11 +133,12 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
             Ok(_) => return (0, Flow::Continue),
             Err(error) => return self.fail(conn, error, bytes),
         };
-        match decode_from_client(version, frame, bytes) {
+        // By reference: a packet is too large to be moved for nothing.
+        match &decode_from_client(version, frame, bytes) {
             Ok(packet) => {
-                (frame.total_bytes, self.broker.handle_packet(conn, &packet, &mut context))
+                (frame.total_bytes, self.broker.handle_packet(conn, packet, &mut context))
             }
-            Err(error) => self.fail(conn, error, bytes),
+            Err(error) => self.fail(conn, *error, bytes),
         }
     }
 
@@ -117,7 +148,9 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
     fn fail(&mut self, conn: ConnId, error: DecodeError, bytes: &[u8]) -> (usize, Flow) {
         self.fault = Some(error);
         let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
-        if self.broker.is_connecting(conn) && connect_version(bytes) == Some(Version::V5) {
+        let is_v5 =
+            || self.broker.is_authenticating(conn) || connect_version(bytes) == Some(Version::V5);
+        if self.broker.is_connecting(conn) && is_v5() {
             self.broker.refuse_malformed_v5(conn, error, &mut context);
         } else {
             self.broker.handle_fault(conn, error, &mut context);

@@ -78,6 +78,8 @@ pub(super) struct Link<S> {
     pub(super) waiting: Waiting,
     /// Deadline of the timer that counts; others of this link are void. 0: none.
     pub(super) timer_ms: u64,
+    /// When it last received something, low bits.
+    pub(super) received_ms: u32,
 }
 
 impl<S> Link<S> {
@@ -86,6 +88,13 @@ impl<S> Link<S> {
     /// at a time.
     pub(super) fn recv_mode(&self) -> RecvMode {
         if self.calm < CALM_RECEIVES { RecvMode::Once } else { RecvMode::Multishot }
+    }
+
+    /// It has received something now: how long it had not before, milliseconds.
+    pub(super) fn note_received(&mut self, now_ms: u64) -> u32 {
+        #[allow(clippy::cast_possible_truncation, reason = "differences are taken modulo 2^32")]
+        let now_ms = now_ms as u32;
+        now_ms.wrapping_sub(std::mem::replace(&mut self.received_ms, now_ms))
     }
 
     /// Whether the kernel has an operation on it.
@@ -126,6 +135,7 @@ impl<S> Links<S> {
             yielded: false,
             waiting: Waiting::No,
             timer_ms: 0,
+            received_ms: 0,
         });
         if slot as usize == self.generations.len() {
             make_room(&mut self.generations);

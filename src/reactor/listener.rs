@@ -30,6 +30,8 @@ pub struct ListenerKind {
     pub accepts: Accepts,
     /// Whether a proxy is in front of the addresses.
     pub proxied: Proxied,
+    /// Tells it from the broker's other listeners.
+    pub number: u16,
 }
 
 impl ListenerKind {

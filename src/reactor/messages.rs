@@ -9,6 +9,7 @@ use crate::mesh::Record;
 use crate::ring::Ring;
 use crate::store::Medium;
 
+use super::asks::Allowance;
 use super::link_transfer::LinkTransfer;
 use super::outboxes::{ControlMessage, ShardMessage};
 use super::report::Report;
@@ -25,6 +26,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             retained,
             clients_max,
             packet_bytes_max,
+            gather_max,
             addresses,
             trusted,
             websocket,
@@ -32,6 +34,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.websocket = websocket;
         self.outboxes.set_clients_max(clients_max);
         self.packet_bytes_max = packet_bytes_max;
+        self.gathering.set_longest(gather_max);
         self.accept_filter.set(addresses, trusted);
         self.with_broker(|shard, context| shard.set_options(&broker, retained, context));
     }
@@ -42,6 +45,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.with_broker(|broker, context| broker.restore_bindings(context));
         let others = self.outboxes.others();
         self.subscription_sync = SubscriptionSync::of(others);
+        self.broker.hold_deadlines(true);
         for shard in others.iter() {
             self.outboxes.send_message(shard, ShardMessage::SubscriptionsSent);
         }
@@ -52,6 +56,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if !self.subscription_sync.is_complete() || !self.is_running() {
             return;
         }
+        self.broker.hold_deadlines(false);
         for listener in self.listeners.numbers() {
             self.ring.submit_accept(listener);
         }
@@ -134,7 +139,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             ControlMessage::Delete(names) => {
                 self.with_broker(|broker, context| broker.delete_sessions(&names, context));
             }
-            // The control thread may have stopped waiting.
+            // The control thread may have stopped waiting, here and below.
+            ControlMessage::Confirm(answer) => drop(answer.send(())),
             ControlMessage::Report(answer) => drop(answer.send(self.report())),
             ControlMessage::Drain => self.begin_stopping(),
         }
@@ -222,33 +228,56 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.asks.waiting().iter().any(|ask| self.broker.may_answer(ask, &self.outboxes))
     }
 
-    /// Takes a step of each ask that is open.
+    /// Takes a step of each ask that is open, and more of those that only look while there is time.
     pub(super) fn advance_asks(&mut self) {
         if self.has_news() {
             self.asks.open_waiting(|ask| self.broker.may_answer(ask, &self.outboxes));
         }
         if self.asks.is_open() {
-            // Handling a message never blocks: neither on a full ring, nor on a stopping broker.
-            let refuses = !self.is_running() || self.outboxes.is_full();
-            for mut ask in self.asks.take_open() {
-                if refuses && ask.question.is_new_message() {
-                    ask.reply = Reply::None;
-                    self.asks.give_back(ask);
-                    continue;
-                }
-                match self.with_broker(|broker, context| broker.answer(&mut ask, context)) {
-                    inspect::Step::More => self.asks.keep(ask),
-                    inspect::Step::Wait => self.asks.wait(ask),
-                    inspect::Step::Done => {
-                        if let Reply::Figures(snapshot) = &mut ask.reply {
-                            snapshot.load.links = self.links.len() as u64;
-                            snapshot.load.handshakes_waiting = self.handshakes.waiting() as u64;
-                        }
-                        self.asks.give_back(ask);
+            let mut allowance = Allowance::new(self.clock.now_us());
+            let (mut round, mut rest) = (self.asks.take_open(), Vec::new());
+            while !round.is_empty() {
+                let mut again = Vec::new();
+                for ask in round {
+                    if allowance.is_spent() && ask.question.may_repeat() {
+                        // Its turn comes before that of those that have taken a step now.
+                        self.asks.keep(ask);
+                        continue;
                     }
+                    let kept = self.advance_ask(ask);
+                    let took_us = allowance.note_step(self.clock.now_us());
+                    self.broker.meters_mut().latency.ask.record_n(took_us, 1);
+                    let Some(ask) = kept else { continue };
+                    let goes_on = ask.question.may_repeat() && !allowance.is_spent();
+                    if goes_on { &mut again } else { &mut rest }.push(ask);
                 }
+                round = again;
             }
+            rest.into_iter().for_each(|ask| self.asks.keep(ask));
         }
         self.asks.end_turn();
+    }
+
+    /// Takes a step of an ask; gives it back if it has another to take.
+    fn advance_ask(&mut self, mut ask: Box<inspect::Ask>) -> Option<Box<inspect::Ask>> {
+        // Handling a message never blocks: neither on a full ring, nor on a stopping broker.
+        let refuses = !self.is_running() || self.outboxes.is_full();
+        if refuses && ask.question.is_new_message() {
+            ask.reply = Reply::None;
+            self.asks.give_back(ask);
+            return None;
+        }
+        match self.with_broker(|broker, context| broker.answer(&mut ask, context)) {
+            inspect::Step::More => return Some(ask),
+            inspect::Step::Wait => self.asks.wait(ask),
+            inspect::Step::Done => {
+                if let Reply::Figures(snapshot) = &mut ask.reply {
+                    snapshot.load.links = self.links.len() as u64;
+                    snapshot.load.handshakes_waiting = self.handshakes.waiting() as u64;
+                }
+                self.asks.give_back(ask);
+            }
+        }
+        None
     }
 }

@@ -1,9 +1,9 @@
 //! The event loop of one shard. It turns the ring's completions into calls of the broker, and the
 //! broker's output into operations of the ring.
 //!
-//! A turn: sleep until something completes or is due → handle completions → handle what other
-//! shards sent → replies that waited for them → timers → events → send, publish to other shards,
-//! and begin again. Only the sleep at its top blocks.
+//! A turn: sleep until something completes or is due, a little longer when much comes → handle
+//! completions → handle what other shards sent → replies that waited for them → timers → events →
+//! send, publish to other shards, and begin again. Only the sleep at its top blocks.
 //!
 //! | file | noun |
 //! |---|---|
@@ -28,11 +28,13 @@
 //! | `reclaim` | memory of links that have left |
 //! | `report` | a shard's counters and figures |
 //! | `settings` | what an operator may set of a shard while it runs |
+//! | `gathering` | how long a shard lets completions gather before it wakes |
 //! | `wheel` | timers |
 
 mod accept_filter;
 mod asks;
 mod cutter;
+mod gathering;
 mod handshakes;
 mod inboxes;
 mod link_transfer;

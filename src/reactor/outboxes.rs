@@ -51,6 +51,8 @@ pub enum ControlMessage {
     Delete(Arc<[SessionName]>),
     /// Accept clients, or none for now.
     Admit(bool),
+    /// Tell that all messages before this one were handled.
+    Confirm(mpsc::Sender<()>),
     /// Send a report.
     Report(mpsc::Sender<Report>),
     /// Stop.
@@ -252,6 +254,10 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
 
     fn settled(&self, shard: ShardId) -> u64 {
         self.get(shard).map_or(0, |outbox| outbox.sender.settled())
+    }
+
+    fn is_congested(&self) -> bool {
+        self.is_full()
     }
 
     fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), ClientLimit> {

@@ -68,8 +68,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let beginning = Beginning { accepts, is_local, setup: self.websocket.clone() };
         let transport = Transport::new(tls, beginning);
         let port = peer.map_or(0, |peer| peer.port());
-        let (client_address, unread) =
-            (ClientAddress { address, port, local: kind.is_local() }, UnreadBytes::default());
+        let (local, listener, unread) = (kind.is_local(), kind.number, UnreadBytes::default());
+        let client_address = ClientAddress { address, port, local, listener };
         self.broker.meters_mut().load.accepted += 1;
         let key = self.adopt(LinkTransfer { socket, transport, client_address, permit, unread });
         debug!("link {}: accepted from {client_address}", key.slot);
@@ -113,6 +113,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if let Received::Data(buffer) = &received {
             self.broker.meters_mut().load.received_bytes += u64::from(buffer.filled());
             self.broker.count_received(conn_of(key), buffer.filled());
+            self.gathering.note_received(link.note_received(self.now_ms));
         }
         match received {
             Received::Data(buffer) if open && link.awaits_header => {
@@ -372,6 +373,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         {
             // Its packet waits in the link, and is found to be for another shard again.
             link.waiting = Waiting::Send;
+            self.ring.await_send(key);
             return;
         }
         let Link { socket, transport, client_address, permit, unread, .. } = self.links.remove(key);

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 
 use crate::broker::CloseReason;
 use crate::chunk::Batch;
-use crate::limits::FLUSH_MS_MAX;
+use crate::limits::{FLUSH_MS_MAX, QUIET_SEND_BYTES_MAX};
 use crate::ring::{Key, Ring};
 use crate::store::Medium;
 use crate::transport::Closing as ClosingCode;
@@ -24,6 +24,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             return self.keep_batch(spare);
         };
         if link.sending || link.closing == Closing::Shut {
+            // What has come meanwhile goes when that has ended.
+            self.ring.await_send(key);
             return self.keep_batch(spare);
         }
         let full = link.transport.is_full();
@@ -35,7 +37,16 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             return self.keep_batch(batch);
         }
         link.sending = true;
-        self.ring.submit_send(key, &link.socket, batch);
+        let is_awaited = says_more
+            || link.closing != Closing::No
+            || link.transport.has_output()
+            || batch.bytes() > QUIET_SEND_BYTES_MAX
+            || self.broker.awaits_sent(conn_of(key));
+        if is_awaited {
+            self.ring.submit_send(key, &link.socket, batch);
+        } else {
+            self.ring.submit_quiet_send(key, &link.socket, batch);
+        }
     }
 
     pub(super) fn on_sent(&mut self, key: Key, result: io::Result<usize>, mut batch: Batch) {
@@ -139,6 +150,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         link.closing = Closing::Shut;
         self.ring.shutdown(&link.socket);
         if link.sending {
+            self.ring.await_send(key);
             self.ring.cancel_send(key);
         }
         if matches!(link.receiving, Receiving::Armed(_)) {

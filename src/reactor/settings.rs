@@ -1,6 +1,7 @@
 //! Settings of a shard that an operator may change while it runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::broker;
 use crate::mesh::AddressLimits;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub clients_max: usize,
     /// `--max-packet-size`.
     pub packet_bytes_max: usize,
+    /// `--gather-max`.
+    pub gather_max: Duration,
     /// The limits of an address.
     pub addresses: AddressLimits,
     /// `--proxy-trust`.

@@ -14,6 +14,7 @@ use crate::transport::{TlsSetup, WebSocketSetup};
 
 use super::accept_filter::AcceptFilter;
 use super::asks::{AnswerWay, Asks};
+use super::gathering::Gathering;
 use super::handshakes::Handshakes;
 use super::inboxes::{Inbox, Inboxes};
 use super::links::{Links, conn_of, key_of};
@@ -69,6 +70,8 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub clients_max: usize,
     /// `--max-packet-size`.
     pub packet_bytes_max: usize,
+    /// `--gather-max`.
+    pub gather_max: Duration,
     /// The TLS configuration of listeners; present if one uses TLS.
     pub tls: Option<Arc<TlsSetup>>,
     /// The rules that WebSocket requests are checked against.
@@ -82,7 +85,7 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
 /// See the module.
 pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) ring: R,
-    clock: C,
+    pub(super) clock: C,
     pub(super) now_ms: u64,
     pub(super) broker: Shard,
     storage: Storage<M>,
@@ -95,6 +98,7 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) inboxes: Inboxes<R::Socket>,
     bell: Arc<Bell>,
     wheel: Wheel<Key>,
+    pub(super) gathering: Gathering,
     completions: Vec<Completion<R::Socket>>,
     fired: Vec<(u64, Key)>,
     spare_batches: Vec<Batch>,
@@ -145,6 +149,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             inboxes: Inboxes::new(options.inboxes),
             bell: options.bell,
             wheel: Wheel::new(now_ms),
+            gathering: Gathering::new(options.gather_max, now_ms * 1000),
             completions: Vec::new(),
             fired: Vec::new(),
             spare_batches: Vec::new(),
@@ -195,7 +200,11 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// If the ring fails.
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut completions = std::mem::take(&mut self.completions);
-        let waited = self.ring.wait(timeout, &mut completions);
+        let waited = if timeout == Some(Duration::ZERO) {
+            self.ring.wait(timeout, &mut completions)
+        } else {
+            self.ring.gather(self.gathering.time(), timeout, &mut completions)
+        };
         self.bell.awake();
         waited?;
         let now_us = self.clock.now_us();
@@ -203,10 +212,14 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.broker.meters_mut().begin_turn(now_us);
         self.handshakes.begin_turn();
         self.go_on_with_handshakes();
+        let (all, mut sends) = (completions.len(), 0);
         for completion in completions.drain(..) {
+            sends += usize::from(matches!(completion, Completion::Sent { .. }));
             self.on_completion(completion);
         }
         self.completions = completions;
+        self.gathering.note_turn(now_us);
+        self.broker.meters_mut().count_completions(all, sends);
         self.storage.take_written(&mut self.broker, self.now_ms);
         self.take_verified();
         self.handle_inboxes();

@@ -8,12 +8,15 @@
 //! - Every accepted `submit_*` ends in exactly one completion without `more` (join before free):
 //!   until then its key must not be given to another link.
 //! - One send per key at a time, one receive per key at a time, one write; asserted.
+//! - A completion that is held back ([`Ring::submit_quiet_send`]) comes before those of the wait
+//!   that it comes with.
 //! - A key names one socket from its first operation until it is released.
 
 mod buffers;
 mod epoll;
 mod links;
 mod options;
+mod pause;
 mod pool;
 mod probe;
 mod queue;
@@ -181,6 +184,13 @@ pub trait Ring {
     /// [`SEND_CHUNKS_MAX`](crate::limits::SEND_CHUNKS_MAX) chunks: then that many.
     fn submit_send(&mut self, key: Key, socket: &Self::Socket, batch: Batch);
 
+    /// As [`Ring::submit_send`], for a send whose end nobody waits for: if all of it goes at once,
+    /// its completion does not end a wait, but comes with the next that does.
+    fn submit_quiet_send(&mut self, key: Key, socket: &Self::Socket, batch: Batch);
+
+    /// From now on somebody waits for the end of this link's send, if one is in flight.
+    fn await_send(&mut self, key: Key);
+
     /// Ends a send that does not progress, if one is in flight; completes as [`Completion::Sent`].
     fn cancel_send(&mut self, key: Key);
 
@@ -225,6 +235,22 @@ pub trait Ring {
     /// Only what the ring cannot survive; interruptions and time-outs are not errors.
     fn wait(
         &mut self,
+        timeout: Option<Duration>,
+        into: &mut Vec<Completion<Self::Socket>>,
+    ) -> io::Result<()> {
+        self.gather(Duration::ZERO, timeout, into)
+    }
+
+    /// As [`Ring::wait`], but if nothing has completed, completions gather for `time` before the
+    /// first is taken: the thread sleeps once for all of them. The waker, a signal and `timeout`
+    /// end that early; with io_uring the waker does not while a write is under way. Where the
+    /// kernel does not let completions gather, this is [`Ring::wait`].
+    ///
+    /// # Errors
+    /// As for [`Ring::wait`].
+    fn gather(
+        &mut self,
+        time: Duration,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Self::Socket>>,
     ) -> io::Result<()>;

@@ -79,16 +79,31 @@ impl Queue {
     pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let entered = match timeout {
             Some(Duration::ZERO) => self.poll(),
-            Some(timeout) => {
-                let time = Timespec::new().sec(timeout.as_secs()).nsec(timeout.subsec_nanos());
-                let args = SubmitArgs::new().timespec(&time);
-                self.ring.submitter().submit_with_args(COMPLETIONS_WANTED, &args)
-            }
+            Some(timeout) => self.sleep(COMPLETIONS_WANTED, timeout),
             None => {
                 let args = SubmitArgs::new();
                 self.ring.submitter().submit_with_args(COMPLETIONS_WANTED, &args)
             }
         };
+        self.end_enter(entered)
+    }
+
+    /// As [`Queue::enter`], but until `wanted` completions are there. No waker ends it.
+    ///
+    /// # Errors
+    /// As for [`Queue::enter`].
+    pub(super) fn gather(&mut self, wanted: usize, time: Duration) -> io::Result<()> {
+        let entered = self.sleep(wanted, time);
+        self.end_enter(entered)
+    }
+
+    fn sleep(&self, wanted: usize, time: Duration) -> io::Result<usize> {
+        let time = Timespec::new().sec(time.as_secs()).nsec(time.subsec_nanos());
+        let args = SubmitArgs::new().timespec(&time);
+        self.ring.submitter().submit_with_args(wanted, &args)
+    }
+
+    fn end_enter(&mut self, entered: io::Result<usize>) -> io::Result<()> {
         match entered.map_err(|error| (error.raw_os_error(), error)) {
             Ok(_) | Err((Some(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::EBUSY), _)) => {}
             Err((_, error)) => return Err(error),
@@ -106,6 +121,11 @@ impl Queue {
     /// Moves all completions out, which makes room for the next.
     pub(super) fn reap(&mut self, into: &mut Vec<cqueue::Entry>) {
         into.extend(self.ring.completion());
+    }
+
+    /// Whether the kernel has work for this ring that it does in an enter.
+    pub(super) fn has_work(&mut self) -> bool {
+        self.ring.submission().taskrun()
     }
 
     /// Whether all completions there are were moved out.

@@ -31,6 +31,9 @@ struct Sending {
     batch: Batch,
     /// Only where the batch has several slices.
     message: Option<Box<Message>>,
+    /// What the kernel returns if all of it has gone and nobody waits for that; none: somebody
+    /// does.
+    quiet_bytes: Option<i32>,
 }
 
 /// The parts of a send operation. Valid until [`Sends::end`] of its slot.
@@ -64,7 +67,7 @@ impl Sends {
         let slot =
             u32::try_from(entry.key()).expect("no more sends than links, which have 32 bits");
         // The pointers are made from the final place, so that no move comes after them.
-        let sending = entry.insert(Sending { batch, message });
+        let sending = entry.insert(Sending { batch, message, quiet_bytes: None });
         let prepared = match &mut sending.message {
             Some(message) => Prepared::Message(message.describe(sending.batch.slices())),
             None => Prepared::slice(&sending.batch),
@@ -72,12 +75,24 @@ impl Sends {
         (slot, prepared)
     }
 
+    /// Nobody waits for the end of this send, or somebody does.
+    pub(super) fn set_quiet(&mut self, slot: u32, is_quiet: bool) {
+        let sending = &mut self.slots[slot as usize];
+        let whole = || i32::try_from(sending.batch.bytes()).ok();
+        sending.quiet_bytes = if is_quiet { whole() } else { None };
+    }
+
+    /// Whether nobody waits for the end of this send, and `result` is that all of it has gone.
+    pub(super) fn is_quiet_end(&self, slot: u32, result: i32) -> bool {
+        self.slots[slot as usize].quiet_bytes == Some(result)
+    }
+
     /// Gives the batch back after the kernel is done with it.
     ///
     /// # Panics
     /// If the send has ended before.
     pub(super) fn end(&mut self, slot: u32) -> Batch {
-        let Sending { batch, message } = self.slots.remove(slot as usize);
+        let Sending { batch, message, .. } = self.slots.remove(slot as usize);
         if self.messages.len() < MESSAGES_KEPT_MAX {
             self.messages.extend(message);
         }

@@ -27,6 +27,7 @@ use io_uring::{cqueue, opcode, squeue};
 use super::buffers::Buffers;
 use super::links::Links;
 use super::options::Options;
+use super::pause::Pause;
 use super::probe::{self, BUFFER_GROUP, Features};
 use super::queue::Queue;
 use super::refused::RingRefused;
@@ -36,6 +37,7 @@ use super::tag::{Kind, Tag};
 use super::writes::Writes;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 use crate::chunk::Batch;
+use crate::limits::RECV_BUFFERS;
 
 /// Times a full submission queue is submitted before the kernel counts as broken. It takes
 /// nothing only while it has no memory at all.
@@ -46,6 +48,10 @@ const DRAIN_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// Waits without progress before dropping gives up; with [`DRAIN_WAIT_MAX`] one second.
 const DRAIN_WAITS_MAX: usize = 20;
+
+/// Completions that one turn takes, give or take what the kernel gives at a time: fewer than there
+/// are receive buffers, so that none of a turn's receives finds none.
+const COMPLETIONS_MAX: usize = RECV_BUFFERS as usize / 2;
 
 /// MSG_WAITALL: a short send is the exception. MSG_NOSIGNAL: a closed peer is a result.
 const SEND_FLAGS: i32 = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
@@ -66,7 +72,10 @@ pub struct Uring {
     links: Links,
     listeners: Vec<Accepting>,
     waker: Waker,
+    pause: Pause,
     waker_armed: bool,
+    /// Whether quiet sends were pushed since the last enter.
+    quiet_pushed: bool,
     /// Whether the waker rang in this turn; several times are one.
     woken: bool,
     in_flight: usize,
@@ -85,6 +94,8 @@ impl Uring {
     /// If `options.recv_buffers` is not a power of two up to 32,768.
     pub fn new(options: &Options) -> Result<Self, RingRefused> {
         let (queue, buffers, features) = probe::set_up(options)?;
+        let waker = Waker::new().map_err(RingRefused::Other)?;
+        let pause = Pause::new(&waker).map_err(RingRefused::Other)?;
         let mut ring = Self {
             queue: Queue::new(queue),
             buffers,
@@ -92,8 +103,10 @@ impl Uring {
             writes: Writes::default(),
             links: Links::default(),
             listeners: Vec::new(),
-            waker: Waker::new().map_err(RingRefused::Other)?,
+            waker,
+            pause,
             waker_armed: false,
+            quiet_pushed: false,
             woken: false,
             in_flight: 0,
             reaped: Vec::new(),
@@ -137,6 +150,25 @@ impl Uring {
         panic!("the kernel takes no submissions");
     }
 
+    fn push_send(&mut self, key: Key, socket: &Socket, batch: Batch, is_quiet: bool) {
+        let (slot, prepared) = self.sends.begin(batch);
+        self.links.begin_send(key, slot);
+        if is_quiet {
+            self.sends.set_quiet(slot, true);
+            self.quiet_pushed = true;
+        }
+        let entry = match prepared {
+            Prepared::Slice { address, bytes } => {
+                opcode::Send::new(fd(socket), address, bytes).flags(SEND_FLAGS).build()
+            }
+            Prepared::Message(header) => {
+                opcode::SendMsg::new(fd(socket), header).flags(SEND_FLAGS.unsigned_abs()).build()
+            }
+        };
+        // SAFETY: `self.sends` keeps what the entry points at until this send's only completion.
+        unsafe { self.push(entry, Tag::link(Kind::Send, key)) };
+    }
+
     fn push_cancel(&mut self, target: Tag) {
         let entry = opcode::AsyncCancel::new(target.encode()).build();
         // SAFETY: the entry points at no memory.
@@ -174,6 +206,18 @@ impl Uring {
         entered
     }
 
+    /// Lets completions gather.
+    fn rest(&mut self, time: Duration) -> io::Result<()> {
+        if !self.writes.is_under_way() {
+            self.pause.rest(time);
+            return Ok(());
+        }
+        // The sync that is linked to a write begins in an enter, so the thread sleeps there.
+        let entered = self.queue.gather(COMPLETIONS_MAX, time);
+        self.queue.reap(&mut self.reaped);
+        entered
+    }
+
     /// One enter, and its completions.
     fn turn(
         &mut self,
@@ -181,8 +225,12 @@ impl Uring {
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
         // Completions that a full queue made us reap already must not wait for a sleep.
-        let timeout = if self.reaped.is_empty() { timeout } else { Some(Duration::ZERO) };
-        let entered = self.enter(timeout);
+        let timeout = if self.has_news() { Some(Duration::ZERO) } else { timeout };
+        let mut entered = self.enter(timeout);
+        // The kernel gives about twenty at a time. What is there already is handled in one turn.
+        while entered.is_ok() && self.reaped.len() < COMPLETIONS_MAX && self.queue.has_work() {
+            entered = self.enter(Some(Duration::ZERO));
+        }
         // Handling submits no entries, so no completions are reaped meanwhile.
         let mut reaped = mem::take(&mut self.reaped);
         for entry in reaped.drain(..) {
@@ -193,6 +241,16 @@ impl Uring {
             into.push(Completion::Woken);
         }
         entered
+    }
+
+    /// Whether completions were reaped that somebody waits for.
+    fn has_news(&self) -> bool {
+        let is_quiet = |entry: &cqueue::Entry| {
+            let Tag { kind, key } = Tag::decode(entry.user_data());
+            let slot = self.links.send_slot(key).filter(|_| kind == Kind::Send);
+            slot.is_some_and(|slot| self.sends.is_quiet_end(slot, entry.result()))
+        };
+        !self.reaped.iter().all(is_quiet)
     }
 
     fn dispatch(&mut self, entry: &cqueue::Entry, into: &mut Vec<Completion<Socket>>) {
@@ -217,6 +275,7 @@ impl Uring {
             Kind::Wake => {
                 self.waker_armed = more;
                 self.woken = true;
+                self.pause.note_woken();
             }
             Kind::Write | Kind::Sync => {
                 let ended = self.writes.on_ended(kind, entry.result());
@@ -309,18 +368,17 @@ impl Ring for Uring {
     }
 
     fn submit_send(&mut self, key: Key, socket: &Socket, batch: Batch) {
-        let (slot, prepared) = self.sends.begin(batch);
-        self.links.begin_send(key, slot);
-        let entry = match prepared {
-            Prepared::Slice { address, bytes } => {
-                opcode::Send::new(fd(socket), address, bytes).flags(SEND_FLAGS).build()
-            }
-            Prepared::Message(header) => {
-                opcode::SendMsg::new(fd(socket), header).flags(SEND_FLAGS.unsigned_abs()).build()
-            }
-        };
-        // SAFETY: `self.sends` keeps what the entry points at until this send's only completion.
-        unsafe { self.push(entry, Tag::link(Kind::Send, key)) };
+        self.push_send(key, socket, batch, false);
+    }
+
+    fn submit_quiet_send(&mut self, key: Key, socket: &Socket, batch: Batch) {
+        self.push_send(key, socket, batch, true);
+    }
+
+    fn await_send(&mut self, key: Key) {
+        if let Some(slot) = self.links.send_slot(key) {
+            self.sends.set_quiet(slot, false);
+        }
     }
 
     fn cancel_send(&mut self, key: Key) {
@@ -356,18 +414,31 @@ impl Ring for Uring {
         if self.features.is_deferred() && self.reaped.is_empty() && self.queue.is_drained() {
             self.buffers.forget_contents();
         }
-        self.reaped = Vec::new();
+        // What a full queue made us reap is handled by the next wait.
+        self.reaped.shrink_to(0);
         self.sends.reclaim();
         self.links.reclaim(slots_max)
     }
 
-    fn wait(
+    fn gather(
         &mut self,
+        time: Duration,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
         if !self.waker_armed {
             self.arm_waker();
+        }
+        // Where the kernel does not defer its work, every completion would end the pause.
+        let pauses = !time.is_zero() && self.features.is_deferred();
+        let sleeps = timeout != Some(Duration::ZERO);
+        if sleeps && (pauses || mem::take(&mut self.quiet_pushed)) {
+            // Ends of quiet sends are here after this, and end no sleep.
+            self.pause.prepare();
+            self.enter(Some(Duration::ZERO))?;
+            if pauses && !self.has_news() {
+                self.rest(timeout.map_or(time, |timeout| timeout.min(time)))?;
+            }
         }
         self.turn(timeout, into)?;
         // The rest of a short write goes with the next turn. None follows a drop: it only ends.

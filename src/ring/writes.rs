@@ -90,6 +90,11 @@ impl Writes {
         }
     }
 
+    /// Whether the kernel is at it. What is linked begins in an enter only.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.current.is_some()
+    }
+
     /// The kernel did not take all that was submitted at once. A link ends with what it took, so
     /// the sync in flight does not prove that its write is durable.
     pub(super) fn distrust_link(&mut self) {

@@ -11,7 +11,7 @@ use crate::disk::{DirectoryError, Vhosts};
 
 use super::StartError;
 use super::auth::{PasswordVerifier, VerifierPool};
-use super::random::seed;
+use super::random::secret_key;
 
 /// The current policy, and the means to replace it.
 pub(super) struct Access {
@@ -29,9 +29,7 @@ impl Access {
         failures_max: u32,
     ) -> Result<Self, StartError> {
         let policy = load(sources, &mut vhosts).map_err(StartError::Access)?;
-        let secret: [[u8; 8]; 4] = std::array::from_fn(|_| seed().to_ne_bytes());
-        let secret = std::array::from_fn(|at| secret[at / 8][at % 8]);
-        let pool = VerifierPool::open(helpers, failures_max, secret)
+        let pool = VerifierPool::open(helpers, failures_max, secret_key())
             .map_err(|error| StartError::System("start a thread that verifies passwords", error))?;
         Ok(Self { vhosts, policy, pool })
     }

@@ -222,6 +222,7 @@ impl Admin {
                 let notifier = notifier.clone();
                 Watchdog { patience, ping: Box::new(move || notifier.well()) }
             }),
+            data_dir: options.data_dir.clone(),
             control: Box::new(control),
             condition: Condition {
                 is_ready: true,

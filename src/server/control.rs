@@ -1,8 +1,10 @@
 //! The channels of the control thread and of the admin thread to the shards.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use log::warn;
 
 use crate::mesh::{Bell, Sender};
 use crate::reactor::{ControlMessage, ShardMessage};
@@ -10,6 +12,9 @@ use crate::ring::{Socket, Wake, Waker};
 
 /// The time between two tries to send to a shard that is busy.
 const CONTROL_PAUSE: Duration = Duration::from_millis(1);
+
+/// Time that shards have to answer the control thread.
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// One thread's channel to one shard.
 pub(super) struct Control {
@@ -47,5 +52,23 @@ impl Control {
         if self.bell.must_ring() {
             self.waker.wake();
         }
+    }
+}
+
+/// Waits until every shard has handled what it was sent, so that whoever is told of it finds it so
+/// on every shard. A shard that does not answer is not waited for any longer.
+pub(super) fn confirm(controls: &mut [Control]) {
+    let (sender, answers) = mpsc::channel();
+    for control in controls.iter_mut() {
+        control.send(ControlMessage::Confirm(sender.clone()));
+    }
+    drop(sender);
+    let deadline = Instant::now() + ANSWER_LIMIT;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let confirmed = controls.iter().take_while(|_| answers.recv_timeout(left()).is_ok()).count();
+    let silent = controls.len() - confirmed;
+    if silent > 0 {
+        let (limit, of) = (ANSWER_LIMIT.as_secs(), controls.len());
+        warn!("{silent} of {of} shards have not taken this within {limit} s: they do so later");
     }
 }

@@ -15,7 +15,7 @@ use crate::reactor::ControlMessage;
 use super::access::Access;
 use super::accounts::{self, Work};
 use super::admin::Admin;
-use super::control::Control;
+use super::control::{self, Control};
 use super::events::{ControlEvent, Events};
 use super::notify::Notifier;
 use super::reload::{self, Reloader};
@@ -74,6 +74,7 @@ impl ControlThread {
         let reloaded = self.reloader.reload(&mut self.access, &mut self.controls, admin);
         let (faults, status) = match &reloaded {
             Ok(reloaded) => {
+                control::confirm(&mut self.controls);
                 reload::log_changes(reloaded);
                 info!("reloaded");
                 (Vec::new(), "serving; the last reload was taken".to_owned())
@@ -146,6 +147,7 @@ impl ControlThread {
         for control in &mut self.controls {
             control.send(ControlMessage::Admit(!drains));
         }
+        control::confirm(&mut self.controls);
         self.admin.iter().for_each(|admin| admin.note_draining(drains));
         match drains {
             true => info!("draining: no client is let in any more"),

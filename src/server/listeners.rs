@@ -77,6 +77,7 @@ impl Listeners {
                 tls,
                 accepts: websocket::accepts(listen.accepts),
                 proxied: proxied(&listen),
+                number: u16::try_from(listeners.opened.len()).unwrap_or(u16::MAX),
             };
             match &mut listen.at {
                 Endpoint::Tcp(address) => {

@@ -132,10 +132,11 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
     let mut control =
         ControlThread { reloader, access, controls, admin, notifier, log_until: None };
     control.run(&events);
-    info!("stopping");
     let ControlThread { controls, admin, notifier, .. } = control;
-    notifier.stopping();
+    // Whoever reads the next line is told so by probes as well.
     admin.iter().for_each(Admin::note_stopping);
+    info!("stopping");
+    notifier.stopping();
     events.watch_while_stopping();
     stop(threads, controls);
     drop(admin);

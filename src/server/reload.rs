@@ -15,6 +15,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use log::{info, warn};
 
@@ -188,6 +189,7 @@ impl Reloader {
             retained: catalog_limits(options, shards),
             clients_max: clients_max(options, shards.into(), self.sites.len()),
             packet_bytes_max: options.packet_bytes_max,
+            gather_max: Duration::from_micros(options.gather_us_max),
             addresses: address_limits(options),
             trusted: trusted(options),
             websocket: websocket::setup(options),

@@ -4,17 +4,15 @@
 //! does not answer is named: it is stuck or far behind.
 
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use log::kv::ToValue;
 use log::warn;
 
 use crate::reactor::{ControlMessage, Report, ShardMessage};
 
+use super::control::ANSWER_LIMIT;
 use super::{Control, summary};
-
-/// Time that shards have to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// Asks every shard, and logs the answers.
 pub(super) fn log_report(controls: &mut [Control]) {

@@ -3,7 +3,7 @@
 use std::process;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{debug, error, warn};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -24,7 +24,7 @@ use crate::transport::TlsSetup;
 use super::StartError;
 use super::auth::PasswordVerifier;
 use super::open_files::clients_max;
-use super::random::seed;
+use super::random::{secret_key, seed};
 use super::rings::{RingChoice, ShardRing, SystemRing};
 use super::storage::{self, FoundShard};
 use super::{access, heap, websocket};
@@ -125,6 +125,7 @@ fn serve<R: SystemRing>(
     let vhosts = vhosts.iter().map(|(number, name)| (*number, name.as_str()));
     let of_shard = broker::Options {
         seed,
+        nonce_key: secret_key(),
         session_limits: setup.session_limits.clone(),
         ..broker_options(options, setup.shard, setup.shards, setup.session_bytes_max)
     };
@@ -169,6 +170,14 @@ pub(super) fn broker_options(
         session_overflow: storage::overflow(options.session_overflow),
         session_limits: Vec::new(),
         session_expiry_ms: storage::expiry_ms(options),
+        group_order: match options.groups.order {
+            config::GroupOrder::Topic => broker::GroupOrder::Topic,
+            config::GroupOrder::Sticky => broker::GroupOrder::Sticky,
+            config::GroupOrder::None => broker::GroupOrder::None,
+        },
+        group_bytes_max: options.groups.bytes_max,
+        group_expiry_ms: options.groups.expiry_ms,
+        group_grace_ms: crate::limits::GROUP_GRACE_MS,
         on_denied: access::on_denied(options),
         takeover: access::takeover(options),
         system_topics: options.admin.system_interval_ms() > 0,
@@ -176,6 +185,7 @@ pub(super) fn broker_options(
         disk_low: storage::disk_low(options),
         start_ms: 0,
         seed: 0,
+        nonce_key: [0; 32],
     }
 }
 
@@ -206,6 +216,7 @@ fn reactor_options<R: SystemRing>(
         client_counts: setup.client_counts,
         clients_max,
         packet_bytes_max: options.packet_bytes_max,
+        gather_max: Duration::from_micros(options.gather_us_max),
         tls: setup.tls,
         websocket: websocket::setup(options),
         answers: setup.answers,

@@ -16,7 +16,7 @@ use super::position::Position;
 use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
 use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets};
 use super::retained::{RetainStore, Retained};
-use super::session::{Holder, Session, Sessions};
+use super::session::{Holder, LANE, Session, Sessions};
 use super::session_mut::{SessionMut, SessionTotals};
 use super::subscription::SubscriptionOptions;
 use super::timeline::{ClockReading, Gap, Timeline};
@@ -68,6 +68,8 @@ pub struct Catalog {
     pub(super) retained: Vec<RetainStore>,
     /// QoS 2 messages of publishers on other shards that are not released.
     pub(super) remote_qos2: BTreeSet<Origin>,
+    /// Some of them name the copies of single sessions.
+    pub(super) has_copies: bool,
     /// Starts of segments with messages that sessions wait for which the message does not name:
     /// their retained messages were sent to them. All that were there at the start may be.
     unlisted: BTreeSet<u64>,
@@ -91,6 +93,7 @@ impl Catalog {
             limits,
             retained: Vec::new(),
             remote_qos2: BTreeSet::new(),
+            has_copies: false,
             unlisted: BTreeSet::new(),
             unlisted_below: 0,
             watched: 0..0,
@@ -106,7 +109,8 @@ impl Catalog {
         let keys: Vec<SessionKey> = catalog.sessions.keys_from(0).collect();
         for key in keys {
             let vhost = catalog.session(key).vhost;
-            catalog.totals_mut(vhost).sessions += 1;
+            let is_lane = catalog.session(key).is_lane();
+            catalog.totals_mut(vhost).sessions += u64::from(!is_lane);
             // Dropping this counts the waiting messages.
             drop(catalog.session_mut(key));
         }
@@ -190,7 +194,7 @@ impl Catalog {
         logs: &mut Logs,
     ) -> SessionKey {
         let session = self.sessions.insert(vhost, client_id, clean);
-        self.totals_mut(vhost).sessions += 1;
+        self.totals_mut(vhost).sessions += u64::from(!client_id.starts_with(LANE));
         if !clean {
             let opened = Record::SessionOpened { session, vhost, time_ms, client_id };
             let position = logs.append_promised(&opened);
@@ -203,7 +207,7 @@ impl Catalog {
     pub fn end_session(&mut self, key: SessionKey, logs: &mut Logs) -> super::Subscriptions {
         let mut session = self.sessions.remove(key);
         let totals = self.totals_mut(session.vhost);
-        totals.sessions -= 1;
+        totals.sessions -= u64::from(!session.is_lane());
         totals.queued_bytes -= session.counted_bytes;
         session.queue.drain(logs);
         if !session.clean {
@@ -245,6 +249,32 @@ impl Catalog {
             let sent = session.queue.sent();
             logs.disk.append(&Record::Detached { session: key, sent, time_ms });
         }
+    }
+
+    /// A group has members, or `Some`: none since then. It is noted with its lane 0.
+    pub fn set_memberless(&mut self, key: SessionKey, since_ms: Option<u64>, logs: &mut Logs) {
+        let session = self.sessions.get_mut(key);
+        session.left_ms = since_ms.unwrap_or(0);
+        if !session.clean {
+            match since_ms {
+                None => {
+                    logs.append_promised(&Record::Attached { session: key });
+                }
+                Some(time_ms) => {
+                    let sent = session.queue.sent();
+                    logs.disk.append(&Record::Detached { session: key, sent, time_ms });
+                }
+            }
+        }
+    }
+
+    /// Reserves the numbers of leases below this one for a session that is not clean: no other
+    /// message gets an identifier of theirs when the broker starts again. They may be used when
+    /// that is committed.
+    pub fn reserve_leases(&mut self, key: SessionKey, below: u64, logs: &mut Logs) {
+        let session = self.sessions.get_mut(key);
+        session.set_leases_below(below);
+        logs.append_promised(&Record::Leases { session: key, below });
     }
 
     /// Sets what a filter is granted; `None` if the session may not have another.
@@ -469,6 +499,37 @@ impl Catalog {
         if self.remote_qos2.remove(&origin) {
             logs.append_promised(&Record::FreedElsewhere(origin));
         }
+        if self.has_copies {
+            self.free_copies(origin, logs);
+        }
+    }
+
+    /// Notes that one session has a QoS 2 message which other sessions of this shard may not have.
+    pub fn note_copy(&mut self, origin: Origin, key: SessionKey, logs: &mut Logs) {
+        self.note_origin(origin.copy_of(self.sessions.get(key).serial), logs);
+        self.has_copies = true;
+    }
+
+    /// Whether there are such notes.
+    #[inline]
+    pub fn has_copies(&self) -> bool {
+        self.has_copies
+    }
+
+    /// Whether a session has a QoS 2 message that comes again.
+    pub fn has_copy(&self, origin: Origin, key: SessionKey) -> bool {
+        self.has_copies && self.has_origin(&origin.copy_of(self.sessions.get(key).serial))
+    }
+
+    #[cold]
+    fn free_copies(&mut self, origin: Origin, logs: &mut Logs) {
+        for key in self.sessions.keys_from(0) {
+            let copy = origin.copy_of(self.sessions.get(key).serial);
+            if self.remote_qos2.remove(&copy) {
+                logs.append_promised(&Record::FreedElsewhere(copy));
+            }
+        }
+        self.has_copies = self.remote_qos2.range(Origin::FIRST_COPY..).next().is_some();
     }
 
     /// Gives memory back that sessions which ended, and large fan-outs, have had, of `slots_max`

@@ -110,6 +110,7 @@ fn sessions(check: &mut impl FnMut(&str, &Record<'_>), time_ms: u64) {
     check("detached", &Record::Detached { session, sent: 70_000, time_ms });
     check("received", &Record::Received { session, packet_id });
     check("freed", &Record::Freed { session, packet_id });
+    check("leases", &Record::Leases { session, below: 70_000 });
     check("owner", &Record::Owner { session, user: "ann" });
     check("session expiry", &Record::Expiry { session, interval_s: Some(3600) });
     check("session expiry of the server", &Record::Expiry { session, interval_s: None });
@@ -160,7 +161,7 @@ fn records_are_as_ever() {
         assert!(bytes.len() <= record.bytes_max(), "{name}");
         kinds.insert(bytes[8]);
     });
-    assert!(kinds.into_iter().eq((1..=23).chain(26..=30)), "each kind has a line");
+    assert!(kinds.into_iter().eq((1..=23).chain(26..=31)), "each kind has a line");
     let mut unknown = Vec::new();
     Record::CheckpointBegun.encode(PLACE, false, &mut unknown);
     unknown[8] = 99;

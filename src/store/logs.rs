@@ -8,6 +8,7 @@
 //! nobody refers to.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use crate::limits::QUEUE_TAIL_BYTES_MAX;
 
@@ -52,6 +53,14 @@ struct Turn {
     held: u64,
     /// There is something else in it that was promised.
     must_commit: bool,
+}
+
+/// Messages of one turn that are let go of, in one segment of the log on disk.
+#[derive(Default)]
+struct Near {
+    /// Where they are, as [`Position::bits`], from the first on.
+    range: Range<u64>,
+    count: u32,
 }
 
 /// See the module.
@@ -181,6 +190,35 @@ impl Logs {
         self.turns.get_mut(at)
     }
 
+    /// One past the last position behind this one that surely is in the same segment, and of the
+    /// same turn.
+    fn near_end(&mut self, position: Position) -> u64 {
+        let offset = position.offset();
+        let Some(segment_end) = self.disk.segment_end(position) else { return offset + 1 };
+        let (begun, settled) = (self.begun, self.settled);
+        let turn_end = match self.turn_of(offset) {
+            Some(_) if offset >= begun => segment_end,
+            Some(turn) => turn.end,
+            None if offset < settled => settled,
+            None => offset + 1,
+        };
+        segment_end.min(turn_end)
+    }
+
+    /// Takes away one reference for each of some messages.
+    fn release_near(&mut self, near: &Near) {
+        if near.count == 0 {
+            return;
+        }
+        let first = Position::from_bits(near.range.start);
+        self.disk.release(first, near.count);
+        if let Some(turn) = self.turn_of(first.offset()) {
+            let count = u64::from(near.count);
+            assert!(turn.held >= count || turn.must_commit, "let go of once for each hold");
+            turn.held = turn.held.saturating_sub(count);
+        }
+    }
+
     /// The message at a position that is held; `None` if the disk has lost it.
     pub fn message(&self, position: Position) -> Option<StoredMessage<'_>> {
         if position.is_volatile() {
@@ -227,6 +265,25 @@ impl QueueLog for Logs {
                 turn.held = turn.held.saturating_sub(1);
             }
         }
+    }
+
+    fn release_each(&mut self, positions: impl Iterator<Item = Position>) {
+        let mut near = Near::default();
+        for position in positions {
+            if near.range.contains(&position.bits()) {
+                near.count += 1;
+                continue;
+            }
+            self.release_near(&near);
+            near = match position.is_volatile() {
+                true => {
+                    self.memory.release(position, 1);
+                    Near::default()
+                }
+                false => Near { range: position.bits()..self.near_end(position), count: 1 },
+            };
+        }
+        self.release_near(&near);
     }
 
     fn segment_of(&self, position: Position) -> u64 {

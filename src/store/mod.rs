@@ -75,13 +75,13 @@ pub use open::{Opened, Store, StoreOptions};
 pub use position::Position;
 pub use queue::{
     Acks as QueueAcks, Answer as QueueAnswer, Entry as QueueEntry, Item as QueueItem,
-    Next as QueueNext, Queue, QueueLog, Terms as QueueTerms,
+    Next as QueueNext, Queue, QueueLog, TakeBound, Terms as QueueTerms,
 };
 pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets};
 pub use replay::Losses;
 pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES, SegmentIdentity};
-pub use session::{Holder, Session, Sessions};
+pub use session::{Holder, LANE, Session, Sessions};
 pub use session_mut::{SessionMut, SessionTotals};
 pub use subscription::{SUBSCRIPTION_IDENTIFIER_MAX, SubscriptionOptions};
 pub use subscriptions::Subscriptions;

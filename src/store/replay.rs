@@ -293,6 +293,11 @@ impl Replay {
                     session.set_will(Some(&will));
                 }
             }
+            Record::Leases { session, below } => {
+                if let Some(session) = self.session(session) {
+                    session.set_leases_below(below);
+                }
+            }
             Record::WillCleared { session } => {
                 if let Some(session) = self.session(session) {
                     session.set_will(None);
@@ -405,6 +410,7 @@ impl Replay {
         losses.queued += logs.missed();
         let mut catalog = Catalog::new(limits, hashing).with_sessions(sessions);
         catalog.timeline = timeline;
+        catalog.has_copies = self.remote_qos2.range(super::Origin::FIRST_COPY..).next().is_some();
         catalog.remote_qos2 = self.remote_qos2;
         catalog.retained = self.retained;
         for store in &mut catalog.retained {

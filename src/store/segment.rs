@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 8 | `ringmqsg` |
 //! | 4 | CRC-32C of the bytes 12 to 63 |
-//! | 4 | version of the format, 3 |
+//! | 4 | version of the format, 4 |
 //! | 2 | the shard whose log this is |
 //! | 2 | 1 if it goes on in the middle of another, of which the file failed; else 0 |
 //! | 4 | 0 |
@@ -18,6 +18,7 @@
 //! next one starts. In version 1 there are zeros for the capacity, and no record tells that it
 //! begins a commit group. In versions 1 and 2 there is nothing of MQTT 5: no message has
 //! properties, no subscription has options, no session has an expiry interval or a will.
+//! In versions before 4 there are no lanes of groups, and no session has reserved leases.
 
 use super::cursor::Cursor;
 use super::medium::Mapping;
@@ -27,7 +28,7 @@ use super::mend::{Wrong, wrong_byte};
 pub const HEADER_BYTES: u64 = 64;
 
 /// The version of the format that is written, and the newest that is read.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 const MAGIC: &[u8; 8] = b"ringmqsg";
 
@@ -168,7 +169,7 @@ mod tests {
     fn golden_bytes() {
         let bytes = HEADER.encode();
         assert_eq!(bytes[..8], *b"ringmqsg");
-        let numbers = [3, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
+        let numbers = [4, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
         assert_eq!(bytes[12..36], numbers);
         assert_eq!(bytes[40..56], [6, 0, 0, 0, 0, 0, 0, 5, 6, 7, 8, 9, 0, 0, 0, 0]);
         assert_eq!(bytes[8..12], crc32c::crc32c(&bytes[12..]).to_le_bytes());
@@ -194,9 +195,9 @@ mod tests {
         assert_eq!(HeaderFound::read(&[0; 100]), HeaderFound::Free);
         assert_eq!(HeaderFound::read(&[0; 63]), HeaderFound::Damaged);
         let mut later = HEADER.encode();
-        later[12] = 4;
+        later[12] = 5;
         let crc = crc32c::crc32c(&later[12..]);
         later[8..12].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(HeaderFound::read(&later), HeaderFound::Newer(4));
+        assert_eq!(HeaderFound::read(&later), HeaderFound::Newer(5));
     }
 }

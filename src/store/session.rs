@@ -16,6 +16,11 @@
 //!
 //! If bit 63 is set, its settings for the time after its connection precede the subscriptions:
 //! expiry interval *v* (0 the server's, else seconds + 1), will *bytes* (see `will`; empty: none).
+//! If bit 62 is set, the bound of its reserved leases *v* precedes the subscriptions (see
+//! [`Session::leases_below`]).
+//!
+//! A *lane* is a session without a client: a part of what waits for a consumer group. Its client id
+//! begins with U+0000, which no client's has [MQTT-1.5.4-2], and names it.
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -38,6 +43,15 @@ const THERE: &str = "whoever keeps the key of a session drops it with the sessio
 
 /// The bit of the time in a session's state that says that there is more.
 const HAS_MORE: u64 = 1 << 63;
+
+/// The bit of the same that says that leases are reserved.
+const HAS_LEASES: u64 = 1 << 62;
+
+/// The first character of the names of lanes.
+pub const LANE: char = '\0';
+
+/// Messages that a lane keeps unpacked. Full: further ones wait packed.
+const LANE_NEAR_MAX: u64 = 1024;
 
 /// The connection that uses a session now, as its owner names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +103,8 @@ struct Rare {
     expiry_s: u32,
     /// The will, published when its client has been away for a while.
     will: Option<Box<KeptWill>>,
+    /// See [`Session::leases_below`].
+    leases_below: u64,
 }
 
 impl Session {
@@ -106,6 +122,31 @@ impl Session {
             rare: None,
             dropped: 0,
             counted_bytes: 0,
+        }
+    }
+
+    /// Whether it is a part of what waits for a consumer group, and has no client.
+    #[inline]
+    pub fn is_lane(&self) -> bool {
+        self.client_id.as_bytes().first() == Some(&0)
+    }
+
+    /// Whether a message for it stays unpacked: its client is there, or it is a lane with few.
+    #[inline]
+    pub(super) fn is_near(&self) -> bool {
+        self.holder.is_some() || self.queue.waiting() < LANE_NEAR_MAX && self.is_lane()
+    }
+
+    /// Identifiers of messages that its client gets as a member of consumer groups are numbered;
+    /// no number from this on was ever used (see [`super::Catalog::reserve_leases`]).
+    pub fn leases_below(&self) -> u64 {
+        self.rare.as_ref().map_or(0, |rare| rare.leases_below)
+    }
+
+    pub(super) fn set_leases_below(&mut self, below: u64) {
+        if self.leases_below() != below {
+            self.rare.get_or_insert_default().leases_below = below;
+            self.forget_rare();
         }
     }
 
@@ -227,12 +268,14 @@ impl Session {
     fn forget_rare(&mut self) {
         let nothing = |rare: &Rare| {
             let Rare { received, owner, screened_below, withheld, has_expiry, will, .. } = rare;
+            let has_leases = rare.leases_below > 0;
             received.is_empty()
                 && owner.is_empty()
                 && *screened_below == 0
                 && !withheld
                 && !has_expiry
                 && will.is_none()
+                && !has_leases
         };
         if self.rare.as_deref().is_some_and(nothing) {
             self.rare = None;
@@ -244,13 +287,18 @@ impl Session {
         out.extend_from_slice(&self.serial.to_le_bytes());
         let (expiry_s, will) = (self.expiry_s(), self.will());
         let has_more = expiry_s.is_some() || will.is_some();
-        let flag = if has_more { HAS_MORE } else { 0 };
-        out.extend_from_slice(&(self.left_ms | flag).to_le_bytes());
+        let bit = |set: bool, bit: u64| if set { bit } else { 0 };
+        let leases_below = self.leases_below();
+        let flags = bit(has_more, HAS_MORE) | bit(leases_below > 0, HAS_LEASES);
+        out.extend_from_slice(&(self.left_ms | flags).to_le_bytes());
         put_bytes(out, self.client_id.as_bytes());
         put_bytes(out, self.owner().unwrap_or_default().as_bytes());
         if has_more {
             put_varint(out, expiry_s.map_or(0, |seconds| u64::from(seconds) + 1));
             put_bytes(out, self.kept_will().map_or(&[], KeptWill::bytes));
+        }
+        if leases_below > 0 {
+            put_varint(out, leases_below);
         }
         self.subscriptions.encode(out);
         put_varint(out, self.received().len() as u64);
@@ -260,7 +308,7 @@ impl Session {
 
     pub(super) fn decode(mut state: Cursor<'_>) -> Option<Self> {
         let (vhost, serial, flagged) = (state.u16()?, state.u64()?, state.u64()?);
-        let left_ms = flagged & !HAS_MORE;
+        let left_ms = flagged & !(HAS_MORE | HAS_LEASES);
         let mut session = Self::new(state.text()?, vhost, false);
         (session.serial, session.left_ms) = (serial, left_ms);
         session.set_owner(state.text()?);
@@ -271,6 +319,9 @@ impl Session {
             if !will.is_empty() {
                 session.set_will(Some(&Will::read(&mut Cursor(will))?));
             }
+        }
+        if flagged & HAS_LEASES != 0 {
+            session.set_leases_below(state.varint()?);
         }
         session.subscriptions = Subscriptions::decode(&mut state)?;
         for _ in 0..state.varint()? {
@@ -285,13 +336,20 @@ impl Session {
 #[derive(Debug)]
 pub struct Sessions {
     slots: Slots<Session>,
+    /// How many of them are lanes.
+    lanes: usize,
     by_client: HashTable<SessionKey>,
     hashing: Hashing,
 }
 
 impl Sessions {
     pub(super) fn new(hashing: &Hashing) -> Self {
-        Self { slots: Slots::default(), by_client: HashTable::new(), hashing: hashing.clone() }
+        Self {
+            slots: Slots::default(),
+            lanes: 0,
+            by_client: HashTable::new(),
+            hashing: hashing.clone(),
+        }
     }
 
     /// The same with other keys for the slots: those that recovery found.
@@ -301,16 +359,17 @@ impl Sessions {
     ) -> Self {
         let mut restored = Self { slots: sessions.collect(), ..Self::new(hashing) };
         let keys: Vec<SessionKey> = restored.keys_from(0).collect();
+        restored.lanes = keys.iter().filter(|key| restored.get(**key).is_lane()).count();
         keys.into_iter().for_each(|key| restored.list(key));
         restored
     }
 
-    /// Number of sessions.
+    /// Number of sessions of clients.
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.lanes
     }
 
-    /// Whether there is none.
+    /// Whether there is none, and no lane.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -330,9 +389,9 @@ impl Sessions {
         self.slots.keys_from(from)
     }
 
-    /// Keys in a range, in order: a look at no more slots than it has.
+    /// Keys of clients' sessions in a range, in order: a look at no more slots than it has.
     pub fn keys_in(&self, range: Range<SessionKey>) -> impl Iterator<Item = SessionKey> {
-        self.slots.keys_in(range)
+        self.slots.keys_in(range).filter(|key| !self.get(*key).is_lane())
     }
 
     /// One past the highest key there is, or was lately.
@@ -343,12 +402,14 @@ impl Sessions {
     /// Adds a session; there must be none of that client.
     pub(super) fn insert(&mut self, vhost: u16, client_id: &str, clean: bool) -> SessionKey {
         let key = self.slots.insert(Session::new(client_id, vhost, clean));
+        self.lanes += usize::from(client_id.starts_with(LANE));
         self.list(key);
         key
     }
 
     pub(super) fn remove(&mut self, key: SessionKey) -> Session {
         let session = self.slots.remove(key).expect("a session is removed once");
+        self.lanes -= usize::from(session.is_lane());
         let hash = self.hashing.hash_one((session.vhost, &*session.client_id));
         if let Ok(entry) = self.by_client.find_entry(hash, |known| *known == key) {
             entry.remove();

@@ -12,7 +12,7 @@ use crate::limits::EXPIRED_LOOKS_MAX;
 use super::lifetime::Lifetime;
 use super::logs::{Logs, StoredMessage};
 use super::position::Position;
-use super::queue::{Answer, Entry, Next};
+use super::queue::{Answer, Entry, Next, TakeBound, Terms};
 use super::record::SessionKey;
 use super::session::Session;
 use super::timeline::Timeline;
@@ -44,7 +44,7 @@ impl SessionMut<'_> {
     /// Puts a message at the end of its queue: of a session that is not clean only what is stored
     /// for it already.
     pub fn push(&mut self, entry: Entry, logs: &mut Logs) {
-        let near = self.session.holder.is_some();
+        let near = self.session.is_near();
         self.session.queue.push(entry, near, self.key, logs);
     }
 
@@ -53,14 +53,20 @@ impl SessionMut<'_> {
         self.session.queue.take_next(window, logs)
     }
 
+    /// As [`super::Queue::pass`].
+    #[inline]
+    pub fn pass(&mut self, terms: Terms) -> Next {
+        self.session.queue.pass(terms)
+    }
+
     /// As [`super::Queue::take_next_before`].
     pub fn take_next_before(
         &mut self,
-        once_end: u64,
+        bound: TakeBound,
         window: u16,
         logs: &mut Logs,
     ) -> Option<Next> {
-        self.session.queue.take_next_before(once_end, window, logs)
+        self.session.queue.take_next_before(bound, window, logs)
     }
 
     /// As [`super::Queue::forget_taken`].
@@ -72,6 +78,11 @@ impl SessionMut<'_> {
     #[inline]
     pub fn acknowledge(&mut self, packet_id: u16, logs: &mut Logs) -> Answer {
         self.session.queue.acknowledge(packet_id, logs)
+    }
+
+    /// As [`super::Queue::acknowledge_run`].
+    pub fn acknowledge_run(&mut self, packet_id: u16, count: u16, logs: &mut Logs) -> u16 {
+        self.session.queue.acknowledge_run(packet_id, count, logs)
     }
 
     /// PUBREC.
@@ -105,6 +116,11 @@ impl SessionMut<'_> {
     #[inline]
     pub fn lifetime(&self, message: &StoredMessage<'_>, now_ms: u64) -> Lifetime {
         message.lifetime(self.timeline, now_ms)
+    }
+
+    /// When a message came, milliseconds since 1970, as the wall clock has it now.
+    pub fn wall_ms(&self, message: &StoredMessage<'_>) -> u64 {
+        self.timeline.wall_ms(message.time_ms)
     }
 
     /// Drops what has expired of the oldest messages that were never sent, at most

@@ -25,6 +25,9 @@ impl Catalog {
         if let Some(will) = other.will() {
             self.set_will(key, &will, logs);
         }
+        if other.leases_below() > 0 {
+            self.reserve_leases(key, other.leases_below(), logs);
+        }
         for (filter, options) in other.subscriptions.iter() {
             self.subscribe(key, filter, options, logs)?;
         }

@@ -1,5 +1,5 @@
-//! Which client certificates are accepted: those that an authority vouches for and that say, where
-//! they are to say it, who the client is. What is refused is refused in words.
+//! Verifies client certificates. One is accepted if a trusted authority issued it and it has the
+//! user name that `--tls-identity` asks for. A refusal says the reason in words.
 
 use std::error::Error;
 use std::fmt;
@@ -17,7 +17,7 @@ use x509_cert::der::Decode;
 
 use super::identity::{Identity, name_of};
 
-/// See the module. What an authority vouches for another verifier decides.
+/// See the module. rustls' own verifier checks the chain to an authority.
 #[derive(Debug)]
 pub struct ClientVerifier {
     authorities: Arc<dyn ClientCertVerifier>,
@@ -25,20 +25,20 @@ pub struct ClientVerifier {
 }
 
 impl ClientVerifier {
-    /// Accepts what `authorities` accepts and what has the name that `identity` asks for.
+    /// Accepts certificates that `authorities` accepts and that have the name `identity` asks for.
     pub fn new(authorities: Arc<dyn ClientCertVerifier>, identity: Identity) -> Self {
         Self { authorities, identity }
     }
 }
 
-/// Why a client certificate is refused, beside the reasons of rustls.
+/// Why a client certificate is refused, in addition to the reasons of rustls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Refusal {
-    /// It has no name that could be a user's.
+    /// It has no name that is a valid user name.
     Nameless(Identity),
-    /// It, or one of an issuer, is of version 1.
+    /// It, or the certificate of an issuer, is of X.509 version 1.
     Version1,
-    /// It is signed, or its key is to sign, in a way that is not supported.
+    /// Its signature, or the algorithm of its key, is not supported.
     Unsupported,
 }
 
@@ -74,7 +74,7 @@ impl From<Refusal> for rustls::Error {
     }
 }
 
-/// What rustls says about a client certificate, in words; `None` if it is about something else.
+/// An error of rustls about a client certificate in words; `None` for any other error.
 pub(super) fn words(error: &rustls::Error) -> Option<String> {
     use CertificateError as E;
     let rustls::Error::InvalidCertificate(error) = error else { return None };

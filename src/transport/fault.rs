@@ -9,17 +9,16 @@ use super::clients;
 /// Why TLS ended a link.
 #[derive(Debug)]
 pub enum TlsFault {
-    /// The peer broke the protocol, cannot agree, or is not trusted.
+    /// The peer broke the protocol, shares no version or cipher with us, or is not trusted.
     Refused(rustls::Error),
-    /// More bytes than a record has, and no record.
+    /// More bytes than a record may have came without a whole record.
     Oversized,
-    /// The protocol was taken somewhere we do not go.
+    /// rustls reached a state that this code does not use.
     Unknown,
 }
 
 impl TlsFault {
-    /// Whether it is the client's certificate that is refused: what its owner, or who runs the
-    /// broker, can mend.
+    /// Whether the client's certificate is refused, which its owner or the operator can mend.
     pub fn is_certificate(&self) -> bool {
         matches!(self, Self::Refused(rustls::Error::InvalidCertificate(_)))
     }
@@ -38,7 +37,8 @@ impl fmt::Display for TlsFault {
     }
 }
 
-/// What rustls says about a handshake, with who has ended it and which flag is about it.
+/// An error of rustls about a handshake in words, with the side that ended it and the flag that
+/// concerns it.
 fn write_refusal(f: &mut fmt::Formatter<'_>, error: &rustls::Error) -> fmt::Result {
     use AlertDescription as A;
     use PeerIncompatible as P;

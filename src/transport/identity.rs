@@ -11,19 +11,19 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::limits::CERTIFIED_NAME_BYTES_MAX;
 
-/// Where in a client certificate the user name is.
+/// The field of a client certificate that holds the user name.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Identity {
     /// The subject's common name, the first if there are several, as in Mosquitto.
     CommonName,
     /// The first alternative name that is a DNS name, a URI or an e-mail address.
     AlternativeName,
-    /// Nowhere: CONNECT says who it is.
+    /// None: the user name is that of CONNECT.
     #[default]
     None,
 }
 
-/// The name in a certificate; none if it has none, or one that can be no user name.
+/// The user name in a certificate; `None` if it has none, or one that is no valid user name.
 pub(super) fn name_of(certificate: &CertificateDer<'_>, identity: Identity) -> Option<Box<str>> {
     if identity == Identity::None {
         return None;
@@ -34,7 +34,7 @@ pub(super) fn name_of(certificate: &CertificateDer<'_>, identity: Identity) -> O
         Identity::AlternativeName => alternative_name(&certificate),
         Identity::None => None,
     };
-    // [MQTT-1.5.3-2] No string of MQTT holds a zero.
+    // [MQTT-1.5.3-2] A string of MQTT contains no zero.
     let may_be = |name: &String| {
         !name.is_empty() && name.len() <= CERTIFIED_NAME_BYTES_MAX && !name.contains('\0')
     };

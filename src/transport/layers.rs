@@ -1,11 +1,11 @@
-//! What stands between a link's wire bytes and MQTT: TLS or not, and over it WebSocket or not.
+//! The layers between a link's wire bytes and MQTT: optional TLS, and optional WebSocket over it.
 //!
 //! ```text
 //!  Undecided ──an HTTP request──► WebSocket
 //!      └──anything else──► Mqtt
 //! ```
-//! The first byte decides: methods of HTTP begin with a capital letter, and CONNECT does not. A
-//! link that turns out to be MQTT over plain TCP needs no layers any more.
+//! The first byte decides: HTTP methods begin with a capital letter, and a CONNECT packet does not.
+//! A link that turns out to be MQTT over plain TCP drops its layers.
 
 use crate::chunk::{Batch, ChunkPool};
 
@@ -13,11 +13,11 @@ use super::opened::{Opened, Then};
 use super::tls::Tls;
 use super::websocket::{Accepts, Beginning, Closing, Next, WebSocket, WebSocketFault};
 
-/// What a PROXY header begins with (version 1), at a listener that expects none. It is left to
-/// whoever says what the bytes are.
+/// The beginning of a PROXY header (version 1), at a listener that expects none. It is passed on
+/// to the MQTT decoder, whose error names it.
 const PROXY_HEADER: &[u8] = b"PROXY ";
 
-/// See the module.
+/// The layers of one link; see the module.
 #[derive(Debug)]
 pub struct Layers {
     tls: Option<Box<Tls>>,
@@ -36,7 +36,7 @@ impl Layers {
         Self { tls: tls.map(Box::new), top: Top::Undecided(Box::new(beginning)) }
     }
 
-    /// Whether wire bytes are application bytes, and it is known that they are.
+    /// Whether wire bytes are known to be application bytes.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.tls.is_none() && matches!(self.top, Top::Mqtt)
@@ -102,7 +102,7 @@ impl Layers {
     ) -> Batch {
         let Self { tls, top } = self;
         let (framed, last) = match top {
-            // Until TLS has sealed the rest of a frame there is no next one.
+            // The next frame starts only after TLS has sealed the rest of the last one.
             Top::WebSocket(websocket) if !tls.as_deref().is_some_and(Tls::is_full) => {
                 (websocket.frame(plain, last, pool), last)
             }
@@ -134,7 +134,7 @@ impl Layers {
     }
 }
 
-/// What a link speaks that begins with these bytes.
+/// The protocol of a link that begins with these bytes.
 fn decide(beginning: Beginning, bytes: &[u8]) -> Result<Top, WebSocketFault> {
     let is_http = bytes[0].is_ascii_uppercase() && !bytes.starts_with(PROXY_HEADER);
     match beginning.accepts {

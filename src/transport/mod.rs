@@ -1,8 +1,8 @@
 //! Wire bytes to application bytes and back. Pure: no sockets, no MQTT.
 //!
-//! A [`Transport`] belongs to one link and moves with it, with the bytes that it has received and
-//! not yet opened, and its own output. Plain TCP passes bytes as they are; `layers` do not:
-//! [`tls`], [`websocket`], and both.
+//! A [`Transport`] belongs to one link and moves with it. It holds the bytes that were received and
+//! not yet opened, and its own output. Plain TCP passes bytes unchanged; `layers` change them:
+//! [`tls`], [`websocket`], or both.
 
 pub mod tls;
 pub mod websocket;
@@ -32,20 +32,21 @@ use layers::Layers;
 /// How a link's wire bytes become application bytes.
 #[derive(Debug, Default)]
 pub enum Transport {
-    /// They are the same.
+    /// Wire bytes are application bytes.
     #[default]
     Plain,
-    /// They are sealed in records, or have frames, or it is not known yet.
+    /// The bytes are in TLS records or WebSocket frames, or the protocol is not known yet.
     Layered(Box<Layers>),
 }
 
 impl Transport {
-    /// That of a link that was accepted: with TLS or without, and with what it may begin.
+    /// The transport of an accepted link, with TLS or without; `beginning` says which protocols the
+    /// link may begin with.
     pub fn new(tls: Option<Tls>, beginning: Beginning) -> Self {
         Self::Layered(Box::new(Layers::new(tls, beginning)))
     }
 
-    /// Turns received bytes into application bytes; `room` is memory for them that may be used.
+    /// Turns received bytes into application bytes; it may use `room` as memory for them.
     #[inline]
     pub fn open<'a>(&mut self, wire: &'a mut [u8], room: &'a mut Vec<u8>) -> Opened<'a> {
         match self {
@@ -60,20 +61,20 @@ impl Transport {
         }
     }
 
-    /// Keeps received bytes for a later [`Transport::open`], which may then be of none.
+    /// Keeps received bytes for a later [`Transport::open`], which may bring no bytes of its own.
     pub fn keep(&mut self, wire: &[u8]) {
         if let Some(tls) = self.tls_mut() {
             tls.keep(wire);
         }
     }
 
-    /// Whether opening is expensive: peers have not agreed on keys yet.
+    /// Whether opening is expensive: the TLS handshake is not complete.
     #[inline]
     pub fn is_handshaking(&self) -> bool {
         self.tls().is_some_and(Tls::is_handshaking)
     }
 
-    /// Whether it holds bytes to be sent, its own or those of [`Transport::seal`].
+    /// Whether it holds bytes to send: its own, or those of [`Transport::seal`].
     #[inline]
     pub fn has_output(&self) -> bool {
         match self {
@@ -82,8 +83,8 @@ impl Transport {
         }
     }
 
-    /// Turns application bytes into wire bytes for one send, `last` with the end of all. What one
-    /// send does not carry is kept; as long as [`Transport::is_full`] nothing more may come.
+    /// Turns application bytes into wire bytes for one send; with `last` it ends the stream. Bytes
+    /// that one send cannot carry are kept. While [`Transport::is_full`], it takes no more.
     pub fn seal(
         &mut self,
         plain: Batch,
@@ -103,7 +104,8 @@ impl Transport {
         self.tls().is_some_and(Tls::is_full)
     }
 
-    /// Notes that `bytes` of what was sealed last have gone; how many application bytes that is.
+    /// Notes that `bytes` of the last sealed ones were sent; returns how many application bytes
+    /// these are.
     #[inline]
     pub fn on_sent(&mut self, bytes: usize) -> usize {
         match self {
@@ -112,35 +114,35 @@ impl Transport {
         }
     }
 
-    /// Notes why the link is being closed: a WebSocket's client is told.
+    /// Notes why the link is being closed, which a WebSocket's Close frame tells the client.
     pub fn note_closing(&mut self, closing: Closing) {
         if let Self::Layered(layers) = self {
             layers.note_closing(closing);
         }
     }
 
-    /// The user name in a client certificate that was verified, as [`Identity`] says where.
+    /// The user name in a verified client certificate; [`Identity`] says in which field.
     pub fn certified_name(&self) -> Option<&str> {
         self.tls()?.certified_name()
     }
 
-    /// The version of TLS that the peers have agreed on; none without TLS.
+    /// The version of TLS that the peers have agreed on; `None` without TLS.
     pub fn version(&self) -> Option<&'static str> {
         self.tls()?.version()
     }
 
-    /// The name in a client certificate that was verified, for people to read: what
-    /// [`Transport::certified_name`] has, else its common name.
+    /// The name in a verified client certificate, for people to read: that of
+    /// [`Transport::certified_name`], else the common name.
     pub fn subject(&self) -> Option<String> {
         self.tls()?.subject()
     }
 
-    /// Whether the peer has shown a certificate that was verified, with or without a name.
+    /// Whether the peer has presented a certificate that was verified, with or without a name.
     pub fn is_certified(&self) -> bool {
         self.tls().is_some_and(Tls::is_certified)
     }
 
-    /// Whether there is TLS.
+    /// Whether the link uses TLS.
     pub fn is_sealed(&self) -> bool {
         self.tls().is_some()
     }
@@ -166,5 +168,5 @@ impl Transport {
     }
 }
 
-// What a link of plain TCP pays for the others.
+// A link of plain TCP pays this much memory for the other transports.
 const _: () = assert!(size_of::<Transport>() == size_of::<usize>());

@@ -3,26 +3,26 @@
 use super::fault::TlsFault;
 use super::websocket::{Refusal, WebSocketFault};
 
-/// What received bytes held.
+/// The content of received bytes.
 #[derive(Debug)]
 pub struct Opened<'a> {
-    /// Application bytes, in order; those before an end or a fault included.
+    /// Application bytes, in order, including those before an end or a fault.
     pub bytes: &'a [u8],
-    /// What came after them.
+    /// The state of the stream after them.
     pub then: Then,
 }
 
-/// What comes after application bytes.
+/// The state of the stream after application bytes.
 #[derive(Debug)]
 pub enum Then {
-    /// More, when more is received.
+    /// It goes on with the next received bytes.
     More,
-    /// Nothing: the peer has said that it sends no more.
+    /// It has ended: the peer said that it sends no more.
     End,
-    /// Nothing: what came is no TLS, or not acceptable. An alert that says so is to be sent.
+    /// TLS failed. An alert that says why waits to be sent.
     Fault(TlsFault),
-    /// Nothing: an HTTP request that opens no WebSocket. The answer is to be sent.
+    /// An HTTP request was refused. The answer waits to be sent.
     Refused(Refusal),
-    /// Nothing: the client broke a rule of WebSocket. A Close frame that says so is to be sent.
+    /// The client broke a rule of WebSocket. A Close frame that says which waits to be sent.
     WebSocket(WebSocketFault),
 }

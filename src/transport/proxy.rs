@@ -1,50 +1,50 @@
-//! The PROXY protocol header that a link behind a proxy begins with: bytes to the client's address.
+//! Parses the PROXY protocol header at the beginning of a link to the client's address.
 //!
-//! Both versions of the specification (`doc/proxy-protocol.txt` of HAProxy; sections are its). The
-//! header stands before everything else, TLS included. It is believed, so only a proxy that is
-//! trusted may send one; which those are is not known here.
+//! It knows both versions of the specification (`doc/proxy-protocol.txt` of HAProxy; section
+//! numbers refer to it). The header precedes everything else, also TLS. Its content is trusted, so
+//! the caller must accept one from trusted proxies only.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::limits::{PROXY_V1_BYTES_MAX, PROXY_V2_BYTES_MAX};
 
-/// What every header of version 1 begins with (2.1).
+/// The beginning of each header of version 1 (2.1).
 const V1_PREFIX: &[u8] = b"PROXY ";
 
-/// What every header of version 2 begins with (2.2).
+/// The signature of each header of version 2 (2.2).
 const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Bytes of a header of version 2 before its addresses: signature, version and command, family and
 /// protocol, length.
 const V2_FIXED_BYTES: usize = 16;
 
-/// A header.
+/// A parsed header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProxyHeader {
-    /// Its bytes; what follows is the client's.
+    /// Its length in bytes; the client's own bytes follow it.
     pub bytes: usize,
-    /// Who the client is; none: the connection is the proxy's own, or the proxy does not know, and
-    /// the socket's address counts.
+    /// The client's address. `None` if the connection is the proxy's own or the proxy does not know
+    /// the address: then the socket's address counts.
     pub client: Option<SocketAddr>,
 }
 
-/// Why bytes are no header. The link is to be closed.
+/// Why bytes are not a header. The caller closes the link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProxyHeaderError {
-    /// They begin with none.
+    /// They do not begin with a signature.
     Missing,
-    /// No end of line where one must be.
+    /// The line is longer than the longest valid one.
     V1TooLong,
-    /// A line that is not as it must be.
+    /// The line has a wrong form.
     V1Malformed,
-    /// Another version than 2, or an unknown command.
+    /// The version is not 2, or the command is unknown.
     V2Command,
-    /// An unknown address family or protocol.
+    /// The address family or the protocol is unknown.
     V2Family,
-    /// Shorter than the addresses of its family.
+    /// It is shorter than the addresses of its family.
     V2TooShort,
-    /// More than [`PROXY_V2_BYTES_MAX`].
+    /// It is longer than [`PROXY_V2_BYTES_MAX`].
     V2TooLong,
 }
 
@@ -62,10 +62,10 @@ impl fmt::Display for ProxyHeaderError {
     }
 }
 
-/// Reads the header that `bytes` begin with; `None` if it is not whole yet.
+/// Reads the header at the beginning of `bytes`; `None` if more bytes are needed.
 ///
 /// # Errors
-/// If they are no beginning of a header.
+/// If `bytes` cannot be the beginning of a header.
 pub fn read_proxy_header(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     if begins_alike(bytes, V1_PREFIX) {
         read_v1(bytes)
@@ -76,7 +76,7 @@ pub fn read_proxy_header(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeade
     }
 }
 
-/// Whether one is the beginning of the other.
+/// Whether one of the two is a prefix of the other.
 fn begins_alike(bytes: &[u8], prefix: &[u8]) -> bool {
     bytes.iter().zip(prefix).all(|(byte, wanted)| byte == wanted)
 }
@@ -84,7 +84,7 @@ fn begins_alike(bytes: &[u8], prefix: &[u8]) -> bool {
 fn read_v1(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let line = &bytes[..bytes.len().min(PROXY_V1_BYTES_MAX)];
     let Some(end) = line.windows(2).position(|pair| pair == b"\r\n") else {
-        // A single one is tolerated nowhere; the line may still be cut within the pair.
+        // Only the pair ends a line; the received bytes may end between the two.
         let torn = line.strip_suffix(b"\r").unwrap_or(line);
         let broken = torn.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
         return match line.len() {
@@ -101,10 +101,10 @@ fn read_v1(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     Ok(Some(ProxyHeader { bytes: end + 2, client }))
 }
 
-/// The client of a line; the outer `None` if it is malformed.
+/// The client that a line names; the outer `None` if the line is malformed.
 fn v1_client(line: &[u8]) -> Option<Option<SocketAddr>> {
     let line = line.strip_prefix(V1_PREFIX)?;
-    // What follows is to be ignored, whatever it is.
+    // The rest of the line is to be ignored (2.1).
     if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") {
         return Some(None);
     }
@@ -138,14 +138,14 @@ fn port(text: &str) -> Option<u16> {
 
 fn read_v2(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let Some(&command) = bytes.get(12) else { return Ok(None) };
-    // The version stands in the high half.
+    // The high half is the version.
     let local = match command {
         0x20 => true,
         0x21 => false,
         _ => return Err(ProxyHeaderError::V2Command),
     };
     let Some(&family) = bytes.get(13) else { return Ok(None) };
-    // Of the proxy's own connection the family is ignored.
+    // For the proxy's own connection (LOCAL) the family is ignored.
     let known = local || matches!((family >> 4, family & 0xf), (0..=3, 0..=2));
     if !known {
         return Err(ProxyHeaderError::V2Family);
@@ -166,8 +166,8 @@ fn read_v2(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
         return Err(ProxyHeaderError::V2TooShort);
     }
     let Some(addresses) = bytes.get(V2_FIXED_BYTES..total) else { return Ok(None) };
-    // UDP, Unix sockets and unknown kinds tell no address that a TCP client could have; the
-    // additions (2.2, TLV) are skipped.
+    // UDP, Unix sockets and unknown kinds have no address that a TCP client could have. The
+    // additional fields (2.2, TLV) are skipped.
     let port_at = |at: usize| {
         let bytes = addresses.get(at..)?.first_chunk::<2>()?;
         Some(u16::from_be_bytes(*bytes))
@@ -257,7 +257,7 @@ mod tests {
         ]
     }
 
-    /// Every whole header is read, whatever follows it; every beginning of one asks for more.
+    /// Every whole header is read, whatever follows it; every proper prefix of one asks for more.
     #[test]
     fn reads_headers_and_their_beginnings() {
         for (header, client) in headers() {
@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    /// What is no header is told by its first wrong byte, or when its end must have come.
+    /// Bytes that are not a header are refused at the first wrong byte, or at the longest length.
     #[test]
     fn refuses_what_is_no_header() {
         use ProxyHeaderError::*;
@@ -324,8 +324,8 @@ mod tests {
         }
     }
 
-    /// However a header is mutated, what is read lies within the bytes and does not change when
-    /// more come; what was refused stays refused.
+    /// For a mutated header the result lies within the bytes and does not change when more bytes
+    /// come; refused bytes stay refused.
     #[test]
     fn mutants_are_read_the_same_in_pieces() {
         let mut state = 0x5eed_u64;

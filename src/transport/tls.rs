@@ -1,10 +1,10 @@
 //! TLS on one link: rustls' records in and out, without buffers of its own.
 //!
-//! Received bytes are opened where they lie; only a record whose end is missing is kept. What the
-//! handshake has to say gathers until the next send, before any application bytes of that send.
+//! Received bytes are decrypted in place; only an incomplete record is kept. Messages of the
+//! handshake gather until the next send and precede the application bytes of that send.
 //!
-//! Invariant: what rustls has sealed leaves in the order it was sealed in: its messages go from
-//! `own` to the front of a send, application bytes are sealed behind them and for that send only.
+//! Invariant: records leave in the order in which rustls sealed them. Its own messages go from
+//! `own` to the front of a send; application bytes are sealed behind them, for that send only.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,26 +23,26 @@ use super::fault::TlsFault;
 use super::identity::{Identity, name_of};
 use super::opened::Then;
 
-/// What all TLS links of a listener have in common. Shards share it, with its ticket keys.
+/// The settings that all TLS links of a listener share, on all shards, with the ticket keys.
 #[derive(Debug)]
 pub struct TlsSetup {
-    /// Certificates, keys, versions, who is trusted.
+    /// Certificates, keys, versions and trusted authorities.
     pub server: Arc<ServerConfig>,
-    /// Where a client certificate says who the client is.
+    /// The field of a client certificate that holds the user name.
     pub identity: Identity,
 }
 
-/// See the module.
+/// TLS on one link; see the module.
 pub struct Tls {
     connection: UnbufferedServerConnection,
     identity: Identity,
-    /// The begin of a record, or a handshake message, whose end was not received yet.
+    /// The beginning of a record or handshake message whose rest was not received yet.
     partial: Vec<u8>,
-    /// What rustls has to say by itself.
+    /// Records that rustls sends by itself: handshake messages and alerts.
     own: Vec<u8>,
-    /// Application bytes that found no place in the last send.
+    /// Application bytes that did not fit into the last send.
     plain: Batch,
-    /// Bytes of the last send that have not gone, and application bytes sealed in them.
+    /// Bytes of the last send that were not sent yet, and the application bytes sealed in them.
     sealed_bytes: usize,
     plain_bytes: usize,
     name: Option<Box<str>>,
@@ -57,7 +57,7 @@ pub struct Tls {
 enum Phase {
     Handshaking,
     Open,
-    /// Nothing more is sealed.
+    /// No more bytes are sealed.
     Closed,
 }
 
@@ -71,7 +71,7 @@ impl Tls {
     /// The server's side of a link that was accepted.
     ///
     /// # Errors
-    /// If rustls does not accept its own configuration.
+    /// If rustls refuses its configuration.
     pub fn new(setup: &TlsSetup) -> Result<Self, rustls::Error> {
         Ok(Self {
             connection: UnbufferedServerConnection::new(Arc::clone(&setup.server))?,
@@ -125,7 +125,8 @@ impl Tls {
         self.partial.extend_from_slice(wire);
     }
 
-    /// Opens `wire` behind what was kept; application bytes go to `room`. What comes after them.
+    /// Decrypts the kept bytes and then `wire`; application bytes go to `room`. Returns the state
+    /// of the stream after them.
     pub(super) fn open(&mut self, wire: &mut [u8], room: &mut Vec<u8>) -> Then {
         room.clear();
         if self.phase == Phase::Closed {
@@ -161,7 +162,7 @@ impl Tls {
         then
     }
 
-    /// Seals `plain`, behind what waits already, as far as one send goes.
+    /// Seals the waiting bytes and then `plain`, as many as one send carries.
     pub(super) fn seal(
         &mut self,
         mut plain: Batch,
@@ -180,13 +181,13 @@ impl Tls {
         while !self.plain.is_empty() && sealed.len() < SEND_CHUNKS_MAX {
             match self.seal_record(room, pool) {
                 Some(record) => sealed.push(record),
-                // It is closing: what cannot be sealed cannot be sent.
+                // The link is closing: bytes that cannot be sealed cannot be sent.
                 None => self.plain.clear(pool),
             }
         }
         self.plain_bytes = before - self.plain.bytes();
         if self.plain.is_empty() {
-            // An idle link is not to keep its memory.
+            // An idle link must not keep this memory.
             self.plain = Batch::default();
             if last {
                 self.say_goodbye(&mut sealed);
@@ -196,8 +197,8 @@ impl Tls {
         sealed
     }
 
-    /// How many application bytes `bytes` of the last send stand for: its share while there is
-    /// more of it, so that a slow peer's progress is seen.
+    /// How many application bytes `bytes` of the last send stand for: a proportional share while
+    /// the send is incomplete, so that a slow peer's progress is visible.
     pub(super) fn on_sent(&mut self, bytes: usize) -> usize {
         assert!(bytes <= self.sealed_bytes, "no more is sent than was sealed");
         let gone = match self.sealed_bytes - bytes {
@@ -209,7 +210,7 @@ impl Tls {
         gone
     }
 
-    /// Takes rustls through what was received; how many bytes of it are done with.
+    /// Lets rustls process received bytes; returns how many of them are finished.
     fn advance(&mut self, wire: &mut [u8], room: &mut Vec<u8>) -> (usize, Then) {
         let mut used = 0;
         loop {
@@ -234,7 +235,7 @@ impl Tls {
                 Ok(ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_)) => {
                     Some(Then::More)
                 }
-                // Early data is not offered, and states to come are not asked for.
+                // Early data is not offered, and future states of rustls are not used.
                 Ok(_) => Some(Then::Fault(TlsFault::Unknown)),
                 Err(error) => {
                     self.take_alert();
@@ -248,8 +249,8 @@ impl Tls {
         }
     }
 
-    /// Takes what rustls says about a fault. What was received is not shown to it again: it counts
-    /// on not being asked any more.
+    /// Takes the alert that rustls sends for a fault. rustls must not see the received bytes again
+    /// after a fault, so it gets none.
     fn take_alert(&mut self) {
         while self.connection.wants_write() {
             let status = self.connection.process_tls_records(&mut []);
@@ -258,7 +259,7 @@ impl Tls {
         }
     }
 
-    /// When the handshake has just ended: who the peer is.
+    /// Notes the peer's identity when the handshake has just ended.
     fn note_handshake(&mut self) {
         if self.phase == Phase::Handshaking && !self.connection.is_handshaking() {
             self.phase = Phase::Open;
@@ -267,7 +268,7 @@ impl Tls {
         }
     }
 
-    /// Seals the first application bytes that wait, as many as one record takes.
+    /// Seals the first waiting application bytes, as many as one record holds.
     fn seal_record(&mut self, room: &mut Vec<u8>, pool: &mut ChunkPool) -> Option<Chunk> {
         const RECORD_BYTES: usize = CHUNK_LARGE_BYTES - TLS_RECORD_EXTRA_BYTES;
         if self.phase != Phase::Open {
@@ -291,7 +292,7 @@ impl Tls {
         let mut record =
             if most <= CHUNK_SMALL_BYTES { pool.take_small() } else { pool.take_large() };
         record.resize(most, 0);
-        // What was received and is not whole stays where it is: rustls counts on finding it.
+        // Received bytes of an incomplete record stay in place: rustls reads them again.
         let status = self.connection.process_tls_records(&mut self.partial);
         debug_assert_eq!(status.discard, 0, "all whole records were opened");
         let sealed = match status.state {
@@ -311,14 +312,14 @@ impl Tls {
         Some(Chunk::Owned(record))
     }
 
-    /// Says that nothing more comes (RFC 8446, 6.1), once.
+    /// Sends close_notify (RFC 8446, 6.1), once.
     fn say_goodbye(&mut self, sealed: &mut Batch) {
         if self.phase == Phase::Open {
             self.phase = Phase::Closed;
             let status = self.connection.process_tls_records(&mut self.partial);
             if let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state {
                 let mut alert = vec![0; TLS_RECORD_EXTRA_BYTES];
-                // One that does not fit, or is not allowed any more, is not owed.
+                // It may be left out if it does not fit or is no longer allowed.
                 let bytes = traffic.queue_close_notify(&mut alert).unwrap_or(0);
                 alert.truncate(bytes);
                 sealed.push(Chunk::Owned(alert));
@@ -327,7 +328,7 @@ impl Tls {
     }
 }
 
-/// Appends what `encode` writes, with as much room as it asks for.
+/// Appends the bytes that `encode` writes, with as much room as it needs.
 fn append(into: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
     let begin = into.len();
     let written = match encode(&mut []) {

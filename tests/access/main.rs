@@ -9,3 +9,4 @@ mod common;
 mod passwd;
 mod rules;
 mod scene;
+mod scram;

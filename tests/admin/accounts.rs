@@ -20,12 +20,18 @@ fn scene() -> (Broker, Door, PathBuf, DataDir) {
     (broker, door, vhosts, files)
 }
 
-/// What a CONNECT with a user name and a password is answered.
+/// What a CONNECT with a user name and a password is answered; then the connection ends.
 #[track_caller]
 fn answer(broker: &Broker, user: &str, password: &str) -> u8 {
     let mut client = Client::open(broker);
     client.send(&connect("c").username(user).password(password).bytes());
-    client.read_packet()[3]
+    let code = client.read_packet()[3];
+    match code {
+        // The next one, which has the same id, must not meet its session.
+        0 => client.leave(),
+        _ => client.expect_closed(),
+    }
+    code
 }
 
 // A user comes in as soon as it is added, with the password that it has now, and not any more when

@@ -8,26 +8,15 @@ use crate::common::websocket::WebSocket;
 use crate::common::{Client, connect, publish, resume_as};
 use crate::http::{Door, start};
 
-/// The ids on a page.
-fn ids(page: &Value) -> Vec<String> {
-    let items = page["items"].as_array().expect("a page has items");
+/// The ids of what is listed.
+fn ids(items: &[Value]) -> Vec<String> {
     items.iter().map(|item| item["id"].as_str().expect("a text").to_owned()).collect()
 }
 
-/// All pages of a list, one after the other; the ids in them.
+/// The ids of all objects of a list.
 #[track_caller]
 fn walk(door: &Door, path: &str) -> Vec<String> {
-    let (mut found, mut next) = (Vec::new(), None);
-    loop {
-        let cursor = next.map_or(String::new(), |next: String| format!("&cursor={next}"));
-        let reply = door.get(&format!("{path}{cursor}"));
-        assert_eq!(reply.status, 200, "{reply:?}");
-        found.extend(ids(&reply.json()));
-        match reply.json()["next"].as_str() {
-            Some(cursor) => next = Some(cursor.to_owned()),
-            None => return found,
-        }
-    }
+    ids(&door.items(path))
 }
 
 // Every client is on one page, whatever the number of shards and of rows.
@@ -47,8 +36,8 @@ fn every_client_is_on_one_page() {
         assert_eq!(walk(&door, "/api/v1/clients?id=client-7%2F"), [""; 0]);
         assert_eq!(walk(&door, "/api/v1/clients?address=127.0.0.0/8&limit=9").len(), 25);
         assert_eq!(walk(&door, "/api/v1/clients?address=10.0.0.0/8"), [""; 0]);
-        let reply = door.get("/api/v1/clients?fields=id&limit=1").json();
-        let keys = reply["items"][0].as_object().expect("an object").keys().cloned();
+        let items = door.items("/api/v1/clients?fields=id&limit=1");
+        let keys = items[0].as_object().expect("an object").keys().cloned();
         assert_eq!(keys.collect::<Vec<_>>(), ["id"]);
         drop(clients);
         broker.stop();
@@ -191,12 +180,12 @@ fn top_ranks_sessions() {
             publisher.publish(&publish(format!("to/{backlog}/x"), "waits").qos1(packet_id));
         }
     }
-    let top = |query: &str| ids(&door.get(&format!("/api/v1/top{query}")).json());
-    assert_eq!(top("?by=backlog_messages&n=3"), ["has-5", "has-4", "has-3"]);
+    let top = |query: &str| walk(&door, &format!("/api/v1/top?{query}"));
+    assert_eq!(top("by=backlog_messages&n=3"), ["has-5", "has-4", "has-3"]);
     assert_eq!(top(""), ["has-5", "has-4", "has-3", "has-2", "has-1"]);
-    assert_eq!(top("?by=dropped"), [""; 0]);
-    let absent = door.get("/api/v1/sessions?connected=false&backlog_min=2").json();
-    assert_eq!(ids(&absent).len(), 4, "{absent}");
+    assert_eq!(top("by=dropped"), [""; 0]);
+    let absent = walk(&door, "/api/v1/sessions?connected=false&backlog_min=2");
+    assert_eq!(absent.len(), 4, "{absent:?}");
     assert_eq!(walk(&door, "/api/v1/sessions?limit=2").len(), 7);
     broker.stop();
 }

@@ -173,6 +173,13 @@ fn idle_thread_sleeps() {
         client.hear_nothing_for(Duration::from_secs(2));
     }
     assert_eq!(switches[0], switches[1]);
+    // Once its log is written, a shard sleeps as well: nothing of this has it wake each second.
+    let mut is_quiet = || {
+        let before = ["admin", "shard-0"].map(|name| switches_of(&broker, name));
+        client.hear_nothing_for(Duration::from_secs(2));
+        before == ["admin", "shard-0"].map(|name| switches_of(&broker, name))
+    };
+    assert!((0..10).any(|_| is_quiet()), "it never sleeps for two seconds");
     broker.stop();
 }
 
@@ -204,4 +211,29 @@ fn no_metric_names_a_client() {
     let text = door.ask("GET", "/metrics", &[]).body;
     assert!(!text.contains("very"), "{text}");
     broker.stop();
+}
+
+// A device that waits for each PUBACK costs a turn a message: no turn only to learn that the PUBACK
+// has been sent.
+#[test]
+fn ends_of_sends_take_no_turns() {
+    let (broker, door) = start(1, &[]);
+    let mut publisher = Client::connect(&broker, "device");
+    let series = ["send_turns", "turns", "completions"];
+    let series = series.map(|name| format!("ringmq_shard_{name}_total{{shard=\"0\"}}"));
+    let count = |received: u16| {
+        let text = until(&door, "ringmq_messages_received_total", received.into());
+        series.each_ref().map(|series| value(&text, series))
+    };
+    let before = count(0);
+    let messages: u16 = 500;
+    for id in 1..=messages {
+        publisher.publish(&publish("a", "x").qos1(id));
+    }
+    let after = count(messages);
+    let many = f64::from(messages);
+    let [send_turns, turns, completions] = std::array::from_fn(|at| after[at] - before[at]);
+    assert!(send_turns < many / 10.0, "{before:?} to {after:?}");
+    // A receive and the end of a send each.
+    assert!(turns >= many && completions >= 2.0 * many - 1.0, "{before:?} to {after:?}");
 }

@@ -1,7 +1,7 @@
 //! The page for operators over HTTP: its files, live figures, and how people sign in. What a
 //! browser makes of it is in `tests/browser.rs`.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
 use serde_json::Value;
 
@@ -75,6 +75,48 @@ fn files_are_served() {
         let reply = door.ask("GET", path, &[("sec-fetch-site", "cross-site")]);
         assert_eq!(reply.status, 403, "a page of a stranger loads {path}");
     }
+    broker.stop();
+}
+
+// A browser that takes gzip gets each file in a third of the bytes, and a name for it that is not
+// the one of the file as it is; caches are told on what that depends.
+#[test]
+fn files_are_compressed() {
+    let (broker, door) = start(1, &[]);
+    let (mut plain_bytes, mut small_bytes) = (0, 0);
+    for (path, body) in files(&door) {
+        let host = door.address.to_string();
+        let ask = |headers: &[(&str, &str)]| {
+            let headers = [&[("host", &*host)], headers].concat();
+            let mut stream = door.connect();
+            stream.write_all(&request("GET", &path, &headers)).expect("it listens");
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).expect("there is an answer");
+            let at = bytes.windows(4).position(|it| it == b"\r\n\r\n").expect("a head ends");
+            let head = String::from_utf8(bytes[..at].to_vec()).expect("text");
+            (head.to_ascii_lowercase(), bytes[at + 4..].to_vec())
+        };
+        let line = |head: &str, name: &str| {
+            let found = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+            found.map(str::to_owned)
+        };
+        let (head, small) = ask(&[("accept-encoding", "br, gzip")]);
+        assert_eq!(line(&head, "content-encoding").as_deref(), Some("gzip"), "{path}: {head}");
+        assert_eq!(line(&head, "vary").as_deref(), Some("accept-encoding"), "{path}: {head}");
+        let mut whole = String::new();
+        flate2::read::GzDecoder::new(&*small).read_to_string(&mut whole).expect("it is gzip");
+        assert_eq!(whole, body, "{path}");
+        (plain_bytes, small_bytes) = (plain_bytes + body.len(), small_bytes + small.len());
+        let tag = line(&head, "etag").expect("it has one");
+        let (head, plain) = ask(&[]);
+        assert_eq!((plain.len(), line(&head, "content-encoding")), (body.len(), None), "{path}");
+        assert_eq!(line(&head, "vary").as_deref(), Some("accept-encoding"), "{path}: {head}");
+        assert_ne!(line(&head, "etag"), Some(tag.clone()), "{path}");
+        let (head, nothing) = ask(&[("accept-encoding", "gzip"), ("if-none-match", &tag)]);
+        assert!(head.starts_with("http/1.1 304") && nothing.is_empty(), "{path}: {head}");
+        assert_eq!(line(&head, "etag"), Some(tag), "{path}");
+    }
+    assert!(small_bytes * 5 < plain_bytes * 2, "{small_bytes} of {plain_bytes} bytes");
     broker.stop();
 }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::common::{
-    Broker, Client, DataDir, PATIENCE, connect, in_repository, publish, run_for_a_minute,
+    Broker, Client, DataDir, PATIENCE, connect, in_repository, publish, run_in_time,
 };
 use crate::http::{Door, Reply, exchange, start};
 use crate::metrics::value;
@@ -163,6 +163,9 @@ fn questions() -> Vec<(String, String)> {
     questions.collect()
 }
 
+/// What the third client takes: of every 64 messages or more one is looked at.
+const TAKEN: usize = 100;
+
 /// A client publishes and another takes it, for some seconds; a third stays away.
 fn make_traffic(broker: &Broker) {
     Client::connect_with(broker, &connect("backend").persistent()).subscribe_and_leave("a/#", 1);
@@ -170,9 +173,10 @@ fn make_traffic(broker: &Broker) {
     subscriber.subscribe("#", 1);
     let mut publisher = Client::connect(broker, "publisher");
     let begun = Instant::now();
-    let mut id = 0;
-    while begun.elapsed().as_secs() < 4 {
+    let (mut id, mut count) = (0, 0);
+    while begun.elapsed().as_secs() < 4 || count < 2 * TAKEN {
         id = id % 1000 + 1;
+        count += 1;
         publisher.publish(&publish(format!("a/{id}"), "hello").qos1(id));
         let message = subscriber.read_publish();
         subscriber.acknowledge(1, message.id);
@@ -183,11 +187,10 @@ fn make_traffic(broker: &Broker) {
     }
     publisher.leave();
     subscriber.leave();
-    // More than one in 64 of them is looked at.
     let mut backend = Client::open(broker);
     backend.send(&connect("backend").persistent().bytes());
     backend.expect(&[0x20, 2, 1, 0]);
-    for _ in 0..100 {
+    for _ in 0..TAKEN {
         let message = backend.read_publish();
         backend.acknowledge(1, message.id);
     }
@@ -260,7 +263,7 @@ fn prometheus_scrapes_a_broker() {
 #[test]
 fn alert_rules_hold() {
     let tool = |action: &[&str], directory: &Path| {
-        run_for_a_minute(Command::new("env").arg("-C").arg(directory).arg("promtool").args(action))
+        run_in_time(Command::new("env").arg("-C").arg(directory).arg("promtool").args(action))
     };
     let documented = in_repository("docs/monitoring");
     for action in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts-test.yml"]] {

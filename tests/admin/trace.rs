@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{Broker, Client, connect, publish};
+use crate::common::{Broker, Client, connect, publish, until};
 use crate::http::{Door, Reply, request, start};
 
 #[track_caller]
@@ -261,7 +261,7 @@ fn traces_end() {
     drop(Stream::open(&door, &trace, ""));
     let other = begin(&door, "id=nobody");
     drop(Stream::open(&door, &other, "&end=true"));
-    while running(&door).len() > 1 {}
+    until("the one without a reader ends", || running(&door).len() == 1);
     assert_eq!(running(&door)[0]["trace"], *trace);
     broker.stop();
 }
@@ -284,7 +284,7 @@ fn floods_are_skipped() {
     let counts = [&told["events"], &told["skipped"]].map(|it| it.as_u64().expect("a number"));
     assert!(counts[1] > 0 && counts[0] > 0, "{told}");
     // In another second it is told again.
-    while stream_has_no(&mut stream, &mut client) {}
+    until("it is told", || !stream_has_no(&mut stream, &mut client));
     broker.stop();
 }
 
@@ -362,7 +362,7 @@ fn ctl(broker: &Broker, arguments: &[&str]) -> Child {
 fn ctl_traces() {
     let (broker, door) = start(2, &[]);
     let mut child = ctl(&broker, &["trace", "client", "c", "--payload", "2", "--seconds", "60"]);
-    while running(&door).is_empty() {}
+    until("the trace begins", || !running(&door).is_empty());
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut client = Client::connect(&broker, "c");
     client.publish(&publish("t\u{1b}[2J", "payload"));
@@ -375,7 +375,7 @@ fn ctl_traces() {
     assert_eq!(next("\tpa"), "\tpa…");
     child.kill().expect("it runs");
     child.wait().expect("it has ended");
-    while !running(&door).is_empty() {}
+    until("the trace ends", || running(&door).is_empty());
     let mut child = ctl(&broker, &["trace", "user", "ann", "--seconds", "1", "--json"]);
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success());
@@ -390,7 +390,7 @@ fn ctl_traces() {
 fn ctl_tails() {
     let (broker, door) = start(2, &[]);
     let mut child = ctl(&broker, &["tail", "plant/+", "--seconds", "60"]);
-    while running(&door).is_empty() {}
+    until("the trace begins", || !running(&door).is_empty());
     let mut client = Client::connect(&broker, "c");
     client.subscribe("plant/+", 0);
     client.publish(&publish("other", "no"));
@@ -405,7 +405,7 @@ fn ctl_tails() {
     let path = broker.data_dir().join("trace.pcapng");
     let name = path.to_str().expect("it is text");
     let child = ctl(&broker, &["trace", "topic", "#", "--seconds", "1", "--pcapng", name]);
-    while running(&door).iter().all(|trace| trace["topic"] != "#") {}
+    until("the trace begins", || running(&door).iter().any(|trace| trace["topic"] == "#"));
     client.publish(&publish("plant/3", "x"));
     assert!(child.wait_with_output().expect("it ends").status.success());
     let bytes = fs::read(&path).expect("it is written");

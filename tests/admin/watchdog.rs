@@ -158,3 +158,17 @@ fn pings_need_no_door() {
     Broker::start_in(1, &[], &told).stop();
     assert_eq!(manager.take(), ["READY=1", "STOPPING=1"]);
 }
+
+// A reload is reported when every shard has taken it, and a shard that does not run is named by
+// their number, and not waited for any longer.
+#[test]
+fn reloads_wait_for_every_shard() {
+    let broker = Broker::start(2);
+    let Some(stopped) = Stopped::thread(&broker, "shard-1") else { return };
+    broker.hang_up();
+    broker.wait_for_line(" of 2 shards have not taken this within 2 s");
+    broker.wait_for_line("INFO  reloaded");
+    drop(stopped);
+    broker.reload();
+    broker.stop();
+}

@@ -12,7 +12,7 @@ import threading
 
 import paho.mqtt.client as mqtt
 
-from browser import Browser
+from browser import PATIENCE, Browser
 
 PORT, PROCESS, ORIGIN, CODE, READER, AXE = sys.argv[1:7]
 SHOTS = sys.argv[7] if len(sys.argv) > 7 else None
@@ -34,7 +34,7 @@ def connect(name, clean=True):
     client.on_connect = lambda _c, _u, _f, code, _p: None if code.is_failure else is_in.set()
     client.connect("127.0.0.1", int(PORT), keepalive=60)
     client.loop_start()
-    assert is_in.wait(20), f"{name[:40]!r} is not let in"
+    assert is_in.wait(PATIENCE), f"{name[:40]!r} is not let in"
     return client
 
 
@@ -42,7 +42,7 @@ def subscribe(client, topic):
     is_done = threading.Event()
     client.on_subscribe = lambda *_: is_done.set()
     client.subscribe(topic, 1)
-    assert is_done.wait(20), "no SUBACK"
+    assert is_done.wait(PATIENCE), "no SUBACK"
 
 
 def populate():
@@ -52,9 +52,9 @@ def populate():
     absent.disconnect()
     absent.loop_stop()
     for topic in (TOPIC, "plain/topic"):
-        clients[0].publish(topic, PAYLOAD, 1, True).wait_for_publish(20)
-    clients[0].publish("plain/json", json.dumps({"a": [1, "<b>"]}), 1, True).wait_for_publish(20)
-    clients[0].publish("plain/bytes", bytes(range(256)), 1, True).wait_for_publish(20)
+        clients[0].publish(topic, PAYLOAD, 1, True).wait_for_publish(PATIENCE)
+    clients[0].publish("plain/json", json.dumps({"a": [1, "<b>"]}), 1, True).wait_for_publish(PATIENCE)
+    clients[0].publish("plain/bytes", bytes(range(256)), 1, True).wait_for_publish(PATIENCE)
     return clients
 
 
@@ -229,7 +229,7 @@ def look_at_traffic(browser, client):
     browser.wait("/running|not started/.test(document.querySelector('.pager').innerText)", "a tail")
     if not is_available(browser):
         return
-    client.publish(TOPIC, PAYLOAD, 1).wait_for_publish(20)
+    client.publish(TOPIC, PAYLOAD, 1).wait_for_publish(PATIENCE)
     browser.wait("document.querySelector('details.event')", "an event")
     browser.run("document.querySelector('details.event').open = true")
     browser.wait("document.querySelector('.event .payload')", "the payload of an event")

@@ -18,7 +18,7 @@ if (process.env.TRANSPORT === 'websockets') {
   door.path = '/mqtt';
   door.wsOptions = { minVersion: door.minVersion, maxVersion: door.maxVersion };
 }
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 90_000;
 const protocol = {
   '3.1': { protocolId: 'MQIsdp', protocolVersion: 3 },
   '3.1.1': { protocolId: 'MQTT', protocolVersion: 4 },

@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const mqtt = require('mqtt');
 
 const [host, port] = process.argv.slice(2);
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 90_000;
 const KEPT_S = 3600;
 
 /** Events that wait to be taken, and takers that wait for events. */

@@ -15,7 +15,7 @@ import paho.mqtt.client as mqtt
 HOST, PORT = sys.argv[1], int(sys.argv[2])
 PROTOCOL = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311}[sys.argv[3]]
 TRANSPORT = os.environ.get("TRANSPORT", "tcp")
-PATIENCE_S = 20
+PATIENCE_S = 90
 TLS = None
 if len(sys.argv) > 4:
     TLS = ssl.create_default_context(cafile=sys.argv[4])

@@ -2,21 +2,22 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::data::DataDir;
+use super::port::ReservedPort;
 
 /// How long a test waits for anything before it says that it does not come. Never a measure of
-/// how fast something is.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// how fast something is: other work may take the machine for long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Of what the broker says, this much is kept for a failure message.
 const STDERR_BYTES_MAX: usize = 64 * 1024;
@@ -58,6 +59,16 @@ struct Process {
 pub(crate) struct Resources {
     pub(crate) fds: usize,
     pub(crate) rss_bytes: u64,
+}
+
+/// Asks again and again until something is so that no answer tells of. It must ask the broker each
+/// time, or wait: nothing else paces it.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "it does not come: {what}");
+    }
 }
 
 /// Runs `test` against one fresh broker for each number of shards.
@@ -157,9 +168,8 @@ impl Broker {
     /// Debian's mosquitto on a free port, with these lines of configuration more.
     #[track_caller]
     pub(crate) fn mosquitto(lines: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let addr = free.local_addr().expect("is bound");
-        drop(free);
+        let port = ReservedPort::new();
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
         let config = std::env::temp_dir().join(format!("ringmq-test-{}.conf", addr.port()));
         let mut file = fs::File::create(&config).expect("the temporary directory is writable");
         write!(

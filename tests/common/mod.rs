@@ -12,21 +12,26 @@ mod broker;
 mod client;
 mod data;
 mod packet;
+mod port;
 mod program;
 mod random;
+pub(crate) mod scram;
 pub(crate) mod v5;
 mod v5_client;
 pub(crate) mod websocket;
 
 #[allow(unused_imports, reason = "each test target uses its own part")]
 pub(crate) use {
-    broker::{BROKER_ENDS, Broker, End, PATIENCE, Resources, on_shards, run_to_exit, run_under},
+    broker::{
+        BROKER_ENDS, Broker, End, PATIENCE, Resources, on_shards, run_to_exit, run_under, until,
+    },
     client::{Client, ENDS, reconnect_as, resume_as, socket_from},
     data::{DataDir, ring, session_expiry},
     packet::{
         Connect, DISCONNECT, PINGREQ, PINGRESP, Publish, connack, connect, frame, puback, pubcomp,
         publish, pubrec, pubrel, string, suback, subscribe, unsuback, unsubscribe,
     },
-    program::{in_repository, run, run_for_a_minute},
+    port::ReservedPort,
+    program::{in_repository, run, run_in_time},
     random::Random,
 };

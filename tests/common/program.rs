@@ -11,11 +11,14 @@ pub(crate) fn in_repository(path: &str) -> PathBuf {
     path
 }
 
-/// Runs a program to its end, for a minute at most.
+/// Seconds that a program has: some take one, and other work may take the machine for long.
+const LIMIT_S: &str = "300";
+
+/// Runs a program to its end, for as long as it may take at most.
 #[track_caller]
-pub(crate) fn run_for_a_minute(command: &Command) -> Output {
+pub(crate) fn run_in_time(command: &Command) -> Output {
     Command::new("timeout")
-        .arg("60")
+        .arg(LIMIT_S)
         .arg(command.get_program())
         .args(command.get_args())
         .envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))))
@@ -24,10 +27,10 @@ pub(crate) fn run_for_a_minute(command: &Command) -> Output {
         .expect("timeout, of Debian's coreutils, is there")
 }
 
-/// Runs a program to its end, which must be a good one within a minute; what it printed.
+/// Runs a program to its end, which must be a good one; what it printed.
 #[track_caller]
 pub(crate) fn run(command: &Command) -> String {
-    let output = run_for_a_minute(command);
+    let output = run_in_time(command);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {command:?}\n{printed}\n{said}", output.status);

@@ -204,7 +204,7 @@ fn session_expiry() {
         let (broker, files) = start(shards, "session-expiry = 0\n");
         Client::connect_with(&broker, &connect("absent").persistent()).leave();
         change(&broker, &files, "session-expiry = '50ms'\n");
-        broker.wait_for_line("1 session expired (--session-expiry)");
+        broker.expect_said("1 session expired (--session-expiry)");
     }
 }
 

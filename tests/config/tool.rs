@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::common::run_for_a_minute;
+use crate::common::run_in_time;
 
 /// What it printed, said on standard error, and ended with.
 pub(crate) struct Ended {
@@ -21,7 +21,7 @@ pub(crate) fn ringmq(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     }
     command.args(variables.iter().map(|(name, value)| format!("{name}={value}")));
     command.arg(env!("CARGO_BIN_EXE_ringmq")).args(arguments);
-    let Output { status, stdout, stderr } = run_for_a_minute(&command);
+    let Output { status, stdout, stderr } = run_in_time(&command);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is text");
     Ended { code: status.code(), printed: text(stdout), said: text(stderr) }
 }

@@ -201,7 +201,7 @@ const STATEMENTS: &[Statement] = &[
     row("3.8.4-5", "SUBACK has one return code for each filter", by![sub::several_filters_are_answered_in_order]),
     row("3.8.4-6", "a lower QoS may be granted; deliveries have the lower of published and granted", by![sub::qos_is_granted_as_asked, sub::delivery_qos_is_the_minimum]),
     row("3.9.3-1", "return codes stand in the order of the filters", by![sub::several_filters_are_answered_in_order]),
-    row("3.9.3-2", "return codes are 0, 1, 2 and 0x80", by![sub::several_filters_are_answered_in_order, top::shared_subscriptions_are_refused]),
+    row("3.9.3-2", "return codes are 0, 1, 2 and 0x80", by![sub::several_filters_are_answered_in_order, top::bad_shares_are_refused]),
     row("3.10.1-1", "UNSUBSCRIBE has flags 0010, or closes", by![fra::wrong_flags_close]),
     row("3.10.3-1", "the filters of UNSUBSCRIBE are UTF-8, one behind the other", by![fra::ill_formed_utf8_closes, fra::nul_in_a_string_closes]),
     row("3.10.3-2", "UNSUBSCRIBE has at least one filter", by![sub::malformed_unsubscribe_closes]),

@@ -247,20 +247,14 @@ pub(crate) fn topic_ends_where_its_length_says() {
     assert_eq!(packets[1], puback(9));
 }
 
-/// A shared subscription of MQTT 5 is refused with 0x80, whatever follows `$share/`: as a filter of
-/// 3.1.1 it would bring nothing. To unsubscribe from one changes nothing.
+/// A shared subscription of wrong form is refused with 0x80: as a filter of 3.1.1 it would bring
+/// nothing. To unsubscribe from one changes nothing. What is published to one's name is dropped.
 #[test]
-pub(crate) fn shared_subscriptions_are_refused() {
+pub(crate) fn bad_shares_are_refused() {
     on_shards(&[1, 2], |broker| {
         let mut client = Client::connect(broker, "client");
-        let filters = [
-            "$share/group/a",
-            "$share/group/#",
-            "$share/",
-            "$share//a",
-            "$share/group",
-            "$share/+",
-        ];
+        let filters =
+            ["$share/", "$share//a", "$share/group", "$share/group/", "$share/+", "$share/+/a"];
         let mut entries: Vec<_> = filters.iter().map(|filter| (*filter, 1)).collect();
         entries.extend([("$share", 0), ("$shared/a", 0), ("a/$share/b", 1)]);
         client.send(&subscribe(1, &entries));

@@ -13,6 +13,7 @@
 mod common;
 mod daemon;
 mod directory;
+mod heirs;
 mod ledger;
 mod link;
 mod plan;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::common::Random;
 use crate::daemon::Daemon;
 use crate::directory;
+use crate::heirs;
 use crate::ledger::{Kind, Ledger};
 use crate::plan::Plan;
 use crate::publisher::Publisher;
@@ -120,6 +121,11 @@ impl Stage {
 
     /// Has everything sent and received; ends the broker in order.
     pub(crate) fn finish(mut self) {
+        let daemon = self.start("heirs");
+        let mortals = heirs::leave(daemon.addr());
+        daemon.kill();
+        drop(mortals);
+        self.look();
         // Who waits for few messages at a time waits long for all that has gathered.
         let daemon = self.start_with("end", &self.flags_with(65_535));
         let scene = Scene::new(true, Theme::default());
@@ -129,6 +135,7 @@ impl Stage {
             let faults = self.act(addr, &scene, || None);
             self.fail(&faults);
         }
+        heirs::inherit(addr);
         let missing: Vec<String> = self.subscribers.iter().flat_map(Subscriber::missing).collect();
         self.fail(&missing);
         let status = daemon.stop();

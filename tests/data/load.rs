@@ -1,10 +1,10 @@
 //! A broker that has much to do: segments fill, are let go of and used again all the time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
-use crate::common::{Broker, Client, connect, puback, publish, resume_as};
+use crate::common::{Broker, Client, PATIENCE, connect, puback, publish, resume_as};
 
 /// Messages that a publisher has under way.
 const WINDOW: u16 = 32;
@@ -15,11 +15,14 @@ const PAYLOAD_BYTES: usize = 4000;
 /// Of so many messages one is for the session whose client is away.
 const ABSENT_ONE_IN: u64 = 8;
 
+/// By publisher: messages that were acknowledged to it; with a signal whenever there are more.
+#[derive(Default)]
+struct Acked(Mutex<Vec<u64>>, Condvar);
+
 /// Publishers, and a consumer that acknowledges what it gets.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
-    /// By publisher: messages that were acknowledged to it.
-    acked: Vec<Arc<AtomicU64>>,
+    acked: Arc<Acked>,
     publishers: Vec<JoinHandle<()>>,
     consumer: JoinHandle<()>,
 }
@@ -39,8 +42,8 @@ impl Load {
         consumer.subscribe("passing/#", 1);
         let consumer = thread::spawn(move || consume(&mut consumer));
         let stop = Arc::new(AtomicBool::new(false));
-        let acked: Vec<Arc<AtomicU64>> = (0..publishers).map(|_| Arc::default()).collect();
-        let publishers = acked.iter().enumerate().map(|(at, acked)| {
+        let acked = Arc::new(Acked(Mutex::new(vec![0; publishers]), Condvar::new()));
+        let publishers = (0..publishers).map(|at| {
             let mut client = resume_as(broker, &format!("publisher-{at}"), false);
             let (acked, stop) = (acked.clone(), stop.clone());
             thread::spawn(move || publish_all(&mut client, at, &acked, &stop))
@@ -51,16 +54,18 @@ impl Load {
 
     /// By publisher: how many messages have been acknowledged so far.
     pub(crate) fn acked(&self) -> Vec<u64> {
-        self.acked.iter().map(|acked| acked.load(Ordering::SeqCst)).collect()
+        self.acked.0.lock().expect("no holder panics").clone()
     }
 
     /// Waits until so many messages more were acknowledged in all.
     pub(crate) fn wait_for(&self, more: u64) {
-        let sum = || self.acked().iter().sum::<u64>();
-        let end = sum() + more;
-        while sum() < end {
-            assert!(!self.publishers.iter().any(JoinHandle::is_finished), "it goes on");
-            thread::yield_now();
+        let Acked(counts, signal) = &*self.acked;
+        let mut counts = counts.lock().expect("no holder panics");
+        let end = counts.iter().sum::<u64>() + more;
+        while counts.iter().sum::<u64>() < end {
+            let (next, waited) = signal.wait_timeout(counts, PATIENCE).expect("no holder panics");
+            assert!(!waited.timed_out(), "no publisher goes on");
+            counts = next;
         }
     }
 
@@ -80,7 +85,7 @@ pub(crate) fn is_absent(number: u64) -> bool {
     number.is_multiple_of(ABSENT_ONE_IN)
 }
 
-fn publish_all(client: &mut Client, at: usize, acked: &AtomicU64, stop: &AtomicBool) {
+fn publish_all(client: &mut Client, at: usize, acked: &Acked, stop: &AtomicBool) {
     let mut number = 0_u64;
     while !stop.load(Ordering::SeqCst) {
         for id in 1..=WINDOW {
@@ -92,7 +97,8 @@ fn publish_all(client: &mut Client, at: usize, acked: &AtomicU64, stop: &AtomicB
         for id in 1..=WINDOW {
             client.expect(&puback(id));
         }
-        acked.store(number, Ordering::SeqCst);
+        acked.0.lock().expect("no holder panics")[at] = number;
+        acked.1.notify_all();
     }
 }
 

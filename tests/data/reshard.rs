@@ -1,8 +1,10 @@
 //! Another number of shards: all that there was is there, and the old directory is as it was.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
+use ringmq::broker::home_of;
 use serde_json::Value;
 
 use crate::common::{
@@ -192,6 +194,60 @@ fn drain(shards: usize, dir: &Path) {
     assert_eq!(kept, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
     newcomer.expect_silence();
     broker.stop();
+}
+
+/// A QoS 2 message that one shard has and the publisher's shard has no record of, since the broker
+/// was killed, comes once to each session when its publisher sends it again: also when sessions of
+/// both shards share one now. The next message with its identifier is another.
+#[test]
+fn messages_in_doubt_come_once() {
+    let mut broker = Broker::start(2);
+    let readers = || (0..READERS).map(|reader| format!("reader-{reader}"));
+    for id in readers() {
+        let mut client = Client::connect_with(&broker, &connect(id).persistent());
+        client.subscribe("t", 2);
+        client.leave();
+    }
+    Client::connect_with(&broker, &connect("writer").persistent()).leave();
+    broker.end(End::Stopped);
+    let home = home_of("/", "writer", 2).0;
+    let folder = broker.data_dir().join(format!("shard-{home}"));
+    let before = files(&folder);
+    broker.start_again();
+    let once = publish("t", "once").qos2(7);
+    let mut writer = resume_as(&broker, "writer", true);
+    writer.send(&once.bytes());
+    writer.expect(&pubrec(7));
+    broker.end(End::Killed);
+    // The writes of its shard are lost.
+    fs::remove_dir_all(&folder).expect("it is there");
+    fs::create_dir(&folder).expect("its place is free");
+    for (path, bytes) in before {
+        fs::write(path, bytes).expect("there is room");
+    }
+    for shards in [1, 3] {
+        let dir = DataDir::fresh();
+        let said = reshard(broker.data_dir(), shards, dir.path());
+        assert!(!said.contains("twice"), "{said}");
+        assert_sound(dir.path());
+        let broker = start_on(shards, dir.path());
+        let mut writer = resume_as(&broker, "writer", true);
+        for message in [once.clone().again(), publish("t", "next").qos2(7)] {
+            writer.send(&message.bytes());
+            writer.expect(&pubrec(7));
+            writer.send(&pubrel(7));
+            writer.expect(&pubcomp(7));
+        }
+        for id in readers() {
+            let mut client = resume_as(&broker, &id, true);
+            let came = [client.read_publish(), client.read_publish()];
+            let texts = came.each_ref().map(|message| &*message.payload);
+            assert_eq!(texts, [&b"once"[..], b"next"], "{id} of {shards}");
+            client.expect_silence();
+            client.leave();
+        }
+        broker.stop();
+    }
 }
 
 /// What cannot be done is refused in words that say what to do, and nothing is made or changed.

@@ -106,8 +106,10 @@ pub(crate) fn answer(broker: &Broker, connect: &Connect) -> u8 {
     client.send(&connect.bytes());
     let connack = client.read_packet();
     assert_eq!(connack[..2], [0x20, 2]);
-    if connack[3] != 0 {
-        client.expect_closed();
+    match connack[3] {
+        // The next one, which may have the same id, must not meet its session.
+        0 => client.leave(),
+        _ => client.expect_closed(),
     }
     connack[3]
 }

@@ -1,6 +1,6 @@
 //! Clients that others wrote - Debian's mosquitto_pub and mosquitto_sub, paho-mqtt, MQTT.js - do
 //! with the broker what they are for, with MQTT 3.1, 3.1.1 and 5, on 1, 2 and 4 shards; with MQTT 5
-//! gmqtt, aiomqtt and rumqttc as well.
+//! gmqtt, aiomqtt and rumqttc as well, and scramp for its authentication.
 //!
 //! `scripts/test` makes the environments they need below `target/test-env`.
 

@@ -1,6 +1,7 @@
 //! MQTT 5 with clients that others wrote.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use crate::common::{Broker, in_repository, run};
 use crate::{SHARDS, Subscriber, mosquitto};
@@ -53,6 +54,31 @@ fn gmqtt_v5() {
 #[test]
 fn aiomqtt_v5() {
     run_script(&python(), "tests/clients/asyncio_v5_suite.py", &["aiomqtt"]);
+}
+
+/// What `ringmq passwd --scram` writes is what scramp, which others wrote, proves; and so does the
+/// broker. The password has characters that both must prepare the same way.
+#[test]
+fn scramp() {
+    let (user, password) = ("j,o=hn", "p\u{2168}ssw\u{a0}ört");
+    let name = format!("ringmq-scramp-{}", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    let mut passwd = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+    passwd.arg("passwd").arg(&file).args([user, "--scram", "--stdin", "--iterations", "4096"]);
+    let mut child = passwd.stdin(Stdio::piped()).spawn().expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("is piped");
+    writeln!(stdin, "{password}").expect("it reads");
+    drop(stdin);
+    assert!(child.wait().expect("it is ours").success());
+    let path = file.to_str().expect("it is made of text");
+    for shards in SHARDS {
+        let broker = Broker::start_with(shards, &["--passwords", path]);
+        let mut suite = python();
+        suite.arg(in_repository("tests/clients/scram_suite.py")).arg("127.0.0.1");
+        suite.arg(broker.addr().port().to_string()).args([user, password]);
+        run(&suite);
+    }
+    std::fs::remove_file(file).expect("it was written");
 }
 
 /// What `mosquitto_pub -D` says of a message is what `mosquitto_sub` prints, live, from a queue and

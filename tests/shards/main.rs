@@ -6,8 +6,10 @@
 //! | `net` | shards, disks and rings |
 //! | `absences` | sessions and the time |
 //! | `expiry` | messages whose time is over |
+//! | `groups` | consumer groups |
 //! | `inspect` | what operators ask |
 //! | `latency` | how long things take |
+//! | `positions` | positions of messages, and when they may be told |
 //! | `system` | topics under which the broker tells of itself |
 //! | `trace` | what traces tell |
 //! | `log` | what waits for a shard's log |
@@ -16,11 +18,13 @@ mod absences;
 #[path = "../common/disk.rs"]
 mod disk;
 mod expiry;
+mod groups;
 mod inspect;
 mod latency;
 mod log;
 mod lookups;
 mod net;
+mod positions;
 mod system;
 mod trace;
 

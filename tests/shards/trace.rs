@@ -20,7 +20,7 @@ fn conn(slot: u32) -> ConnId {
 /// A client whose name is a letter comes in at a shard, from an address.
 fn enter(net: &mut Net, at: usize, slot: u32, name: u8, clean: bool, address: &str) {
     let address = address.parse().ok();
-    let from = ClientAddress { address, port: 1000, local: true };
+    let from = ClientAddress { address, port: 1000, local: true, ..ClientAddress::default() };
     net.0[at].shard.open(conn(slot), from, 0);
     net.give(at, conn(slot), &connect(clean, name));
     net.keep(at);

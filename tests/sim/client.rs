@@ -4,19 +4,25 @@
 //! acknowledged (`outgoing`), and, in the ledger's session, the identifiers it has received.
 
 mod acts;
+mod end;
+mod replies;
+mod wills;
 
 use std::collections::VecDeque;
 
 use ringmq::mqtt::{
-    AckKind, Connack, Connect, Packet, PacketId, Properties, Publish, QoS, Version,
+    AckKind, Connack, ConnackProperties, Disconnect, Packet, Publish, QoS, ReasonCode,
 };
 
 use crate::kernel::{Kernel, Shared, lock};
 use crate::ledger::{Draft, Ledger, MessageId, OWN, SessionId, TOPICS};
-use crate::link::{self, Leaving, Link, Reply};
+use crate::link::{self, Leaving, Link};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::session::{Session, Via};
+use crate::terms::Terms;
+use end::{Absence, kept_ms};
+use wills::KeptWill;
 
 /// What everybody is up to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,16 +90,18 @@ pub(crate) struct Client {
     presence: Presence,
     /// A clean CONNECT had no answer: only another tells which session there is.
     unclear: bool,
-    /// Its last connection but the one it has; and a time before its session was left, time that
-    /// the broker was down included.
+    /// Its last connection but the one it has, and what it left; with a will that is to come.
     last_conn: Option<usize>,
-    left_ms: u64,
+    absence: Absence,
+    kept_will: Option<KeptWill>,
     /// Things it still does.
     pub(crate) acts: usize,
     next_ms: u64,
     last_packet_id: u16,
     /// It takes an identifier again as soon as it may.
     reuses: bool,
+    /// It looks at all that is retained.
+    is_probe: bool,
 }
 
 impl Client {
@@ -110,17 +118,19 @@ impl Client {
             presence: Presence::No,
             unclear: false,
             last_conn: None,
-            left_ms: 0,
+            absence: Absence::NEVER,
+            kept_will: None,
             acts,
             next_ms: 0,
             last_packet_id: 0,
             reuses: random.one_in(2),
+            is_probe: false,
         }
     }
 
     /// One that subscribes to everything, for the retained messages.
     pub(crate) fn probe(at: usize, random: &mut Random) -> Self {
-        Self { persistent: false, ..Self::new(at, 0, random) }
+        Self { persistent: false, is_probe: true, ..Self::new(at, 0, random) }
     }
 
     pub(crate) fn can_step(&self, kernel: &Kernel, mode: Mode, now_ms: u64) -> bool {
@@ -143,8 +153,11 @@ impl Client {
     }
 
     /// The broker has died. What it had not promised to keep is kept or lost.
-    pub(crate) fn on_crash(&mut self, ledger: &Ledger) {
-        let durable = self.session.is_some_and(|session| ledger.sessions[session].durable);
+    pub(crate) fn on_crash(&mut self, scene: &mut Scene<'_>) {
+        self.on_crash_wills(scene);
+        self.on_crash_absence();
+        let sessions = &scene.ledger.sessions;
+        let durable = self.session.is_some_and(|session| sessions[session].durable);
         if self.presence == Presence::Yes && !durable {
             self.presence = Presence::Unknown;
         }
@@ -268,7 +281,8 @@ impl Client {
         link.paused_until_ms = 0;
         link.read(&mut lock(scene.kernel), scene.random);
         while let Some(bytes) = self.link.as_mut().and_then(Link::next_packet) {
-            self.handle(&link::parse(&bytes), scene);
+            let version = self.link.as_ref().expect("it is read from").dialect.version;
+            self.handle(&link::parse(version, &bytes), scene);
         }
         let conn = self.link.as_ref().map(|link| link.conn);
         if conn.is_some_and(|conn| lock(scene.kernel).conns[conn].is_over()) {
@@ -309,71 +323,29 @@ impl Client {
                 let reply = reply.unwrap_or_else(|| panic!("nobody waits for {packet:?}"));
                 self.on_reply(packet, reply, scene);
             }
+            Packet::Disconnect(disconnect) => self.on_disconnect(disconnect, scene.mode),
             Packet::Connect(_)
             | Packet::Connack(_)
             | Packet::Subscribe(_)
             | Packet::Unsubscribe(_)
             | Packet::Pingreq
-            | Packet::Disconnect(_)
             | Packet::Auth(_) => panic!("a broker does not send {packet:?}"),
-        }
-    }
-
-    fn on_reply(&mut self, packet: &Packet<'_>, reply: Reply, scene: &mut Scene<'_>) {
-        let Some(link) = &mut self.link else { return };
-        let session = self.session.expect("it is connected");
-        match (reply, packet) {
-            (Reply::Puback(packet_id, id), Packet::Puback(ack))
-                if packet_id == ack.packet_id.get() =>
-            {
-                scene.ledger.acknowledge(id);
-                self.outgoing.retain(|outgoing| outgoing.packet_id != packet_id);
-            }
-            (Reply::Pubrec(packet_id, id), Packet::Pubrec(ack))
-                if packet_id == ack.packet_id.get() =>
-            {
-                scene.ledger.acknowledge(id);
-                scene.ledger.sessions[session].durable = true;
-                let mut known = self.outgoing.iter_mut();
-                if let Some(outgoing) = known.find(|known| known.packet_id == packet_id) {
-                    outgoing.released = true;
-                }
-                if matches!(link.leaving, Leaving::No) {
-                    link.put_ack(AckKind::Pubrel, ack.packet_id, scene.now_ms);
-                    link.replies.push_back(Reply::Pubcomp(packet_id));
-                }
-            }
-            (Reply::Pubcomp(packet_id), Packet::Pubcomp(ack))
-                if packet_id == ack.packet_id.get() =>
-            {
-                self.outgoing.retain(|outgoing| outgoing.packet_id != packet_id);
-            }
-            (Reply::Suback(packet_id, changes), Packet::Suback(ack))
-                if packet_id == ack.packet_id.get() && ack.codes.len() == changes.len() =>
-            {
-                assert!(ack.codes.iter().all(|code| *code <= 2), "refused: {ack:?}");
-                let tick = scene.ledger.tick();
-                scene.ledger.sessions[session].durable = true;
-                for change in changes {
-                    scene.ledger.sessions[session].confirm(&change, tick);
-                }
-            }
-            (Reply::Unsuback(packet_id, changes), Packet::Unsuback(ack))
-                if packet_id == ack.packet_id.get() =>
-            {
-                let tick = scene.ledger.tick();
-                for change in changes {
-                    scene.ledger.sessions[session].confirm(&change, tick);
-                }
-            }
-            (reply, packet) => panic!("{} waits for {reply:?}, not {packet:?}", self.name),
         }
     }
 
     fn on_publish(&mut self, publish: &Publish<'_>, scene: &mut Scene<'_>) {
         let Some(link) = &mut self.link else { return };
-        let via = Via { conn: link.conn, resumed: link.resumed };
-        scene.ledger.receive(self.session.expect("it is connected"), publish, via);
+        let via = Via {
+            conn: link.conn,
+            resumed: link.resumed,
+            began_ms: link.began_ms + link.down_ms,
+            is_v5: link.dialect.is_v5(),
+        };
+        let topic = link.dialect.topic_of(publish);
+        if let Some(packet_id) = publish.packet_id {
+            link.dialect.begin(packet_id.get());
+        }
+        scene.ledger.receive(self.session.expect("it is connected"), &topic, publish, via);
         let kind = match publish.qos {
             QoS::AtMostOnce => return,
             QoS::AtLeastOnce => AckKind::Puback,
@@ -387,11 +359,24 @@ impl Client {
         link.answers.push_back((due_ms.max(scene.now_ms + delay_ms), kind, packet_id));
     }
 
+    /// The broker says why it is about to close.
+    fn on_disconnect(&self, disconnect: &Disconnect<'_>, mode: Mode) {
+        let Some(link) = &self.link else { return };
+        assert!(link.dialect.is_v5(), "{disconnect:?}");
+        let expected = match link.leaving {
+            _ if mode == Mode::Drain => return,
+            Leaving::Silently => ReasonCode::KeepAliveTimeout,
+            _ if link.breaks_rules => ReasonCode::ProtocolError,
+            _ => panic!("nobody expects {disconnect:?}"),
+        };
+        assert_eq!(disconnect.reason, expected, "{disconnect:?}");
+    }
+
     fn on_connack(&mut self, connack: &Connack<'_>, scene: &mut Scene<'_>) {
         let Some(link) = &self.link else { return };
         assert!(!link.accepted && connack.reason == 0, "{connack:?}");
         let expected = match self.presence {
-            _ if link.clean => Some(false),
+            _ if link.clean_start => Some(false),
             Presence::No => Some(false),
             Presence::Yes if self.may_have_expired(scene) => None,
             Presence::Yes => Some(true),
@@ -400,7 +385,9 @@ impl Client {
         let present = connack.session_present;
         assert!(!present || !self.must_have_expired(link, scene), "the session has expired");
         assert!(expected.is_none_or(|expected| expected == present), "session present: {present}");
+        self.resolve_will(link.conn, present, scene);
         let Some(link) = &mut self.link else { return };
+        link.dialect.on_connack(&ConnackProperties::of(connack.properties), scene.plan);
         (link.accepted, link.resumed, link.waits_since_ms) = (true, present, scene.now_ms);
         self.presence =
             if scene.ledger.is_past(link.conn) { Presence::Unknown } else { Presence::Yes };
@@ -409,16 +396,27 @@ impl Client {
             scene.ledger.sessions[old].alive = false;
             self.session = None;
         }
+        let ends = kept_ms(link, scene).1 == 0;
+        let is_past = scene.ledger.is_past(link.conn);
         let connected = scene.ledger.tick();
         let sessions = &mut scene.ledger.sessions;
         let session = *self.session.get_or_insert_with(|| {
-            sessions.push(Session::default());
+            sessions.push(Session::new(self.at));
             sessions.len() - 1
         });
         let conn = link.conn;
         let name = &self.name;
         (sessions[session].alive, sessions[session].conn) = (true, conn);
-        sessions[session].clean = link.clean;
+        let session_now = &mut sessions[session];
+        session_now.has_left = is_past;
+        if !present {
+            session_now.clean = ends;
+        }
+        // The broker holds the CONNACK of a session that begins until it is there to stay.
+        session_now.durable |= !session_now.clean && self.presence == Presence::Yes;
+        session_now.receive_max = link.dialect.asked.receive_max;
+        let most = link.dialect.asked.packet_bytes_max as usize;
+        session_now.packet_bytes_max = session_now.packet_bytes_max.min(most);
         sessions[session].connected = connected;
         scene.ledger.tell(|| format!("{name} has session {session}"));
         if present {
@@ -430,131 +428,7 @@ impl Client {
             }
         }
     }
-
-    /// Sends again what was not acknowledged [MQTT-4.4.0-1].
-    fn repeat(&mut self, scene: &mut Scene<'_>) {
-        let Some(link) = &mut self.link else { return };
-        let conn = link.conn;
-        for outgoing in self.outgoing.iter_mut().filter(|known| known.conn != conn) {
-            outgoing.conn = link.conn;
-            let Outgoing { packet_id, id, released, .. } = *outgoing;
-            let wire_id = PacketId::new(packet_id).expect("identifiers here are not 0");
-            if released {
-                link.put_ack(AckKind::Pubrel, wire_id, scene.now_ms);
-                link.replies.push_back(Reply::Pubcomp(packet_id));
-                continue;
-            }
-            scene.ledger.messages[id].sends += 1;
-            link.put_publish(scene.ledger, id, Some(packet_id), true, scene.now_ms);
-            link.replies.push_back(match scene.ledger.messages[id].qos {
-                QoS::ExactlyOnce => Reply::Pubrec(packet_id, id),
-                QoS::AtMostOnce | QoS::AtLeastOnce => Reply::Puback(packet_id, id),
-            });
-        }
-    }
-
-    /// The broker has closed.
-    fn on_end(&mut self, scene: &mut Scene<'_>) {
-        let Some(link) = &self.link else { return };
-        let waited_ms = scene.now_ms - link.last_sent_ms;
-        let patience_ms = link.keep_alive_ms * 3 / 2;
-        let crashed = scene.ledger.is_past(link.conn);
-        match link.leaving {
-            _ if scene.mode == Mode::Drain || crashed => {}
-            Leaving::Politely | Leaving::Rudely => {}
-            Leaving::Silently => {
-                assert!(waited_ms >= patience_ms, "{}: closed after {waited_ms} ms", self.name);
-            }
-            Leaving::No => panic!("the broker closes {}", self.describe()),
-        }
-        // All it has said was read before its end.
-        let leaves = matches!(link.leaving, Leaving::Politely | Leaving::Rudely);
-        if leaves && scene.mode != Mode::Drain && !crashed {
-            for id in link.unconfirmed.iter().chain(link.pings.iter().flatten()) {
-                scene.ledger.messages[*id].handled = true;
-            }
-        }
-        self.lose(scene);
-    }
-
-    /// Notes when its session was left at the earliest: also a connection that nobody knows to have
-    /// been accepted may have left it, but not before the one it was accepted on.
-    fn note_left(&mut self, link: &Link, scene: &Scene<'_>) {
-        let crash = scene.ledger.crashes.last().filter(|crash| link.conn < crash.conns);
-        let ended_ms = crash.map_or(scene.now_ms, |crash| crash.now_ms);
-        let left_ms = if link.leaving == Leaving::No { ended_ms } else { link.last_sent_ms };
-        if link.accepted {
-            self.left_ms = left_ms.min(ended_ms) + link.down_ms;
-        }
-        self.last_conn = Some(link.conn);
-    }
-
-    /// Whether the broker may have found its session expired by now.
-    fn may_have_expired(&self, scene: &Scene<'_>) -> bool {
-        let expiry_ms = scene.plan.session_expiry_ms;
-        let away_ms = scene.now_ms + scene.ledger.down_ms - self.left_ms;
-        expiry_ms > 0 && away_ms >= expiry_ms
-    }
-
-    /// Whether it must have when it read the CONNECT of this link. What is sure to have passed is
-    /// what the broker ran.
-    fn must_have_expired(&self, link: &Link, scene: &Scene<'_>) -> bool {
-        let expiry_ms = scene.plan.session_expiry_ms;
-        let kernel = lock(scene.kernel);
-        // One that was taken over may have had it to its own end.
-        let before = self.zombies.iter().copied().chain(self.last_conn);
-        let before = before.map(|conn| &kernel.conns[conn]);
-        let are_closed = before.clone().all(|conn| conn.closed);
-        let closed_ms = before.map(|conn| conn.closed_ms).max().unwrap_or(u64::MAX);
-        let started_ms = scene.ledger.crashes.last().map_or(0, |crash| crash.now_ms);
-        let away_ms = link.began_ms.saturating_sub(closed_ms.max(started_ms));
-        expiry_ms > 0 && are_closed && away_ms >= expiry_ms
-    }
-
-    /// Its connection is no more; what becomes of its will and its session.
-    fn lose(&mut self, scene: &mut Scene<'_>) {
-        let Some(link) = self.link.take() else { return };
-        let tick = scene.ledger.tick();
-        let name = &self.name;
-        scene.ledger.tell(|| format!("{name} is away from {}: {:?}", link.conn, link.leaving));
-        if let Some(will) = link.will {
-            let crashed = scene.ledger.is_past(link.conn);
-            let will = &mut scene.ledger.messages[will];
-            if crashed {
-                // Nobody is left who could publish it; unless it ended before.
-                will.void = matches!(link.leaving, Leaving::No | Leaving::Politely);
-            } else if link.leaving == Leaving::Politely {
-                // Only if DISCONNECT is sure to have been read.
-                let over = lock(scene.kernel).conns[link.conn].is_over();
-                will.void = over && scene.mode != Mode::Drain;
-            } else if link.accepted {
-                will.sure_from.get_or_insert(link.left.unwrap_or(tick));
-            }
-        }
-        // Or one began in place of a session that had expired.
-        let is_new = link.clean || self.may_have_expired(scene);
-        self.unclear |= is_new && !link.accepted && self.presence != Presence::No;
-        self.note_left(&link, scene);
-        self.presence = match self.presence {
-            Presence::No if link.clean => Presence::No,
-            _ if link.clean && link.accepted => Presence::No,
-            Presence::Yes if link.clean => Presence::Unknown,
-            Presence::Yes => Presence::Yes,
-            Presence::No | Presence::Unknown => Presence::Unknown,
-        };
-        if link.clean && link.accepted && scene.mode != Mode::Drain {
-            if let Some(session) = self.session.take() {
-                scene.ledger.sessions[session].alive = false;
-            }
-            self.outgoing.clear();
-        }
-        self.waits_for = (!link.accepted).then_some(link.conn);
-        self.next_ms = scene.now_ms + scene.random.pick(&[0, 0, 1, 30]);
-    }
 }
-
-/// The version all speak.
-const VERSION: Version = Version::V311;
 
 /// Some terms for a message.
 fn draft(at: usize, scene: &mut Scene<'_>, will: bool) -> Draft {
@@ -571,19 +445,12 @@ fn draft(at: usize, scene: &mut Scene<'_>, will: bool) -> Draft {
     Draft { topic, qos: pick_qos(random), retain, bytes, will }
 }
 
-fn pick_qos(random: &mut Random) -> QoS {
-    random.pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce])
+/// The properties of a message that is published with MQTT 5. An empty one has no name to know them
+/// by.
+fn draw_terms(draft: Draft, random: &mut Random) -> Terms {
+    if draft.bytes == 0 { Terms::default() } else { Terms::draw(random) }
 }
 
-fn connect<'a>(client_id: &'a str, clean_session: bool, keep_alive_s: u16) -> Connect<'a> {
-    Connect {
-        version: VERSION,
-        clean_session,
-        keep_alive_s,
-        client_id,
-        will: None,
-        username: None,
-        password: None,
-        properties: Properties::EMPTY,
-    }
+fn pick_qos(random: &mut Random) -> QoS {
+    random.pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce])
 }

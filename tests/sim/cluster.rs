@@ -9,6 +9,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use log::info;
 use ringmq::broker::inspect::{Ask, Question, Reply};
@@ -25,7 +26,7 @@ use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
 use crate::disk::SimMedium;
 use crate::kernel::{Shared, lock};
 use crate::plan::Plan;
-use crate::ring::{SimListener, SimRing, SimSocket, SimWaker};
+use crate::ring::{GATHER_MAX, SimListener, SimRing, SimSocket, SimWaker};
 
 /// The virtual time, milliseconds; moved by the scheduler.
 #[derive(Clone, Default)]
@@ -53,6 +54,8 @@ enum Phase {
 struct Member {
     reactor: Option<Reactor<SimRing, SimClock, SimMedium>>,
     phase: Phase,
+    /// What `Reactor::sleep_time` gave.
+    timeout: Option<Duration>,
     stats: Stats,
     control: Sender<ShardMessage<SimSocket>>,
     asks: Sender<ShardMessage<SimSocket>>,
@@ -121,6 +124,7 @@ impl Cluster {
                 client_counts: client_counts.clone(),
                 clients_max: 1000,
                 packet_bytes_max: 1 << 20,
+                gather_max: GATHER_MAX,
                 tls: None,
                 websocket: Arc::default(),
                 answers: Some(AnswerWay { sender, wake: Box::new(|| {}) }),
@@ -129,6 +133,7 @@ impl Cluster {
             members.push(Member {
                 reactor: Some(Reactor::new(ring, clock.clone(), options)),
                 phase: Phase::Awake,
+                timeout: None,
                 stats: Stats::default(),
                 control,
                 asks,
@@ -179,11 +184,12 @@ impl Cluster {
             Phase::Awake => {
                 let timeout = reactor.sleep_time();
                 lock(&self.kernel).submit(at);
+                member.timeout = timeout;
                 let until = timeout.map(|time| u64::try_from(time.as_millis()).expect("short"));
                 Phase::Asleep(until.map(|ms| self.clock.now_ms().saturating_add(ms)))
             }
             Phase::Asleep(_) => {
-                reactor.turn(None).expect("the simulated ring does not fail");
+                reactor.turn(member.timeout).expect("the simulated ring does not fail");
                 Phase::Awake
             }
             Phase::Stopped => Phase::Stopped,
@@ -267,6 +273,10 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
         session_overflow: Overflow::DropOldest,
         session_limits: Vec::new(),
         session_expiry_ms: plan.session_expiry_ms,
+        group_order: broker::GroupOrder::Topic,
+        group_bytes_max: SESSION_BYTES_MAX,
+        group_expiry_ms: plan.session_expiry_ms,
+        group_grace_ms: 5000,
         on_denied: broker::OnDenied::Drop,
         takeover: broker::Takeover::SameUser,
         system_topics: false,
@@ -274,6 +284,7 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
         disk_low: None,
         start_ms,
         seed: plan.seed,
+        nonce_key: [7; 32],
     }
 }
 

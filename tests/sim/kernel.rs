@@ -85,6 +85,8 @@ struct Send {
     sent: usize,
     stage: Stage,
     cancelled: bool,
+    /// Nobody waits for its end, if all of it goes before the ring waits.
+    quiet: bool,
 }
 
 #[derive(Default)]
@@ -211,7 +213,10 @@ impl Kernel {
 
     /// Whether a wait would return now.
     pub(crate) fn is_ready(&self, ring: usize) -> bool {
-        self.rings[ring].woken || !self.rings[ring].done.is_empty()
+        let ring = &self.rings[ring];
+        let is_quiet =
+            |done: &Done| matches!(done, Done::Sent { key, .. } if ring.sends[&key.slot].quiet);
+        ring.woken || !ring.done.iter().all(is_quiet)
     }
 
     pub(crate) fn accept(&mut self, ring: usize) {
@@ -243,9 +248,25 @@ impl Kernel {
         assert!(!batch.is_empty(), "a batch to send is not empty");
         self.conns[conn].operations += 1;
         let bytes = batch.slices().take(SEND_CHUNKS_MAX).collect::<Vec<_>>().concat();
-        let send = Send { key, conn, bytes, batch, sent: 0, stage: Stage::Asked, cancelled: false };
+        let send = Send {
+            key,
+            conn,
+            bytes,
+            batch,
+            sent: 0,
+            stage: Stage::Asked,
+            cancelled: false,
+            quiet: false,
+        };
         let before = self.rings[ring].sends.insert(key.slot, send);
         assert!(before.is_none(), "one send at a time in slot {}", key.slot);
+    }
+
+    pub(crate) fn set_quiet(&mut self, ring: usize, key: Key, quiet: bool) {
+        let send = self.rings[ring].sends.get_mut(&key.slot).filter(|send| send.key == key);
+        if let Some(send) = send {
+            send.quiet = quiet;
+        }
     }
 
     pub(crate) fn cancel_send(&mut self, ring: usize, key: Key) {
@@ -286,15 +307,33 @@ impl Kernel {
     }
 
     /// The kernel sees what was asked in this turn.
-    pub(crate) fn submit(&mut self, ring: usize) {
-        self.disk.submit(ring);
-        let ring = &mut self.rings[ring];
+    pub(crate) fn submit(&mut self, at: usize) {
+        self.disk.submit(at);
+        let ring = &mut self.rings[at];
         let recvs = ring.recvs.values_mut().map(|recv| &mut recv.stage);
         let sends = ring.sends.values_mut().map(|send| &mut send.stage);
         for stage in recvs.chain(sends).filter(|stage| **stage == Stage::Asked) {
             *stage = Stage::Begun;
         }
         ring.free.append(&mut ring.recycled);
+        self.end_quiet_sends(at);
+    }
+
+    /// Some quiet sends go at once, and their ends wake nobody; all others are as any send.
+    fn end_quiet_sends(&mut self, at: usize) {
+        let ring = &mut self.rings[at];
+        for send in ring.sends.values_mut().filter(|send| send.stage == Stage::Begun && send.quiet)
+        {
+            let conn = &mut self.conns[send.conn];
+            let has_room = !conn.shut && !conn.reset && conn.to_client.room() >= send.bytes.len();
+            send.quiet = has_room && send.sent == 0 && !send.cancelled && self.random.one_in(2);
+            if send.quiet {
+                send.sent = conn.to_client.write(&send.bytes);
+                send.stage = Stage::Ended;
+                let (key, batch) = (send.key, std::mem::take(&mut send.batch));
+                ring.done.push_back(Done::Sent { key, result: Ok(send.sent), batch });
+            }
+        }
     }
 
     /// Delivers some of what completed: at least one, if there is any.

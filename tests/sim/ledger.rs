@@ -3,10 +3,14 @@
 //! A *tick* counts events of all clients in the order they happen in the one thread, so "before"
 //! is `<`. Invariant: a message's number grows with its tick, and `sent <= acked`.
 
-use ringmq::mqtt::{QoS, TopicFilter, TopicName};
+use ringmq::mqtt::{
+    Carrier, Properties, Property, PropertyId, QoS, TopicFilter, TopicName, Value, Will,
+    WillProperties,
+};
 
 use crate::random::Random;
 use crate::session::Session;
+use crate::terms::Terms;
 
 /// Bytes at the start of a payload that hold the message's number.
 const NUMBER_BYTES: usize = 4;
@@ -32,6 +36,17 @@ pub(crate) struct Message {
     pub(crate) sure_from: Option<u64>,
     /// When its publisher had the broker's promise.
     pub(crate) acked: Option<u64>,
+    /// The same two as times, milliseconds: see `lifetime`.
+    pub(crate) sent_ms: u64,
+    pub(crate) acked_ms: Option<u64>,
+    /// Its properties; and whether it was sent with them, and without, as in MQTT 3.1.1.
+    pub(crate) terms: Terms,
+    pub(crate) is_rich: bool,
+    pub(crate) is_bare: bool,
+    /// Of a will: before this time it must not be published; none: its connection is there.
+    pub(crate) not_before_ms: Option<u64>,
+    /// Of a will: its delay.
+    pub(crate) delay_ms: u64,
     /// Whether the broker is known to have had it.
     pub(crate) handled: bool,
     /// Times it was sent: a QoS 1 message may be delivered so often.
@@ -75,6 +90,8 @@ pub(crate) struct Ledger {
     pub(crate) messages: Vec<Message>,
     pub(crate) sessions: Vec<Session>,
     pub(crate) crashes: Vec<Crash>,
+    /// The last time that the power went.
+    pub(crate) powerless: Option<u64>,
     /// Whether events are printed.
     tells: bool,
 }
@@ -110,6 +127,13 @@ impl Ledger {
             sent,
             sure_from: (!will).then_some(sent),
             acked: None,
+            sent_ms: self.age_ms(),
+            acked_ms: None,
+            terms: Terms::default(),
+            is_rich: false,
+            is_bare: false,
+            not_before_ms: None,
+            delay_ms: 0,
             handled: false,
             sends: 1,
             void: false,
@@ -122,20 +146,36 @@ impl Ledger {
 
     /// The broker's promise for a message has come.
     pub(crate) fn acknowledge(&mut self, id: MessageId) {
-        let tick = self.tick();
+        let (tick, age_ms) = (self.tick(), self.age_ms());
         let message = &mut self.messages[id];
         message.acked.get_or_insert(tick);
+        message.acked_ms.get_or_insert(age_ms);
         message.handled = true;
     }
 
-    /// The broker dies when there were so many connections ever.
-    pub(crate) fn on_crash(&mut self, conns: usize) {
+    /// The broker dies when there were so many connections ever; the power goes with it.
+    pub(crate) fn on_crash(&mut self, conns: usize, power: bool) {
         let tick = self.tick();
+        self.powerless = if power { Some(tick) } else { self.powerless };
         self.crashes.push(Crash { tick, conns, now_ms: self.now_ms });
+        self.sessions.iter_mut().for_each(|session| session.has_left = true);
         for message in &mut self.messages {
             message.excused |= message.will && message.sure_from.is_some();
             message.undone |= !message.will && message.acked.is_none();
         }
+    }
+
+    /// A will came: it may have been published.
+    pub(crate) fn judge_will(&self, id: MessageId) {
+        let message = &self.messages[id];
+        if !message.will {
+            return;
+        }
+        assert!(!message.void, "a will that is not to be published: {id}");
+        let not_before_ms = message.not_before_ms;
+        let not_before_ms = not_before_ms.unwrap_or_else(|| panic!("its client is there: {id}"));
+        let is_early = self.is_timed(message) && not_before_ms > self.age_ms();
+        assert!(!is_early, "{id} came {} ms, not {not_before_ms} ms: {message:?}", self.age_ms());
     }
 
     /// Whether the broker that a connection was with has died.
@@ -148,6 +188,31 @@ impl Ledger {
         let number = u32::try_from(id).expect("few messages").to_le_bytes();
         let bytes = self.messages[id].bytes;
         (0..bytes).map(|at| if at < NUMBER_BYTES { number[at] } else { filler(id, at) }).collect()
+    }
+
+    /// A will as a CONNECT has it.
+    pub(crate) fn will<'a>(
+        &mut self,
+        id: MessageId,
+        is_v5: bool,
+        payload: &'a [u8],
+        scratch: &'a mut Vec<u8>,
+        random: &mut Random,
+    ) -> Will<'a> {
+        let message = &mut self.messages[id];
+        (message.is_rich, message.is_bare) = (is_v5, !is_v5);
+        let delay_s = u32::try_from(message.delay_ms / 1000).expect("short");
+        let delay = Property { id: PropertyId::WillDelay, value: Value::FourByteInteger(delay_s) };
+        let delay = (delay_s > 0 || random.one_in(4)).then_some(delay);
+        let list = is_v5.then(|| message.terms.listed(delay, random));
+        let properties = Properties::lay_out(Carrier::Will, list.into_iter().flatten(), scratch);
+        Will {
+            topic: TopicName::parse(message.topic).expect("topics here are valid"),
+            payload,
+            qos: message.qos,
+            retain: message.retain,
+            properties: WillProperties::new(properties).expect("they are laid out so"),
+        }
     }
 
     /// The message a payload belongs to; none if it is empty.

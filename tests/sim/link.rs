@@ -6,14 +6,17 @@
 use std::collections::VecDeque;
 
 use ringmq::mqtt::{
-    Ack, AckKind, Connect, Packet, PacketId, Publish, PublishProperties, QoS, Subscribe, TopicName,
-    Unsubscribe, Version, Will, WillProperties, decode, peek_frame,
+    Ack, AckKind, Carrier, Connect, Disconnect, DisconnectProperties, Packet, PacketId, PacketKind,
+    Properties, Property, PropertyId, Publish, PublishProperties, QoS, ReasonCode, Subscribe,
+    TopicName, Unsubscribe, Value, Version, decode, peek_frame,
 };
 
+use crate::dialect::{Dialect, alias_property};
 use crate::kernel::Kernel;
 use crate::ledger::{Ledger, MessageId};
 use crate::random::Random;
 use crate::session::Change;
+use crate::wish::Wish;
 
 /// What the broker owes for a request.
 #[derive(Debug)]
@@ -40,7 +43,8 @@ pub(crate) enum Leaving {
 /// See the module.
 pub(crate) struct Link {
     pub(crate) conn: usize,
-    pub(crate) clean: bool,
+    pub(crate) dialect: Dialect,
+    pub(crate) clean_start: bool,
     /// When it began, and how long the broker had been down by then.
     pub(crate) began_ms: u64,
     pub(crate) down_ms: u64,
@@ -69,6 +73,11 @@ pub(crate) struct Link {
     /// Something was sent that may have to wait for the disk, since it last waited for nothing.
     pub(crate) needs_disk: bool,
     pub(crate) leaving: Leaving,
+    /// It leaves with a DISCONNECT that does not take its will away; with another expiry interval;
+    /// with one that is not allowed.
+    pub(crate) leaves_will: bool,
+    pub(crate) new_expiry_s: Option<u32>,
+    pub(crate) breaks_rules: bool,
     /// The tick at which it began to leave.
     pub(crate) left: Option<u64>,
     /// It was quiet for the verdict: a last PINGREQ was sent.
@@ -76,10 +85,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(conn: usize, connect: &Connect<'_>, now_ms: u64) -> Self {
+    pub(crate) fn new(conn: usize, connect: &Connect<'_>, dialect: Dialect, now_ms: u64) -> Self {
         let mut link = Self {
             conn,
-            clean: connect.clean_session,
+            dialect,
+            clean_start: connect.clean_session,
             began_ms: now_ms,
             down_ms: 0,
             accepted: false,
@@ -100,6 +110,9 @@ impl Link {
             earned_ms: 0,
             needs_disk: false,
             leaving: Leaving::No,
+            leaves_will: false,
+            new_expiry_s: None,
+            breaks_rules: false,
             left: None,
             settled: false,
         };
@@ -140,7 +153,7 @@ impl Link {
     /// Puts a packet on its way.
     pub(crate) fn put(&mut self, packet: &Packet<'_>, now_ms: u64) {
         let mut bytes = Vec::new();
-        packet.encode(Version::V311, &mut bytes);
+        packet.encode(self.dialect.version, &mut bytes);
         if let Some(cost_ms) = (bytes.len() as u64 * 1000).checked_div(self.bytes_per_s) {
             self.earned_ms = self.earned_ms.max(now_ms) + cost_ms;
         }
@@ -170,22 +183,60 @@ impl Link {
         self.pings.push_back(std::mem::take(&mut self.unconfirmed));
     }
 
+    /// Says that it leaves; `freely`: for any reason, and to have its session kept for another
+    /// time.
+    pub(crate) fn put_disconnect(&mut self, freely: bool, now: (u64, &mut Random)) {
+        let (now_ms, random) = now;
+        let mut disconnect = Disconnect::default();
+        let mut list = Vec::new();
+        if self.dialect.is_v5() && freely {
+            let (success, others) = (
+                ReasonCode::Success,
+                [ReasonCode::DisconnectWithWill, ReasonCode::UnspecifiedError],
+            );
+            disconnect.reason = if random.one_in(2) { success } else { random.pick(&others) };
+            let session_expiry_s = random.pick(&[None, None, Some(0), Some(2), Some(u32::MAX)]);
+            let is_late = self.dialect.asked.session_expiry_s == 0;
+            // [MQTT-3.14.2-2] v5: then it does not count.
+            self.breaks_rules = is_late && session_expiry_s.is_some_and(|seconds| seconds > 0);
+            self.new_expiry_s = session_expiry_s.filter(|_| !self.breaks_rules);
+            self.leaves_will = disconnect.reason != success || self.breaks_rules;
+            let said = DisconnectProperties { session_expiry_s, ..Default::default() };
+            disconnect.properties = said.lay_out(&[], &mut list);
+        }
+        self.put(&Packet::Disconnect(disconnect), now_ms);
+    }
+
     pub(crate) fn put_publish(
         &mut self,
-        ledger: &Ledger,
+        ledger: &mut Ledger,
         id: MessageId,
         packet_id: Option<u16>,
         dup: bool,
-        now_ms: u64,
+        now: (u64, &mut Random),
     ) {
+        let (now_ms, random) = now;
+        let is_v5 = self.dialect.is_v5();
+        let message = &mut ledger.messages[id];
+        (message.is_rich, message.is_bare) = (message.is_rich | is_v5, message.is_bare | !is_v5);
+        let alias = self.dialect.alias_for(message.topic, random);
+        let (mut scratch, mut list) = (Vec::new(), Vec::new());
+        if is_v5 {
+            list = message.terms.listed(alias.map(|(alias, _)| alias_property(alias)), random);
+        }
+        let has_topic = alias.is_none_or(|(_, has_topic)| has_topic);
+        let carrier = Carrier::Packet(PacketKind::Publish);
+        let properties = Properties::lay_out(carrier, list, &mut scratch);
+        let properties = PublishProperties::new(properties).expect("they are laid out so");
         let message = &ledger.messages[id];
+        let topic = TopicName::parse(message.topic).expect("topics here are valid");
         let publish = Publish {
             dup,
             qos: message.qos,
             retain: message.retain,
-            topic: Some(TopicName::parse(message.topic).expect("topics here are valid")),
+            topic: has_topic.then_some(topic),
             packet_id: packet_id.and_then(PacketId::new),
-            properties: PublishProperties::EMPTY,
+            properties,
             payload: &ledger.payload(id),
         };
         self.put(&Packet::Publish(publish), now_ms);
@@ -193,6 +244,9 @@ impl Link {
 
     pub(crate) fn put_ack(&mut self, kind: AckKind, packet_id: PacketId, now_ms: u64) {
         let ack = Ack::new(packet_id);
+        if matches!(kind, AckKind::Puback | AckKind::Pubcomp) {
+            self.dialect.end(packet_id.get());
+        }
         let packet = match kind {
             AckKind::Puback => Packet::Puback(ack),
             AckKind::Pubrec => Packet::Pubrec(ack),
@@ -202,15 +256,17 @@ impl Link {
         self.put(&packet, now_ms);
     }
 
-    pub(crate) fn put_subscribe(
-        &mut self,
-        packet_id: PacketId,
-        entries: &[(&'static str, QoS)],
-        now_ms: u64,
-    ) {
-        let mut scratch = Vec::new();
-        let packet = Packet::Subscribe(Subscribe::new(packet_id, entries, &mut scratch));
-        self.put(&packet, now_ms);
+    pub(crate) fn put_subscribe(&mut self, packet_id: PacketId, wishes: &[Wish], now_ms: u64) {
+        let (mut scratch, mut list) = (Vec::new(), Vec::new());
+        let identifier = wishes.iter().find_map(|wish| wish.identifier).map(|value| Property {
+            id: PropertyId::SubscriptionId,
+            value: Value::VariableByteInteger(value),
+        });
+        let carrier = Carrier::Packet(PacketKind::Subscribe);
+        let properties = Properties::lay_out(carrier, identifier, &mut list);
+        let entries = wishes.iter().map(Wish::entry);
+        let packet = Subscribe::lay_out(packet_id, properties, entries, &mut scratch);
+        self.put(&Packet::Subscribe(packet), now_ms);
     }
 
     pub(crate) fn put_unsubscribe(
@@ -255,27 +311,16 @@ impl Link {
 
     /// The next whole packet, as bytes.
     pub(crate) fn next_packet(&mut self) -> Option<Vec<u8>> {
-        let frame =
-            peek_frame(Version::V311, &self.input, usize::MAX).expect("the broker sends MQTT")?;
+        let frame = peek_frame(self.dialect.version, &self.input, usize::MAX)
+            .expect("the broker sends MQTT")?;
         let whole = frame.total_bytes <= self.input.len();
+        self.dialect.judge_size(frame.total_bytes);
         whole.then(|| self.input.drain(..frame.total_bytes).collect())
     }
 }
 
 /// A packet of the broker.
-pub(crate) fn parse(bytes: &[u8]) -> Packet<'_> {
-    let frame = peek_frame(Version::V311, bytes, usize::MAX).ok().flatten().expect("it was whole");
-    decode(Version::V311, frame, bytes).expect("the broker sends MQTT")
-}
-
-/// A will as a CONNECT has it.
-pub(crate) fn will<'a>(ledger: &Ledger, id: MessageId, payload: &'a [u8]) -> Will<'a> {
-    let message = &ledger.messages[id];
-    Will {
-        topic: TopicName::parse(message.topic).expect("topics here are valid"),
-        payload,
-        qos: message.qos,
-        retain: message.retain,
-        properties: WillProperties::EMPTY,
-    }
+pub(crate) fn parse(version: Version, bytes: &[u8]) -> Packet<'_> {
+    let frame = peek_frame(version, bytes, usize::MAX).ok().flatten().expect("it was whole");
+    decode(version, frame, bytes).expect("the broker sends MQTT")
 }

@@ -9,8 +9,11 @@
 //! | `ring`, `kernel`, `wire` | the ring of a shard; the kernel behind all of them; connections |
 //! | `disk`, `image` | the disk with its faults; one file of it, and what a crash leaves |
 //! | `clocks` | what the machine's clocks show, right or wrong |
-//! | `client`, `link` | a client and what it does; one connection of it |
-//! | `ledger`, `session`, `verdict` | the oracle: messages; who may get what; what must have come |
+//! | `client`, `link`, `dialect` | a client and what it does; one connection of it; its version |
+//! | `ledger`, `terms`, `lifetime` | the oracle: messages; their properties; their expiry |
+//! | `session`, `wish` | the oracle: who may get what; as asked |
+//! | `copy`, `verdict` | the oracle: what came; what must have come |
+//! | `script`, `returns` | worlds that go as a test says; those about clients that return |
 //!
 //! `RINGMQ_SEED=n` runs one seed and tells its story, `RUST_LOG=debug` adds the broker's;
 //! `RINGMQ_SIM_RUNS=n` runs the seeds from 0 to n - 1.
@@ -18,19 +21,26 @@
 mod client;
 mod clocks;
 mod cluster;
+mod copy;
+mod dialect;
 mod disk;
 mod image;
 mod kernel;
 mod ledger;
+mod lifetime;
 mod link;
 mod plan;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "each test target uses its own part")]
 mod random;
+mod returns;
 mod ring;
+mod script;
 mod session;
+mod terms;
 mod verdict;
 mod wire;
+mod wish;
 mod world;
 
 use std::env;

@@ -72,6 +72,8 @@ pub(crate) struct Plan {
     /// seems stuck.
     pub(crate) publishes_per_s: u32,
     pub(crate) publish_bytes_per_s: u64,
+    /// A connection is of MQTT 5 once in so many times, else of MQTT 3.1.1; 0: never.
+    pub(crate) v5_one_in: usize,
 }
 
 impl Plan {
@@ -82,7 +84,7 @@ impl Plan {
             shards: random.pick(&[1, 2, 2, 3, 4]),
             clients: 2 + random.below(6),
             acts: random.pick(&[10, 20, 40, 80]),
-            mesh_bytes: random.pick(&[512, 512, 1024, 4096]),
+            mesh_bytes: random.pick(&[1024, 1024, 2048, 4096]),
             pipe_bytes: random.pick(&[32, 128, 512, 4096]),
             buffers: random.pick(&[1, 2, 4, 16]),
             buffer_bytes: random.pick(&[16, 64, 256, 1024]),
@@ -119,6 +121,7 @@ impl Plan {
             session_expiry_ms: random.pick(&[0, 0, 0, 8_000, 8_000, 900_000]),
             clock_set_one_in: random.pick(&[0, 100, 1000]),
             first_segment_bytes: random.pick(&[512, 512, 2048, 65_536]),
+            v5_one_in: random.pick(&[0, 1, 1, 2, 2, 4]),
         }
     }
 }

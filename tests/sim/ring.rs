@@ -13,6 +13,9 @@ use ringmq::ring::{Buffer, Completion, Key, Received, RecvMode, Ring, Wake};
 use crate::disk::{SimFile, Write};
 use crate::kernel::{Brought, Done, Shared, lock};
 
+/// `--gather-max` of these shards.
+pub(crate) const GATHER_MAX: Duration = Duration::from_micros(500);
+
 /// The broker's end of a connection; to be dropped once nothing is in flight on it.
 pub(crate) struct SimSocket {
     kernel: Shared,
@@ -108,6 +111,15 @@ impl Ring for SimRing {
         lock(&self.kernel).send(self.at, key, socket.conn, batch);
     }
 
+    fn submit_quiet_send(&mut self, key: Key, socket: &SimSocket, batch: Batch) {
+        self.submit_send(key, socket, batch);
+        lock(&self.kernel).set_quiet(self.at, key, true);
+    }
+
+    fn await_send(&mut self, key: Key) {
+        lock(&self.kernel).set_quiet(self.at, key, false);
+    }
+
     fn cancel_send(&mut self, key: Key) {
         lock(&self.kernel).cancel_send(self.at, key);
     }
@@ -133,11 +145,14 @@ impl Ring for SimRing {
         lock(&self.kernel).recycle(self.at, buffer.id());
     }
 
-    fn wait(
+    fn gather(
         &mut self,
-        _: Option<Duration>,
+        time: Duration,
+        timeout: Option<Duration>,
         into: &mut Vec<Completion<SimSocket>>,
     ) -> io::Result<()> {
+        assert!(time.is_zero() || timeout != Some(Duration::ZERO), "gathers while there is work");
+        assert!(time <= GATHER_MAX, "gathers for {time:?}");
         let (woken, done) = lock(&self.kernel).take_done(self.at);
         for done in done {
             into.push(match done {

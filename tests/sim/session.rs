@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use ringmq::mqtt::{Publish, QoS};
+use ringmq::mqtt::{Publish, QoS, RetainHandling};
 
 use crate::ledger::{Ledger, Message, MessageId, SessionId, matches};
+use crate::terms::TERMS_BYTES_MAX;
+use crate::wish::Wish;
 
 /// A filter of a SUBSCRIBE, with the ticks between which it may or must apply.
 ///
@@ -16,11 +18,13 @@ use crate::ledger::{Ledger, Message, MessageId, SessionId, matches};
 /// ```
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    pub(crate) filter: &'static str,
-    pub(crate) qos: QoS,
+    pub(crate) wish: Wish,
+    /// Whether it brings what is retained; none: maybe.
+    pub(crate) replays: Option<bool>,
     /// The connection it was sent on.
     pub(crate) conn: usize,
     pub(crate) sent: u64,
+    pub(crate) sent_ms: u64,
     pub(crate) acked: Option<u64>,
     /// Another SUBSCRIBE or an UNSUBSCRIBE of this filter was sent.
     pub(crate) superseded: Option<u64>,
@@ -29,19 +33,24 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    fn may_apply(&self, message: &Message) -> bool {
-        matches(self.filter, message.topic)
+    /// `owner`: the client whose session it is.
+    pub(crate) fn may_apply(&self, message: &Message, owner: usize) -> bool {
+        self.wants(message, owner)
             && message.acked.is_none_or(|acked| self.sent <= acked)
             && self.ended.is_none_or(|ended| ended > message.sent)
     }
 
     /// Whether a message is sure to be routed by it. Ask when its fate is known.
-    pub(crate) fn must_apply(&self, message: &Message) -> bool {
+    pub(crate) fn must_apply(&self, message: &Message, owner: usize) -> bool {
         let routed_by = message.acked.unwrap_or(u64::MAX);
         let settled = self.acked.zip(message.sure_from).is_some_and(|(acked, sure)| acked <= sure);
-        settled
-            && self.superseded.is_none_or(|tick| tick > routed_by)
-            && matches(self.filter, message.topic)
+        settled && self.superseded.is_none_or(|tick| tick > routed_by) && self.wants(message, owner)
+    }
+
+    fn wants(&self, message: &Message, owner: usize) -> bool {
+        // [MQTT-3.8.3-3] v5
+        let is_local = self.wish.no_local && message.publisher == owner;
+        matches(self.wish.filter, message.topic) && !is_local
     }
 }
 
@@ -51,9 +60,13 @@ pub(crate) struct Receipt {
     /// Deliveries with RETAIN clear, repetitions left out.
     pub(crate) live: u32,
     /// Of those, at QoS 2.
-    once: u32,
+    pub(crate) once: u32,
     /// Deliveries with RETAIN set, repetitions left out.
     pub(crate) retained: u32,
+    /// Of those, the ones that may have been live: RETAIN as it was published.
+    pub(crate) either: u32,
+    /// The seconds that were left, as was told last.
+    pub(crate) left_s: Option<u32>,
 }
 
 /// What a packet identifier was last used for.
@@ -70,7 +83,7 @@ struct Exchange {
 
 /// A stream whose messages come in order (invariant 7): publisher, topic, QoS as published and as
 /// delivered.
-type Stream = (usize, &'static str, QoS, QoS);
+pub(crate) type Stream = (usize, &'static str, QoS, QoS);
 
 /// The connection a PUBLISH came on.
 #[derive(Clone, Copy)]
@@ -78,14 +91,25 @@ pub(crate) struct Via {
     pub(crate) conn: usize,
     /// Its CONNACK said that there was a session.
     pub(crate) resumed: bool,
+    /// When it began, as `lifetime` has it.
+    pub(crate) began_ms: u64,
+    pub(crate) is_v5: bool,
 }
 
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Session {
     pub(crate) alive: bool,
-    /// It ends with its connection.
+    /// Its client is not sure to have a connection now.
+    pub(crate) has_left: bool,
+    /// Its client.
+    pub(crate) owner: usize,
+    /// It ends with the connection that began it.
     pub(crate) clean: bool,
+    /// What its client takes at once.
+    pub(crate) receive_max: u16,
+    /// Bytes of the largest packet that its clients have all taken.
+    pub(crate) packet_bytes_max: usize,
     /// A reply has come that promises that it is still there after a crash.
     pub(crate) durable: bool,
     /// The connection it has, and since when.
@@ -94,41 +118,79 @@ pub(crate) struct Session {
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) receipts: BTreeMap<MessageId, Receipt>,
     exchanges: BTreeMap<u16, Exchange>,
-    newest: BTreeMap<Stream, MessageId>,
+    pub(crate) newest: BTreeMap<Stream, MessageId>,
     /// The newest retained publish that came live.
-    newest_live: BTreeMap<(usize, &'static str, QoS), MessageId>,
+    pub(crate) newest_live: BTreeMap<(usize, &'static str, QoS), MessageId>,
     /// Where an older value came after a newer one: that one must come once more.
     pub(crate) outdated: BTreeMap<(usize, &'static str, QoS), MessageId>,
 }
 
 impl Session {
+    /// A session of a client, without anything.
+    pub(crate) fn new(owner: usize) -> Self {
+        Self { owner, packet_bytes_max: usize::MAX, ..Self::default() }
+    }
+
+    /// Whether a message may be larger than a client took that had the session.
+    pub(crate) fn may_refuse(&self, message: &Message) -> bool {
+        // Fixed header, length of the topic, identifier, length of properties, alias.
+        let head = 5 + 2 + 2 + 3 + 3;
+        let identifiers = 5 * self.subscriptions.len();
+        let bytes = head + message.topic.len() + TERMS_BYTES_MAX + identifiers + message.bytes;
+        bytes > self.packet_bytes_max
+    }
+
     /// Notes a filter of a SUBSCRIBE (or, without a QoS, of an UNSUBSCRIBE); names what was there.
     pub(crate) fn change(
         &mut self,
         filter: &'static str,
-        qos: Option<QoS>,
+        wish: Option<Wish>,
         conn: usize,
-        sent: u64,
+        (sent, sent_ms): (u64, u64),
     ) -> Change {
         let before = self.subscriptions.len();
-        for known in self.subscriptions.iter_mut().filter(|known| known.filter == filter) {
+        let existed = self.has(filter);
+        for known in self.subscriptions.iter_mut().filter(|known| known.wish.filter == filter) {
             known.superseded.get_or_insert(sent);
         }
-        if let Some(qos) = qos {
-            let (acked, superseded, ended) = (None, None, None);
-            let subscription = Subscription { filter, qos, conn, sent, acked, superseded, ended };
-            self.subscriptions.push(subscription);
+        if let Some(wish) = wish {
+            let replays = match wish.handling {
+                RetainHandling::Always => Some(true),
+                RetainHandling::IfNew => existed.map(|existed| !existed),
+                RetainHandling::Never => Some(false),
+            };
+            self.subscriptions.push(Subscription {
+                wish,
+                replays,
+                conn,
+                sent,
+                sent_ms,
+                acked: None,
+                superseded: None,
+                ended: None,
+            });
         }
-        Change { filter, before, qos }
+        Change { filter, before, is_wish: wish.is_some(), existed }
+    }
+
+    /// Whether a filter is in the session; none: maybe.
+    fn has(&self, filter: &str) -> Option<bool> {
+        let of_it = self.subscriptions.iter().filter(|known| known.wish.filter == filter);
+        let mut standing = of_it.filter(|known| known.ended.is_none()).peekable();
+        if standing.peek().is_none() {
+            return Some(false);
+        }
+        let is_sure = |known: &Subscription| known.acked.is_some() && known.superseded.is_none();
+        standing.any(is_sure).then_some(true)
     }
 
     /// The change was acknowledged.
     pub(crate) fn confirm(&mut self, change: &Change, tick: u64) {
         let (before, after) = self.subscriptions.split_at_mut(change.before);
-        for known in before.iter_mut().filter(|known| known.filter == change.filter) {
+        for known in before.iter_mut().filter(|known| known.wish.filter == change.filter) {
             known.ended.get_or_insert(tick);
         }
-        if let (Some(_), Some(granted)) = (change.qos, after.first_mut()) {
+        if let (true, Some(granted)) = (change.is_wish, after.first_mut()) {
             granted.acked = Some(tick);
         }
     }
@@ -153,14 +215,18 @@ pub(crate) struct Change {
     filter: &'static str,
     /// Subscriptions there were before.
     before: usize,
-    qos: Option<QoS>,
+    is_wish: bool,
+    /// The filter was there before; none: maybe.
+    pub(crate) existed: Option<bool>,
 }
 
 impl Ledger {
     /// Identifiers whose exchange must be done and is not.
     pub(crate) fn open_exchanges(&self, session: SessionId) -> Vec<u16> {
         let exchanges = self.sessions[session].exchanges.iter();
-        let open = exchanges.filter(|(_, known)| !known.done && !self.is_forgotten(known));
+        let open = exchanges.filter(|(_, known)| {
+            !known.done && !self.is_forgotten(known) && !self.is_refused(session, known)
+        });
         open.map(|(packet_id, _)| *packet_id).collect()
     }
 
@@ -175,8 +241,15 @@ impl Ledger {
         exchange.qos == QoS::AtLeastOnce && !promised
     }
 
+    /// Whether a client that has the session now may not take what another was sent: that is as if
+    /// it had been sent again, and answered [MQTT-3.1.2-25] v5.
+    fn is_refused(&self, session: SessionId, exchange: &Exchange) -> bool {
+        let message = exchange.message.map(|id| &self.messages[id]);
+        message.is_some_and(|message| self.sessions[session].may_refuse(message))
+    }
+
     /// Notes the identifier of a PUBLISH; whether the message is a new one, not a repetition.
-    fn note_packet_id(
+    pub(crate) fn note_packet_id(
         &mut self,
         session: SessionId,
         publish: &Publish<'_>,
@@ -195,102 +268,8 @@ impl Ledger {
             assert!(!completed, "repeated after PUBREL: {publish:?}");
             return false;
         }
-        let free = before.done || self.is_forgotten(&before);
+        let free = before.done || self.is_forgotten(&before) || self.is_refused(session, &before);
         assert!(free, "identifier in use for {before:?}: {publish:?}");
         true
-    }
-
-    /// Judges a PUBLISH that came to a session.
-    pub(crate) fn receive(&mut self, session: SessionId, publish: &Publish<'_>, via: Via) {
-        self.tick();
-        let topic = publish.topic.expect("no alias was offered");
-        let id = self.identify(topic.as_str(), publish.payload);
-        let fresh = self.note_packet_id(session, publish, id, via);
-        // An empty message, which clears a retained one, has no name: its terms are not judged.
-        let Some(id) = id else { return };
-        assert!(!self.messages[id].void, "a will after DISCONNECT: {id}");
-        let mut newer = None;
-        if publish.retain {
-            newer = self.judge_retained(session, id, publish, fresh);
-        } else {
-            self.judge_live(session, id, publish);
-        }
-        if !fresh {
-            return;
-        }
-        let (messages, session) = (&self.messages, &mut self.sessions[session]);
-        let message = &messages[id];
-        let receipt = session.receipts.entry(id).or_default();
-        let stream = (message.publisher, message.topic, publish.qos);
-        session.outdated.retain(|known, newer| *known != stream || id < *newer);
-        session.outdated.extend(newer.map(|newer| (stream, newer)));
-        if publish.retain {
-            receipt.retained += 1;
-            let filters = session.subscriptions.iter();
-            let asked = filters.filter(|known| matches(known.filter, message.topic)).count();
-            assert!(receipt.retained as usize <= asked, "retained {id} came too often");
-            return;
-        }
-        receipt.live += 1;
-        // What is passed on at a lower QoS may go out before the broker is sure of it.
-        receipt.once += u32::from(publish.qos == QoS::ExactlyOnce);
-        let several = message.qos == QoS::AtLeastOnce || message.undone && receipt.once <= 1;
-        let copies = if several { message.sends } else { 1 };
-        assert!(receipt.live <= copies, "message {id} came {} times: {message:?}", receipt.live);
-        // Where a first copy was routed before the subscription, or at QoS 0 while the client was
-        // away, a repeated one is the first to come.
-        let first = message.sends == 1
-            || message.qos == QoS::ExactlyOnce && !message.undone
-            || session.subscriptions.iter().any(|known| {
-                publish.qos > QoS::AtMostOnce
-                    && known.qos >= publish.qos
-                    && known.must_apply(message)
-            });
-        if receipt.live == 1 && first && !message.will {
-            let all = (message.publisher, message.topic, message.qos, publish.qos);
-            let before = session.newest.insert(all, id);
-            assert!(before.is_none_or(|before| before < id), "{id} came after {before:?}");
-        }
-        if message.retain && !message.will {
-            session.newest_live.insert(stream, id);
-        }
-    }
-
-    fn judge_live(&self, session: SessionId, id: MessageId, publish: &Publish<'_>) {
-        let (message, session) = (&self.messages[id], &self.sessions[session]);
-        let known = session.subscriptions.iter();
-        let may = known.clone().filter(|known| known.may_apply(message));
-        let high = may.map(|known| known.qos).max();
-        let high = high.unwrap_or_else(|| panic!("nobody asked for {id}: {message:?}"));
-        let low = known.filter(|known| known.must_apply(message)).map(|known| known.qos).max();
-        let range = low.unwrap_or(QoS::AtMostOnce).min(message.qos)..=high.min(message.qos);
-        assert!(range.contains(&publish.qos), "{id} came at {:?}, not {range:?}", publish.qos);
-    }
-
-    /// Names the newer value that came before, if the client must get that once more.
-    fn judge_retained(
-        &self,
-        session: SessionId,
-        id: MessageId,
-        publish: &Publish<'_>,
-        fresh: bool,
-    ) -> Option<MessageId> {
-        let (message, session) = (&self.messages[id], &self.sessions[session]);
-        assert!(message.retain, "{id} came with RETAIN: {message:?}");
-        let asked = |known: &&_| {
-            let Subscription { filter, .. } = known;
-            matches(filter, message.topic)
-        };
-        let mut known = session.subscriptions.iter().filter(asked);
-        let first = known.clone().map(|known| known.sent).min();
-        let first = first.unwrap_or_else(|| panic!("nobody asked for retained {id}: {message:?}"));
-        assert!(self.may_be_retained(id, first), "retained {id} is stale: {message:?}");
-        let fits = known.any(|known| known.qos.min(message.qos) == publish.qos);
-        assert!(fits, "retained {id} came at {:?}", publish.qos);
-        // Of several replays one may have been on its way with an older value when a newer one went
-        // live: another then brings the newer one again.
-        let stream = (message.publisher, message.topic, publish.qos);
-        let newer = *session.newest_live.get(&stream)?;
-        (newer > id && fresh && !message.will && message.sends == 1).then_some(newer)
     }
 }

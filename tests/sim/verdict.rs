@@ -18,9 +18,12 @@ impl Ledger {
 
     /// Every session that was connected when the broker began to stop, at `tick`, got the wills; or
     /// those that outlive it will get them.
-    pub(crate) fn judge_wills(&self, tick: u64, lossy: bool) {
+    /// `count`: how many those are at most.
+    pub(crate) fn judge_wills(&self, tick: u64, count: usize, lossy: bool) {
         let sessions = self.sessions.iter().enumerate();
-        let sessions = sessions.filter(|(_, session)| session.alive && session.clean);
+        let sessions = sessions.filter(|(_, session)| {
+            session.alive && session.clean && count <= usize::from(session.receive_max)
+        });
         sessions.for_each(|(at, _)| self.judge_obligations(at, tick, lossy));
     }
 
@@ -29,7 +32,8 @@ impl Ledger {
         let session = &self.sessions[at];
         for (id, message) in self.messages.iter().enumerate() {
             let known = session.subscriptions.iter();
-            let granted = known.filter(|known| known.must_apply(message)).map(|known| known.qos);
+            let granted = known.filter(|known| known.must_apply(message, session.owner));
+            let granted = granted.map(|known| known.wish.qos);
             let Some(qos) = granted.max().map(|granted| granted.min(message.qos)) else { continue };
             let published = match message.qos {
                 _ if message.will => message.sure_from.is_some() && !message.excused,
@@ -37,11 +41,14 @@ impl Ledger {
                 QoS::AtLeastOnce | QoS::ExactlyOnce => message.acked.is_some(),
             };
             let was_there = message.sure_from.is_some_and(|sure| session.connected < sure);
+            // When it was published, if it was delayed, nobody knows.
+            let was_there = was_there && message.delay_ms == 0;
             let due = published && (qos > QoS::AtMostOnce || was_there && !lossy);
             let asked = message.sure_from.is_some_and(|sure| sure >= tick);
-            if due && asked && message.bytes > 0 {
+            let is_lost = self.may_be_over(message) || session.may_refuse(message);
+            if due && asked && message.bytes > 0 && !is_lost {
                 let receipt = session.receipts.get(&id);
-                let came = receipt.is_some_and(|receipt| receipt.live > 0);
+                let came = receipt.is_some_and(|receipt| receipt.live + receipt.either > 0);
                 assert!(came, "session {at} has not got {id} ({receipt:?}): {message:?}");
             }
         }
@@ -60,10 +67,14 @@ impl Ledger {
                 continue;
             };
             for known in session.subscriptions.iter().filter(|known| known.conn == session.conn) {
-                let stands = known.acked.is_some() && known.superseded.is_none();
-                let qos = known.qos.min(self.messages[*last].qos);
-                let due = stands && matches(known.filter, topic);
                 let message = &self.messages[*last];
+                let stands = known.acked.is_some() && known.superseded.is_none();
+                let qos = known.wish.qos.min(message.qos);
+                let due =
+                    stands && matches(known.wish.filter, topic) && known.replays == Some(true);
+                let is_local = known.wish.no_local && message.publisher == session.owner;
+                let is_lost = self.may_be_over(message) || session.may_refuse(message);
+                let due = due && !is_local && !is_lost;
                 // A crash may have left it on the subscriber's shard and undone it where the topic
                 // is kept. Sent again it is no news to the first, and too late for the replay.
                 let is_halved = message.undone && message.qos == QoS::ExactlyOnce;
@@ -79,11 +90,12 @@ impl Ledger {
     pub(crate) fn judge_probe(&self, at: SessionId, lossy: bool) {
         let session = &self.sessions[at];
         for topic in TOPICS.iter().chain(OWN) {
-            let asked = session.subscriptions.iter().any(|known| matches(known.filter, topic));
+            let asked = session.subscriptions.iter().any(|known| matches(known.wish.filter, topic));
             let candidates = self.candidates(topic);
             let mut values = candidates.iter().filter(|id| session.receipts.contains_key(id));
             let found = values.next().is_some();
-            let bare = self.may_be_bare(topic, u64::MAX);
+            let is_over = |id: &usize| self.may_be_over(&self.messages[*id]);
+            let bare = self.may_be_bare(topic, u64::MAX) || candidates.iter().any(is_over);
             assert!(found || bare || lossy || !asked, "{topic} has lost {candidates:?}");
         }
         // Values that cannot be the last are refused when they come: see `judge_retained`.

@@ -144,19 +144,25 @@ impl World {
         self.was_lossy = self.is_lossy();
         lock(&self.kernel).begin_crash();
         self.cluster.kill();
-        {
+        let conns = {
             let mut kernel = lock(&self.kernel);
             kernel.end_crash(power);
-            let down_ms = self.random.pick(&[0, 0, 3, 600, 20_000, 800_000]);
-            kernel.disk.clocks.pass(down_ms, power);
-            if power && self.random.one_in(2) {
-                kernel.disk.clocks.set(&mut self.random);
-            }
-            self.ledger.on_crash(kernel.conns.len());
-            self.ledger.down_ms += down_ms;
-            self.ledger.tell(|| format!("down for {down_ms} ms"));
+            kernel.conns.len()
+        };
+        self.ledger.on_crash(conns, power);
+        for at in 0..self.clients.len() {
+            self.with_client(at, Client::on_crash);
         }
-        self.clients.iter_mut().for_each(|client| client.on_crash(&self.ledger));
+        let down_ms = self.random.pick(&[0, 0, 3, 600, 20_000, 800_000]);
+        {
+            let clocks = &mut lock(&self.kernel).disk.clocks;
+            clocks.pass(down_ms, power);
+            if power && self.random.one_in(2) {
+                clocks.set(&mut self.random);
+            }
+        }
+        self.ledger.down_ms += down_ms;
+        self.ledger.tell(|| format!("down for {down_ms} ms"));
         let start = self.ledger.crashes.len() as u64;
         self.cluster = Cluster::new(&self.plan, start, &self.kernel, &self.clock);
         self.frozen = None;
@@ -215,8 +221,17 @@ impl World {
         let settled = self.plan.ending == Ending::Connected;
         for client in self.clients.iter().filter(|_| settled) {
             let links = client.link.as_ref().filter(|link| link.accepted);
-            if let Some(will) = links.and_then(|link| link.will) {
+            // One that is delayed waits for the next start, with its session.
+            let stays = links.is_some_and(|link| Client::leaves_session(link, &self.plan));
+            let wills = links.and_then(|link| link.will);
+            let is_due = |will: &usize| !stays || self.ledger.messages[*will].delay_ms == 0;
+            if let Some(will) = wills.filter(is_due) {
                 self.ledger.messages[will].sure_from.get_or_insert(tick);
+            }
+        }
+        for link in self.clients.iter().filter_map(|client| client.link.as_ref()) {
+            if let Some(will) = link.will {
+                self.ledger.messages[will].not_before_ms = Some(0);
             }
         }
         // Links first, then what is not committed.
@@ -238,7 +253,7 @@ impl World {
             let wills = self.clients.len() <= usize::from(self.plan.inflight_max);
             let lossy = self.is_lossy();
             if wills {
-                self.ledger.judge_wills(tick, lossy);
+                self.ledger.judge_wills(tick, self.clients.len(), lossy);
             }
         }
     }

@@ -19,6 +19,9 @@ const VERSION_1: &str = include_str!("../golden/segments-1.txt");
 /// Of version 2: nothing of MQTT 5.
 const VERSION_2: &str = include_str!("../golden/segments-2.txt");
 
+/// Of version 3: nothing of groups.
+const VERSION_3: &str = include_str!("../golden/segments-3.txt");
+
 const KNOWN: &str = include_str!("../golden/segments.txt");
 
 /// Bytes of a file in one line.
@@ -133,6 +136,20 @@ impl Run {
         assert!(catalog.clear_will(near, logs));
     }
 
+    /// A lane of a group of which a session is a member, and that has had none since.
+    fn open_lane(&mut self, member: SessionKey) -> SessionKey {
+        let Store { catalog, logs, .. } = &mut self.store;
+        let name = "\0d00$share/g/plant/#";
+        let lane = catalog.open_session(0, name, false, 1_700_000_000_001, logs);
+        let shared = SubscriptionOptions::of_qos(1);
+        assert!(catalog.subscribe(member, &name[4..], shared, logs).is_some());
+        catalog.reserve_leases(member, 8192, logs);
+        catalog.set_memberless(lane, Some(1_700_000_000_002), logs);
+        catalog.set_memberless(lane, None, logs);
+        catalog.set_memberless(lane, Some(1_700_000_000_003), logs);
+        lane
+    }
+
     /// A client takes so many packets, and answers them.
     fn take(&mut self, key: SessionKey, count: usize) {
         let Store { catalog, logs, .. } = &mut self.store;
@@ -175,13 +192,15 @@ impl Run {
 
 const ORIGIN: Origin = Origin { shard: 1, serial: 7, packet_id: 2 };
 
-/// Something of everything, of MQTT 5 too if that is asked for, and a checkpoint in the middle.
-fn script(has_mqtt_5: bool) -> Run {
+/// Something of everything that a version of the format has, and a checkpoint in the middle.
+fn script(version: u8) -> Run {
+    let has_mqtt_5 = version >= 3;
     let mut run = Run::new(has_mqtt_5);
     let (near, away, gone) = (run.open(0, "near"), run.open(1, "away"), run.open(0, "gone"));
     if has_mqtt_5 {
         run.set_options(near, away);
     }
+    let lane = (version >= 4).then(|| run.open_lane(near));
     let Store { catalog, logs, .. } = &mut run.store;
     catalog.set_owner(near, Some("ann"), logs);
     assert!(catalog.subscribe(near, "plant/#", SubscriptionOptions::of_qos(2), logs).is_some());
@@ -205,6 +224,9 @@ fn script(has_mqtt_5: bool) -> Run {
         run.publish(&all[..count], qos, message % 10 == 0);
         if message % 4 == 1 {
             run.take(near, 3);
+        }
+        if let Some(lane) = lane.filter(|_| message % 7 == 3) {
+            run.publish(&[(lane, false)], 1, false);
         }
         if message == 5 {
             let Store { catalog, logs, .. } = &mut run.store;
@@ -279,7 +301,7 @@ fn difference(known: &[Image], now: &[Image]) -> String {
 // A run writes what it ever wrote. What was written then is read, and is what it was.
 #[test]
 fn segments_are_as_ever() {
-    let run = script(true);
+    let run = script(4);
     let now = run.disk.images();
     if std::env::var_os("RINGMQ_GOLDEN").is_some_and(|value| value == "write") {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/segments.txt");
@@ -305,23 +327,23 @@ fn segments_are_as_ever() {
 // What versions before have written is read, and is what it was.
 #[test]
 fn older_versions_are_read() {
-    for (version, text) in [(1, VERSION_1), (2, VERSION_2)] {
+    for (version, text) in [(1, VERSION_1), (2, VERSION_2), (3, VERSION_3)] {
         let known = images(text);
         let is_it = |image: &[u8]| image[0] == 0 || image[12] == version;
         assert!(known.iter().all(|(_, image)| is_it(image)), "version {version}");
         let (store, opened) = setting().open(found_in(&known));
         assert_eq!((opened.sessions, opened.report.faults.len()), (2, 0), "{opened}");
-        let differences = Contents::of(&store).differences(&Contents::of(&script(false).store));
+        let differences = Contents::of(&store).differences(&Contents::of(&script(version).store));
         assert_eq!(differences, [], "version {version}");
     }
 }
 
-// A directory of an older version is carried on: what comes now has all of MQTT 5, in segments of
-// this version, and is found again beside what was there; a segment of a version to come is not
-// touched.
+// A directory of an older version is carried on: what comes now has all of MQTT 5 and of groups, in
+// segments of this version, and is found again beside what was there; a segment of a version to
+// come is not touched.
 #[test]
 fn older_versions_are_carried_on() {
-    for text in [VERSION_1, VERSION_2] {
+    for text in [VERSION_1, VERSION_2, VERSION_3] {
         let known = images(text);
         let (mut store, _) = setting().open(found_in(&known));
         store.catalog.begin_time(&mut store.logs);
@@ -330,23 +352,24 @@ fn older_versions_are_carried_on() {
         let find = |vhost, client| run.store.catalog.sessions().find(vhost, client);
         let (near, away) = (find(0, "near").expect("it is"), find(1, "away").expect("it is"));
         run.set_options(near, away);
+        let lane = run.open_lane(near);
         for message in 0..5 {
-            run.publish(&[(near, false), (away, false)], 1, message == 1);
+            run.publish(&[(near, false), (away, false), (lane, false)], 1, message == 1);
             run.end_turn();
         }
         let images = run.disk.images();
         let versions = images.iter().map(|(_, image)| image[12]);
-        assert!(versions.filter(|version| *version == 3).count() > 0, "there are new segments");
+        assert!(versions.filter(|version| *version == 4).count() > 0, "there are new segments");
         let (store, opened) = setting().open(found_in(&images));
         assert!(opened.report.faults.is_empty(), "{opened}");
         let differences = Contents::of(&store).differences(&Contents::of(&run.store));
         assert_eq!(differences, []);
         let mut later = images;
         let header = &mut later[0].1;
-        header[12] = 4;
+        header[12] = 5;
         let sum = crc32c::crc32c(&header[12..64]);
         header[8..12].copy_from_slice(&sum.to_le_bytes());
         let refused = Store::open(&setting().options, found_in(&later), None).err();
-        assert!(matches!(refused, Some(OpenError::Newer { version: 4, .. })), "{refused:?}");
+        assert!(matches!(refused, Some(OpenError::Newer { version: 5, .. })), "{refused:?}");
     }
 }

@@ -308,6 +308,9 @@ impl World {
 
     fn answer(&mut self) {
         let Some(key) = self.any(Some(true)) else { return };
+        if self.random.one_in(3) {
+            return self.answer_run(key);
+        }
         for _ in 0..self.random.below(8) {
             let session = self.live.session(key);
             let end = session.sent.min(session.end);
@@ -320,6 +323,26 @@ impl World {
             // Mostly in order.
             let at = if self.random.one_in(3) { self.random.below(sent.len()) } else { 0 };
             self.answer_to(key, sent[at]);
+        }
+    }
+
+    /// PUBACKs in a row, from the oldest message on: those at QoS 1 that were sent end.
+    fn answer_run(&mut self, key: SessionKey) {
+        let count = 1 + self.random.below(8);
+        let session = self.live.session(key);
+        let Some(first) = session.messages.keys().next().copied() else { return };
+        let ends = (first..session.next).take(count).take_while(|number| {
+            session.messages.get(number).is_some_and(|waiting| !waiting.terms.exactly_once)
+        });
+        let ends: Vec<u64> = ends.collect();
+        let packet_id = u16::try_from(first % 65_535 + 1).expect("small");
+        let Store { catalog, logs, .. } = &mut self.store;
+        let count = u16::try_from(count).expect("small");
+        let ended = catalog.session_mut(key).acknowledge_run(packet_id, count, logs);
+        assert_eq!(usize::from(ended), ends.len(), "session {key}, from number {first}");
+        for number in ends {
+            self.live.session(key).end(number);
+            self.note_acks(key, Some(number), None);
         }
     }
 

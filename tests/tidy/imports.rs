@@ -53,7 +53,9 @@ const BROKER_CRATES: &[&str] = &["bytes", "compact_str", "foldhash", "hashbrown"
 
 /// HTTP and its runtime, tokens, and what the system knows of the process.
 const ADMIN_CRATES: &[&str] = &[
+    "allocation_counter",
     "base64",
+    "flate2",
     "http_body_util",
     "hyper",
     "hyper_util",
@@ -81,6 +83,7 @@ const CTL_CRATES: &[&str] = &[
     "serde_json",
     "sha2",
     "tokio",
+    "tokio_rustls",
     "unicode_width",
 ];
 
@@ -98,6 +101,7 @@ const ACCESS_CRATES: &[&str] = &[
     "regex",
     "serde_json",
     "sha2",
+    "stringprep",
     "subtle",
 ];
 

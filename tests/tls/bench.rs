@@ -17,7 +17,7 @@ fn the_load_generator_speaks_tls() {
             let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq-bench"));
             command.args(["--port", &port, "--tls", text(&authority.file), "--json"]);
             command.args(["--publishers", "4", "--subscribers", "4", "--idle", "50"]);
-            command.args(["--messages", "4000"]).args(load).args(more);
+            command.args(["--messages", "4000", "--drain", "60"]).args(load).args(more);
             let printed = run(&command);
             for due in ["\"delivered\": 4000", "\"lost\": 0", "\"out_of_order\": 0"] {
                 let due = due.replace(": ", ":");

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::authority::{Authority, text};
-use crate::common::{Broker, run, run_for_a_minute};
+use crate::common::{Broker, run, run_in_time};
 use crate::door::{Doors, Secure, VERSIONS, config};
 use crate::files::made;
 
@@ -173,7 +173,7 @@ fn certificates_of_version_1() {
     publish.args(["-h", "127.0.0.1", "-p", &port, "--cafile", &ca, "-t", "a", "-m", "b"]);
     run(&publish);
     publish.args(["--cert", &made("v1-client.pem"), "--key", &made("v1-client.key"), "-q", "1"]);
-    assert!(!run_for_a_minute(&publish).status.success());
+    assert!(!run_in_time(&publish).status.success());
     let line = broker.wait_for_line("refused a connection");
     for part in ["the client's certificate", "version 1", "-extfile", "extendedKeyUsage=clientAuth"]
     {

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::authority::{Authority, Pair, text};
-use crate::common::{in_repository, run, run_for_a_minute};
+use crate::common::{in_repository, run, run_in_time};
 use crate::door::{Doors, Secure, VERSIONS, config_of};
 
 const SHARDS: [usize; 2] = [1, 4];
@@ -97,7 +97,7 @@ fn mosquitto_clients() {
         ] {
             let arguments = format!("-i m-pub -t t -q 1 -m x {}", own(pair));
             let command = mosquitto("mosquitto_pub", &doors, &authority, version, &arguments);
-            let output = run_for_a_minute(&command);
+            let output = run_in_time(&command);
             assert_eq!(output.status.success(), is_let_in, "{what}: {output:?}");
         }
     }
@@ -145,7 +145,7 @@ fn mosquitto_clients_refuse() {
         for version in ["tlsv1.2", "tlsv1.3"] {
             let arguments = "-i m-pub -t t -q 1 -m x";
             let command = mosquitto("mosquitto_pub", &doors, &authority, version, arguments);
-            assert!(!run_for_a_minute(&command).status.success(), "{what}");
+            assert!(!run_in_time(&command).status.success(), "{what}");
         }
     }
 }

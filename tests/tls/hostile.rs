@@ -11,8 +11,7 @@ use rustls::{ClientConfig, ClientConnection};
 
 use crate::authority::Authority;
 use crate::common::{
-    Client, PATIENCE, PINGREQ, PINGRESP, connack, connect, publish, run_for_a_minute, suback,
-    subscribe,
+    Client, PATIENCE, PINGREQ, PINGRESP, connack, connect, publish, run_in_time, suback, subscribe,
 };
 use crate::door::{Doors, Secure, VERSIONS, config};
 
@@ -120,7 +119,7 @@ fn renegotiation_is_refused() {
     let mut command = Command::new("sh");
     let script = format!("echo R | openssl s_client -connect {} -tls1_2 2>&1", doors.addr);
     command.args(["-c", &script]);
-    let output = run_for_a_minute(&command);
+    let output = run_in_time(&command);
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(printed.contains("RENEGOTIATING"), "{printed}");
     assert!(printed.contains("no renegotiation"), "{printed}");

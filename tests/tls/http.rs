@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -89,7 +90,52 @@ fn reloads_bring_certificates() {
          Bearer {}",
         token.trim()
     );
+    let scrape = format!("GET /metrics HTTP/1.1\r\nhost: {at}");
+    let scraped = ask(at, &new, &scrape).expect("there is an answer");
+    let name = "ringmq_tls_certificate_not_after_timestamp_seconds";
+    let line = format!("\n{name}{{file=\"{}\"}} ", server.cert.display());
+    let end_s = scraped.split_once(&line).and_then(|(_, rest)| rest.lines().next());
+    let end_s: u64 = end_s.and_then(|text| text.parse().ok()).expect("it is told");
+    assert!(end_s > 1_700_000_000, "{end_s}");
     let answer = ask(at, &new, &head).expect("there is an answer");
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("--http-cert"), "{answer}");
+    broker.stop();
+}
+
+// `ringmq ctl` asks over TLS those whose certificate is of the name and of an authority that it is
+// told to trust, and nobody else; the token comes from the environment or from a file.
+#[test]
+fn ctl_asks_over_tls() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let server = authority.server();
+    let flags = ["--http-listen", "127.0.0.1:0", "--http-cert", text(&server.cert)];
+    let broker = Broker::start_with(1, &[&flags[..], &["--http-key", text(&server.key)]].concat());
+    let at = format!("https://localhost:{}", address_of(&broker).port());
+    let file = broker.data_dir().join("admin.token");
+    let token = fs::read_to_string(&file).expect("it is made");
+    let (ca, other) = (text(&authority.file), text(&stranger.file));
+    let missing = authority.path("missing.pem");
+    let no_name = at.replace("localhost", "127.0.0.2");
+    for (arguments, variables, code, says) in [
+        (&["--at", &*at, "--cacert", ca][..], &[("RINGMQ_TOKEN", &*token)][..], 0, "ready\ttrue"),
+        (&["--at", &at, "--cacert", ca, "--token-file", text(&file)], &[], 0, "ready\ttrue"),
+        (&[], &[("RINGMQ_ADMIN", &*at), ("RINGMQ_CACERT", ca), ("RINGMQ_TOKEN", &token)], 0, "re"),
+        (&["--at", &at, "--cacert", ca], &[], 5, "RINGMQ_TOKEN"),
+        (&["--at", &at, "--cacert", other], &[("RINGMQ_TOKEN", &token)], 4, "--cacert"),
+        (&["--at", &at, "--cacert", text(&missing)], &[], 2, "no such file"),
+        (&["--at", &at, "--cacert", text(&server.key)], &[], 2, "no certificate"),
+        (&["--at", &no_name, "--cacert", ca], &[("RINGMQ_TOKEN", &token)], 4, "127.0.0.2"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
+        command.args(["ctl", "status"]).args(arguments).stdin(Stdio::null());
+        for name in ["RINGMQ_TOKEN", "RINGMQ_ADMIN", "RINGMQ_CACERT"] {
+            command.env_remove(name);
+        }
+        let output = command.envs(variables.iter().copied()).output().expect("it is there");
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8(told).expect("it writes UTF-8");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(told.contains(says), "{arguments:?}: {told}");
+    }
     broker.stop();
 }

@@ -22,7 +22,8 @@ fn the_load_generator_speaks_mqtt_5() {
                 command.args(["--port", &port, "--v5", "--json", "--qos", qos]).args(more);
                 command.args(["--publishers", "3", "--subscribers", "3", "--idle", "5"]);
                 command.args(["--topic", "load/{p}/{n}", "--topics", topics, "--pair"]);
-                let printed = run(command.args(["--messages", "3000"])).replace(": ", ":");
+                let printed =
+                    run(command.args(["--messages", "3000", "--drain", "60"])).replace(": ", ":");
                 for due in ["\"delivered\":3000", "\"lost\":0", "\"out_of_order\":0"] {
                     assert!(printed.contains(due), "{due}: {more:?} {qos} {topics}: {printed}");
                 }

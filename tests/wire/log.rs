@@ -3,13 +3,18 @@
 use std::io::{Read, pipe};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::common::{
     Broker, Client, DISCONNECT, DataDir, connack, connect, on_shards, puback, publish, run_to_exit,
+    until,
 };
+
+/// The time within which a signal to stop is the same as the one before.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Sends a broker a signal.
 pub(crate) fn signal(broker: &Broker, signal: Signal) {
@@ -166,12 +171,15 @@ fn json_has_fields() {
     client.expect(&connack(false, 0));
     client.send(DISCONNECT);
     client.expect_closed();
-    signal(&broker, Signal::USR1);
-    broker.wait_for_line("counted so far: ");
-    let lines: Vec<Value> = lines_of(broker)
-        .iter()
-        .map(|line| serde_json::from_str(line).expect("each line is an object"))
-        .collect();
+    // Its link goes a little after the close.
+    until("each shard says that it has no link", || {
+        signal(&broker, Signal::USR1);
+        broker.wait_for_line("counted so far: ");
+        let lines = parsed(broker.said().lines());
+        let last = lines.iter().filter(|line| line["event"] == "state").rev().take(2);
+        last.map(|state| &state["links"]).eq([0, 0])
+    });
+    let lines = parsed(lines_of(broker).iter().map(String::as_str));
     let of = |event: &str| lines.iter().find(|line| line["event"] == event).expect("it is logged");
     let connected = of("connected");
     for (field, value) in [
@@ -194,8 +202,14 @@ fn json_has_fields() {
     assert_eq!(gone["reason"], "DISCONNECT from the client");
     assert_eq!(of("counted")["clients_accepted"], 1);
     let states = lines.iter().filter(|line| line["event"] == "state");
-    let states: Vec<_> = states.map(|line| (&line["shard"], &line["links"])).collect();
-    assert_eq!(states, [(&0.into(), &0.into()), (&1.into(), &0.into())]);
+    let states: Vec<_> = states.map(|line| &line["shard"]).rev().take(2).collect();
+    assert_eq!(states, [1, 0]);
+}
+
+/// Lines of the log that are JSON.
+#[track_caller]
+fn parsed<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Value> {
+    lines.map(|line| serde_json::from_str(line).expect("each line is an object")).collect()
 }
 
 fn is_time(text: &str) -> bool {
@@ -330,11 +344,17 @@ fn sigterm_twice_is_once() {
     for _ in 0..10 {
         let mut broker = Broker::start(2);
         let mut client = Client::connect(&broker, "client");
+        let begun = Instant::now();
         broker.terminate();
         broker.wait_for_line("INFO  stopping");
         broker.terminate();
         client.expect_closed();
-        assert_eq!(broker.wait().code(), Some(0));
+        let ended = broker.wait();
+        if begun.elapsed() >= SAME_SIGNAL {
+            // A busy machine: it may have been another one.
+            continue;
+        }
+        assert_eq!(ended.code(), Some(0));
         assert!(broker.said().contains("counted: clients_accepted 1"), "{}", broker.said());
     }
 }

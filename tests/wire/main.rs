@@ -5,6 +5,7 @@
 mod common;
 
 mod abuse;
+mod ack_runs;
 mod bench;
 mod crowd;
 mod exactly_once;

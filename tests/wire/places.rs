@@ -5,7 +5,9 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use crate::common::{Broker, Client, DataDir, connack, connect, publish, run_to_exit, run_under};
+use crate::common::{
+    Broker, Client, DataDir, ReservedPort, connack, connect, publish, run_to_exit, run_under,
+};
 
 fn has_v6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
@@ -57,9 +59,8 @@ fn both_families() {
         return;
     }
     for flipped in [false, true] {
-        let free = TcpListener::bind("[::]:0").expect("a port is free");
-        let port = free.local_addr().expect("it is bound").port();
-        drop(free);
+        let reserved = ReservedPort::new();
+        let port = reserved.number();
         let mut places = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
         if flipped {
             places.reverse();

@@ -36,8 +36,7 @@ fn suite(script: impl Fn() -> Command) {
             let port = broker.addr().port().to_string();
             run(script().args(["127.0.0.1", &port, version]));
         }
-        let said = broker.said();
-        assert!(said.contains(", WebSocket)"), "{said}");
+        broker.expect_said(", WebSocket)");
     }
 }
 
@@ -48,8 +47,7 @@ fn suite_over_tls(version: &str, script: impl Fn() -> Command) {
         let doors = Doors::open(shards, &authority.server(), &[]);
         let port = doors.addr.port().to_string();
         run(script().args(["127.0.0.1", &port, "3.1.1"]).arg(&authority.file).arg(version));
-        let said = doors.broker.said();
-        assert!(said.contains(", WebSocket, TLS 1.3)"), "{said}");
+        doors.broker.expect_said(", WebSocket, TLS 1.3)");
     }
 }
 

@@ -151,6 +151,18 @@ impl Acl {
         reach::reaches(self.section(user), patterns, asker, filter).is_some()
     }
 
+    /// Whether the client may read every topic that matches `filter`: by one rule.
+    pub(in crate::access) fn covers(
+        &self,
+        user: Option<&str>,
+        client_id: &str,
+        filter: TopicFilter<'_>,
+    ) -> bool {
+        let asker = Asker { user, client_id };
+        let patterns = Some(&self.patterns).filter(|_| !is_dangerous(asker));
+        reach::covers_all(self.section(user), patterns, asker, filter)
+    }
+
     fn section(&self, user: Option<&str>) -> Option<&Section> {
         match user {
             Some(user) => self.users.get(user),

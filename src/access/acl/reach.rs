@@ -66,6 +66,30 @@ pub(super) fn reaches(
     reads(patterns, &denies)
 }
 
+/// Whether the client may read every topic that `wanted` matches: one rule allows them all, and no
+/// rule before it denies any. Several rules that allow them only together are not looked for.
+pub(super) fn covers_all(
+    section: Option<&Section>,
+    patterns: Option<&Section>,
+    asker: Asker<'_>,
+    wanted: TopicFilter<'_>,
+) -> bool {
+    let wanted = levels(wanted.as_str());
+    let has = |section: Option<&Section>, effect, is_it: &dyn Fn(&[Level<'_>]) -> bool| {
+        let mut filters = section.into_iter().flat_map(|section| section.filled(effect, asker));
+        filters.any(|(filter, _)| is_it(&levels(&filter)))
+    };
+    let meets = |filter: &[Level<'_>]| meet(&wanted, filter).is_some();
+    let contains = |filter: &[Level<'_>]| meet(&wanted, filter).as_ref() == Some(&wanted);
+    if has(section, Effects::DENY, &meets) {
+        return false;
+    }
+    let permission = section.and_then(|section| section.permission.as_ref());
+    permission.is_some_and(|permission| permission.may_read(asker.client_id))
+        || has(section, Effects::READ, &contains)
+        || has(patterns, Effects::READ, &contains) && !has(patterns, Effects::DENY, &meets)
+}
+
 fn levels(text: &str) -> Filter<'_> {
     let level = |level| match level {
         "+" => Level::Any,

@@ -6,6 +6,7 @@ mod directory;
 mod files;
 mod mutation;
 mod reach;
+mod scram;
 mod secret;
 
 use std::fmt;

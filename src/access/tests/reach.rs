@@ -45,6 +45,29 @@ fn table() {
     assert!(!Acl::parse("pattern read a").unwrap().reaches(None, "#", filter("a")));
 }
 
+// A filter is covered if one rule allows all its topics and none denies one of them.
+#[test]
+fn covers_table() {
+    for (text, yes, no) in [
+        ("", &[][..], &["#", "a"][..]),
+        ("topic #", &["#", "a", "+/b/#", "a/#"], &["$SYS/#"]),
+        ("topic a/#", &["a", "a/#", "a/+", "a/b/c"], &["#", "+", "b"]),
+        ("topic a/#\ntopic deny a/x", &["a/b", "a/+/c", "a"], &["a/x", "a/+", "a/#"]),
+        ("topic a/+\ntopic a/+/#", &["a/+", "a/+/#", "a/b"], &["a/#"]),
+        ("topic write a/#", &[], &["a/#", "a"]),
+        ("pattern read %c/#", &["me/#", "me/a", "me"], &["you/#", "#", "+/#"]),
+        ("topic me/#\npattern deny me/x", &["me/#", "me/x"], &["you"]),
+        ("pattern read #\npattern deny me/x", &["you", "me/y"], &["me/x", "me/#", "#"]),
+    ] {
+        let acl = Acl::parse(text).unwrap();
+        for (wanted, expected) in
+            yes.iter().map(|wanted| (wanted, true)).chain(no.iter().map(|wanted| (wanted, false)))
+        {
+            assert_eq!(acl.covers(None, "me", filter(wanted)), expected, "{wanted}\n{text}");
+        }
+    }
+}
+
 // Of denied numbers of levels one that is left out suffices, however deep; and a client that makes
 // its filter or its id deep does not make the answer expensive.
 #[test]
@@ -93,7 +116,7 @@ fn agrees_with_trying() {
     let words = ["read", "readwrite", "write", "deny", "deny"];
     let texts = ["a", "b", "", "$x", "+", "+", "#"];
     let personal = ["a", "%c", "%u", "+", "#"];
-    let (mut yes, mut no) = (0, 0);
+    let (mut yes, mut no, mut covered) = (0, 0, 0);
     for round in 0..1500 {
         let mut text = String::new();
         for _ in 0..1 + random.below(6) {
@@ -113,7 +136,18 @@ fn agrees_with_trying() {
             .any(|topic| wanted.matches(topic) && acl.allows(Access::Read, None, "me", topic));
         let reached = acl.reaches(None, "me", wanted);
         assert_eq!(reached, expected, "{random}, {round}: {wanted}\n{text}");
-        if expected { yes += 1 } else { no += 1 }
+        (yes, no) = if expected { (yes + 1, no) } else { (yes, no + 1) };
+        if acl.covers(None, "me", wanted) {
+            covered += 1;
+            let mut topics = all.iter().filter_map(|topic| TopicName::parse(topic).ok());
+            let refused = topics.find(|topic| {
+                wanted.matches(*topic) && !acl.allows(Access::Read, None, "me", *topic)
+            });
+            assert_eq!(refused, None, "{random}, {round}: {wanted}\n{text}");
+        }
     }
-    assert!(yes > 200 && no > 200, "{random}: {yes} and {no}, the test is too weak");
+    assert!(
+        yes > 200 && no > 200 && covered > 50,
+        "{random}: {yes} and {no}, the test is too weak"
+    );
 }

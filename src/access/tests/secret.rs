@@ -1,7 +1,7 @@
 //! Stored passwords: those that other programs have written, and invalid ones.
 
-use crate::access::Secret;
 use crate::access::secret::Method;
+use crate::access::{Mechanism, Secret};
 use crate::limits;
 
 // A secret that another program has written matches its password and no other, and is written again
@@ -91,6 +91,8 @@ fn costs_are_bounded() {
     let passes = u32::try_from(work / u64::from(memory)).unwrap();
     let hash = |size: usize| base64_of(&vec![1; size]);
     let pbkdf2 = |rounds: String| format!("$7${rounds}$c2FsdHNhbHQ=${}", hash(64));
+    let scram =
+        |rounds: u32| format!("SCRAM-SHA-256${rounds}:c2FsdHNhbHQ=${}:{}", hash(32), hash(32));
     let bcrypt =
         |cost: u32| format!("$2b${cost:02}$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG");
     let argon2 = |m: u32, t: u32, p: u32| {
@@ -104,6 +106,10 @@ fn costs_are_bounded() {
         (pbkdf2("+5".to_owned()), false),
         (pbkdf2("4294967296".to_owned()), false),
         (pbkdf2(String::new()), false),
+        (scram(1), true),
+        (scram(rounds), true),
+        (scram(rounds + 1), false),
+        (scram(0), false),
         (bcrypt(3), false),
         (bcrypt(4), true),
         (bcrypt(cost), true),
@@ -149,6 +155,12 @@ fn refuses_what_is_none() {
         "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65",
         "$sha256$kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30",
         "$sha512$kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-256$4096",
+        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=",
+        "SCRAM-SHA-1$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d:wfPL",
+        "SCRAM-SHA-512$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:\
+         wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
     ] {
         let error = Secret::parse(text).expect_err(text).to_string();
         assert!(text.len() < 5 || !error.contains(text), "{text}: {error}");
@@ -165,6 +177,8 @@ fn decoys_keep_the_method() {
         Method::Pbkdf2 { iterations: 3 },
         Method::Bcrypt { cost: 4 },
         Method::Argon2id { memory_kib: 8, passes: 1, lanes: 1, version: 0x13 },
+        Method::Scram { mechanism: Mechanism::Sha256, iterations: 3 },
+        Method::Scram { mechanism: Mechanism::Sha512, iterations: 3 },
     ] {
         let decoy = Secret::decoy(method);
         assert_eq!(decoy.method(), method);

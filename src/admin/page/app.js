@@ -41,6 +41,7 @@ function alarms() {
   const now = live.latest();
   if (!now) return list;
   const m = now.metrics;
+  if (now.draining) list.push(["warn", "The broker is draining: no client is let in, and those that are connected leave."]);
   if (!now.ready) list.push(["warn", "The broker is stopping: no client is let in."]);
   for (const shard of now.shards_without_figures) list.push(["bad", `Shard ${shard} has never answered.`]);
   for (const [shard, seconds] of Object.entries(m.snapshot_age_seconds || {})) {

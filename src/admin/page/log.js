@@ -1,7 +1,8 @@
 // What is logged, reloading the configuration, and the settings that hold.
 
 import * as api from "./api.js";
-import { badge, confirm, empty, field, h, input, name, put, say, seen, select, table, trouble, words } from "./dom.js";
+import * as live from "./live.js";
+import { badge, confirm, count, empty, field, h, input, name, put, say, seen, select, table, trouble, words } from "./dom.js";
 
 function changes(title, list) {
   if (!list?.length) return null;
@@ -39,6 +40,31 @@ function levelCard() {
     } catch (error) { say(error.missing ? "Not available in this broker" : [error.message, error.hint].filter(Boolean).join(": "), "bad"); }
   });
   return h("section", { cls: "card" }, h("h2", {}, "Log level"), h("p", { cls: "muted" }, "More of it, or less, for a while:"), form);
+}
+
+/// Has clients leave over some time, for another broker, or lets them in again.
+function drainCard() {
+  const seconds = input({ name: "seconds", type: "number", min: 1, max: 86400, value: 60, required: true });
+  const says = h("p", { cls: "muted" });
+  const begin = h("button", { type: "button", cls: "danger", onclick: async () => {
+    const values = await confirm({ title: "Drain", does: "Drain", says: [h("p", {}, "No client is let in from now on, /readyz says so, and all clients are disconnected evenly over this time."), h("p", {}, "It lasts until it is ended here or the broker restarts.")], fields: [field("Seconds", seconds)] });
+    if (values) await act("POST", { seconds: Number(values.seconds) }, "The broker is draining");
+  } }, "Drain");
+  const end = h("button", { type: "button", cls: "primary", onclick: () => act("DELETE", undefined, "Clients are let in again") }, "Let clients in");
+  async function act(method, body, done) {
+    begin.disabled = end.disabled = true;
+    try { await api.send(method, "/drain", {}, body); say(done, "ok"); } catch (error) { say([error.message, error.hint].filter(Boolean).join(": "), "bad"); }
+    begin.disabled = end.disabled = false;
+  }
+  const show = () => {
+    const now = live.latest();
+    const draining = Boolean(now?.draining);
+    begin.hidden = draining;
+    end.hidden = !draining;
+    says.textContent = draining ? `Draining: ${count(now.metrics.connections ?? 0)} connections are left.` : "Before a restart or an upgrade: has all clients leave evenly, so that they do not come back as one storm.";
+  };
+  show();
+  return [h("section", { cls: "card" }, h("div", { cls: "card-head" }, h("h2", {}, "Drain"), begin, end), says), live.follow(show)];
 }
 
 const LINES_MAX = 1000;
@@ -108,7 +134,13 @@ export default {
     await lines.load();
     const acts = [["PUT", "/log-level", levelCard], ["POST", "/reload", reloadCard]].filter(([method, path]) => api.can("operate") && api.answers(method, path));
     if (acts.length) room.append(h("div", { cls: "two" }, acts.map(([, , make]) => make())));
+    let unfollow = () => {};
+    if (api.can("operate") && api.answers("POST", "/drain")) {
+      const [card, stop] = drainCard();
+      room.append(card);
+      unfollow = stop;
+    }
     await settings(room);
-    return lines.end;
+    return () => { unfollow(); lines.end(); };
   },
 };

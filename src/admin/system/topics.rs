@@ -30,8 +30,7 @@ const FIGURES: &[Figure] = &[
     (&["store/messages/bytes"], |totals| totals.retained_bytes + totals.backlog_bytes),
     (&["retained messages/count"], |totals| totals.retained),
     (&["subscriptions/count"], |totals| totals.subscriptions),
-    // There are none yet.
-    (&["shared_subscriptions/count"], |_| 0),
+    (&["shared_subscriptions/count"], |totals| totals.shared_subscriptions),
 ];
 
 fn absent(totals: &Totals) -> u64 {

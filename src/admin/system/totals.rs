@@ -40,6 +40,7 @@ pub(super) struct Totals {
     pub(super) sockets: u64,
     pub(super) connects: u64,
     pub(super) subscriptions: u64,
+    pub(super) shared_subscriptions: u64,
     pub(super) retained: u64,
     pub(super) retained_bytes: u64,
     pub(super) backlog_messages: u64,
@@ -76,6 +77,7 @@ impl Totals {
         self.sockets += load.accepted;
         self.connects += stats.clients_accepted + stats.clients_refused;
         self.subscriptions += gauges.subscriptions;
+        self.shared_subscriptions += gauges.group_members;
         self.retained += gauges.retained;
         self.retained_bytes += gauges.retained_bytes;
         self.backlog_bytes += gauges.queued_bytes;

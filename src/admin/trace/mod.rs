@@ -14,10 +14,12 @@
 //! |---|---|
 //! | `asked` | what a trace is asked for with |
 //! | `running` | a trace, and what is kept of it |
+//! | `files` | traces in files of the data directory |
 //! | `reader` | a stream of a trace's events |
 //! | `packet` | a packet of an event in parts |
 //! | `object`, `text`, `pcapng` | an event in the three forms |
 
+mod files;
 mod object;
 mod packet;
 mod pcapng;
@@ -39,6 +41,7 @@ use crate::limits::{TRACE_FETCH_MS, TRACE_READERS_MAX, TRACES_MAX};
 
 use super::actor::Actor;
 use super::answer::{Body, Fault, json_of, streamed};
+use super::operation::Operation;
 use super::query::Query;
 use super::shards::NoAnswer;
 use super::state::Admin;
@@ -134,8 +137,33 @@ async fn end_again(admin: &Admin) {
     }
 }
 
+/// Has done what stands in [`TRACES`](super::trace_operations::TRACES).
+pub(super) async fn answer(
+    admin: &Rc<Admin>,
+    operation: &Operation,
+    query: &Query<'_>,
+    by: &Actor,
+) -> Answer {
+    match (operation.method, operation.path) {
+        ("GET", "/traces") => list(admin),
+        ("POST", "/traces") => start(admin, query, by).await,
+        ("DELETE", "/trace") => stop(admin, query, by).await,
+        ("GET", "/trace/stream") => stream(admin, query),
+        ("GET", "/trace/files") => files::list(admin).await,
+        ("GET", "/trace/file") => files::fetch(admin, query).await,
+        ("DELETE", "/trace/file") => {
+            if let Some(running) = files::writer(admin, query)? {
+                end(admin, &running, "its file was deleted").await;
+            }
+            files::delete(admin, query, by).await
+        }
+        (method, path) => unreachable!("{method} {path} is in the table and has no arm"),
+    }
+}
+
 /// Starts a trace.
-pub(super) async fn start(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
+async fn start(admin: &Rc<Admin>, query: &Query<'_>, by: &Actor) -> Answer {
+    let format = query.word("file", &Format::NAMES)?;
     let asked = Asked::read(query, |name| admin.vhost(name))?;
     let traces = &admin.traces;
     let Some(number) = traces.free_number() else {
@@ -147,7 +175,19 @@ pub(super) async fn start(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answe
     let (id, says) = (traces.last_id.get(), asked.says());
     let (spec, ms) = (asked.spec.clone(), u64::from(asked.seconds) * 1000);
     let running = Rc::new(Running::new(id, number, asked, by.name()));
+    // From now on the number is taken.
     traces.running.borrow_mut().push(running.clone());
+    let recording = match format {
+        Some(format) => match files::create(&traces.directory, id, format).await {
+            Ok(recording) => Some(recording),
+            Err(fault) => {
+                traces.running.borrow_mut().retain(|other| !Rc::ptr_eq(other, &running));
+                return Err(fault);
+            }
+        },
+        None => None,
+    };
+    recording.iter().for_each(|recording| running.note_file(&recording.name));
     for shard in 0..admin.asker.shards() {
         let begins = TraceOrder::begin(number, id, spec.clone(), ms);
         if let Err(no_answer) = order(admin, shard, begins).await {
@@ -164,6 +204,14 @@ pub(super) async fn start(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answe
         return Err(Fault::new(StatusCode::CONFLICT, "ended", says));
     }
     running.note_begun();
+    if let Some(recording) = recording {
+        let (admin, running) = (admin.clone(), running.clone());
+        spawn_local(async move {
+            if let Some(why) = files::record(&admin, &running, recording).await {
+                end(&admin, &running, why).await;
+            }
+        });
+    }
     by.audit_of("start trace", &id.to_string(), &says);
     admin.asker.await_traced();
     traces.changed.notify_one();
@@ -171,7 +219,7 @@ pub(super) async fn start(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answe
 }
 
 /// Those that run.
-pub(super) fn list(admin: &Admin) -> Answer {
+fn list(admin: &Admin) -> Answer {
     let running = admin.traces.running.borrow();
     let begun = running.iter().filter(|running| running.is_begun());
     let items: Vec<Value> = begun.map(|running| running.told()).collect();
@@ -179,7 +227,7 @@ pub(super) fn list(admin: &Admin) -> Answer {
 }
 
 /// Ends one.
-pub(super) async fn stop(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
+async fn stop(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
     let running = admin.traces.find(query.need("id")?)?;
     end(admin, &running, "it was ended").await;
     by.audit_of("end trace", &running.id.to_string(), "ended");
@@ -187,7 +235,7 @@ pub(super) async fn stop(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer
 }
 
 /// What one tells, until it ends.
-pub(super) fn stream(admin: &Rc<Admin>, query: &Query<'_>) -> Answer {
+fn stream(admin: &Rc<Admin>, query: &Query<'_>) -> Answer {
     let running = admin.traces.find(query.need("id")?)?;
     let format = query.word("format", &Format::NAMES)?.unwrap_or(Format::Json);
     let ends = query.word("end", &[("true", true), ("false", false)])?.unwrap_or(false);

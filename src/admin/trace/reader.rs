@@ -29,6 +29,15 @@ impl Format {
     pub(super) const NAMES: [(&'static str, Self); 3] =
         [("json", Self::Json), ("text", Self::Text), ("pcapng", Self::Pcapng)];
 
+    /// How the names of files end.
+    pub(super) fn ending(self) -> &'static str {
+        match self {
+            Self::Json => "ndjson",
+            Self::Text => "txt",
+            Self::Pcapng => "pcapng",
+        }
+    }
+
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/x-ndjson",

@@ -4,6 +4,7 @@ mod asked;
 mod running;
 
 use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,7 +30,11 @@ pub(super) struct Traces {
     /// Those that have ended, and shards that may not know it.
     pub(super) ending: RefCell<Vec<(Rc<Running>, Vec<u16>)>>,
     pub(super) last_id: Cell<u64>,
+    /// Where files of traces are.
+    pub(super) directory: PathBuf,
     pub(super) readers: Cell<usize>,
+    /// Events that shards have left out, of all traces.
+    pub(super) dropped: Cell<u64>,
     /// Microseconds since 1970 at the beginning of the shards' clock.
     pub(super) epoch_us: Cell<u64>,
     /// Told when a trace has begun, or has to be ended later.
@@ -37,6 +42,11 @@ pub(super) struct Traces {
 }
 
 impl Traces {
+    /// None yet, with the data directory of the broker.
+    pub(super) fn new(data_dir: &Path) -> Self {
+        Self { directory: data_dir.join("traces"), ..Self::default() }
+    }
+
     pub(super) fn find(&self, id: &str) -> Result<Rc<Running>, Fault> {
         let running = self.running.borrow();
         let found = running.iter().find(|running| running.id.to_string() == id);
@@ -75,6 +85,7 @@ impl Traces {
         for (number, skipped) in batch.skipped.into_iter().enumerate() {
             if let Some(running) = of_number(number).filter(|_| skipped > 0) {
                 running.note_skipped(skipped);
+                self.dropped.set(self.dropped.get() + skipped);
             }
         }
         running.iter().for_each(|running| running.tell());

@@ -3,7 +3,7 @@
 //! Invariant: what is kept is the last of it, [`TRACE_KEPT_BYTES_MAX`] bytes at most; entries are
 //! numbered from 0, and `first` is the number of the first that is kept.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub(in crate::admin) struct Running {
     is_begun: Cell<bool>,
     is_ending: Cell<bool>,
     ended: Cell<Option<&'static str>>,
+    /// The name of the file that it is written into.
+    file: OnceCell<String>,
     /// Told when there is more to read.
     grown: watch::Sender<()>,
 }
@@ -66,6 +68,7 @@ impl Running {
             is_begun: Cell::new(false),
             is_ending: Cell::new(false),
             ended: Cell::new(None),
+            file: OnceCell::new(),
             grown: watch::Sender::new(()),
         }
     }
@@ -144,6 +147,16 @@ impl Running {
         self.tell();
     }
 
+    /// It is written into this file.
+    pub(in crate::admin) fn note_file(&self, name: &str) {
+        self.file.get_or_init(|| name.to_owned());
+    }
+
+    /// The file that it is written into.
+    pub(in crate::admin) fn file(&self) -> Option<&str> {
+        self.file.get().map(String::as_str)
+    }
+
     /// Why it has ended.
     pub(in crate::admin) fn ended(&self) -> Option<&'static str> {
         self.ended.get()
@@ -163,6 +176,9 @@ impl Running {
             ("skipped", self.skipped.get().into()),
         ] {
             told.insert(name.to_owned(), value);
+        }
+        if let Some(file) = self.file() {
+            told.insert("file".to_owned(), file.into());
         }
         Value::Object(told)
     }

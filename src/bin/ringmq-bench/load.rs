@@ -25,7 +25,7 @@ const TURN_BYTES: usize = 128 * 1024;
 /// Writes in one turn, so that a thousand small writers do not keep readers waiting for long.
 const TURN_WRITES: usize = 64;
 
-/// A drain is over if nothing was received for this long.
+/// A drain is over if nothing was received for this long, unless it is known what is due.
 const QUIET_NS: u64 = 300_000_000;
 
 /// A run by count gives up if nothing was sent or received for this long.
@@ -116,6 +116,8 @@ pub(crate) struct Load<'a> {
     progress_ns: u64,
     through: bool,
     unsent: u64,
+    /// A run by count: messages for this thread's subscribers.
+    expected: Option<u64>,
     events: Sender<Event>,
     commands: Receiver<Command>,
 }
@@ -139,6 +141,7 @@ impl<'a> Load<'a> {
         line: Line,
     ) -> Load<'a> {
         let peers = crowd.peers.len();
+        let expected = expected(options, &crowd);
         Load {
             options,
             share,
@@ -153,6 +156,7 @@ impl<'a> Load<'a> {
             progress_ns: plan.start_ns,
             through: false,
             unsent: 0,
+            expected,
             events: line.events,
             commands: line.commands,
         }
@@ -387,7 +391,12 @@ impl<'a> Load<'a> {
         };
         let quiet = self.writers.is_empty() && self.readers.is_empty();
         let since_ns = self.received_ns.max(self.crowd.stats.published_ns);
-        now_ns >= deadline_ns || (quiet && now_ns >= since_ns + QUIET_NS)
+        let is_complete = match self.expected {
+            // A busy machine may be silent for long, and nothing may count as lost for that.
+            Some(expected) => self.crowd.stats.tally.delivered >= expected,
+            None => now_ns >= since_ns + QUIET_NS,
+        };
+        now_ns >= deadline_ns || (quiet && is_complete)
     }
 
     fn finish(mut self) -> Outcome {
@@ -433,4 +442,20 @@ impl<'a> Load<'a> {
         // If the main thread is gone, the process is about to end.
         let _ = self.events.send(event);
     }
+}
+
+/// Messages that a thread's subscribers receive in a run by count.
+fn expected(options: &Options, crowd: &Crowd) -> Option<u64> {
+    options.messages.filter(|_| options.publishers > 0)?;
+    let topics = u64::from(options.topics);
+    let sent_of = |stream: u32| {
+        let (p, n) = (stream / options.topics, u64::from(stream % options.topics));
+        let sent = options.messages_of(p).unwrap_or(0);
+        sent / topics + u64::from(n < sent % topics)
+    };
+    let of_peer = |peer: &Peer| match peer {
+        Peer::Subscriber(subscriber) => subscriber.checker().matched_streams().map(sent_of).sum(),
+        Peer::Publisher(_) | Peer::Idle(_) | Peer::Gone => 0,
+    };
+    Some(crowd.peers.iter().map(of_peer).sum())
 }

@@ -7,7 +7,7 @@
 //! ```text
 //! options ─► run (main thread) ─plan─► load (one a thread) ─► crowd ─┬► publisher ─► belt
 //!              ▲                         │ outcome                   ├► subscriber ─► checker
-//!            report ◄────────────────────┘                           └► client ─► wire, stream
+//!   (sweep)  report ◄────────────────────┘                           └► client ─► wire, stream
 //! ```
 
 mod belt;
@@ -16,6 +16,7 @@ mod client;
 mod crowd;
 mod load;
 mod options;
+mod preset;
 mod procfs;
 mod publisher;
 mod report;
@@ -23,6 +24,7 @@ mod run;
 mod stats;
 mod stream;
 mod subscriber;
+mod sweep;
 mod template;
 mod turns;
 mod websocket;
@@ -39,8 +41,15 @@ const DESCRIPTORS_SPARE: u64 = 32;
 fn main() -> ExitCode {
     env_logger::init();
     let options = Options::from_command_line();
+    if let Err(text) = raise_descriptor_limit(&options) {
+        return complain(&text);
+    }
+    if !options.rates.is_empty() {
+        let swept = sweep::run(&options, &options.rates);
+        return swept.map_or_else(|text| complain(&text), |()| ExitCode::SUCCESS);
+    }
     let json = options.json;
-    match raise_descriptor_limit(&options).and_then(|()| run::run(options)) {
+    match run::run(options) {
         Ok(report) => {
             if json {
                 println!("{}", report.json());

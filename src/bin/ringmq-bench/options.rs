@@ -1,5 +1,6 @@
 //! The command line: flags as clap reads them, and [`Options`], which is consistent.
 
+use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 
+use crate::preset::{Preset, Rate, Rates};
 use crate::stream::Terms;
 use crate::template::Template;
 use crate::wire::{Login, REMAINING_BYTES_MAX, Version};
@@ -26,8 +28,12 @@ const THREADS_MAX: u32 = 256;
 ///
 /// Exit status: 0 done; 1 a connection failed or was lost; 2 bad flags.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "ringmq-bench", version, max_term_width = 100)]
+#[command(name = "ringmq-bench", version, max_term_width = 100, args_override_self = true)]
 pub(crate) struct Flags {
+    /// A case that is known by a name, as the flags it stands for; others may be added, or override
+    /// them
+    #[arg(long, value_name = "NAME", value_enum)]
+    preset: Option<Preset>,
     /// Broker's name or address
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
@@ -95,6 +101,9 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "PER_S",
           value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     rate: Option<u64>,
+    /// Run at each of these rates, one after another, and print one table; max: as fast as possible
+    #[arg(long, value_name = "PER_S,…", conflicts_with_all = ["rate", "messages"])]
+    rates: Option<Rates>,
     /// Seconds to measure [default: 5; with --messages until all are delivered]
     #[arg(long, value_name = "S", value_parser = seconds)]
     duration: Option<Duration>,
@@ -179,6 +188,8 @@ pub(crate) struct Options {
     pub(crate) window: u16,
     /// Messages a second of all publishers; `None`: as fast as possible.
     pub(crate) rate: Option<u64>,
+    /// The rates of a sweep; empty: one run at `rate`.
+    pub(crate) rates: Vec<Rate>,
     /// How long to measure; `None` only with `messages`.
     pub(crate) duration: Option<Duration>,
     /// Load before measuring.
@@ -205,7 +216,10 @@ impl Options {
     /// Reads the command line. Wrong flags end the process with status 2 and a text that names
     /// them.
     pub(crate) fn from_command_line() -> Options {
-        let flags = Flags::parse();
+        let mut flags = Flags::parse();
+        if let Some(preset) = flags.preset {
+            flags = Flags::parse_from(with_preset(preset, std::env::args_os()));
+        }
         match Options::check(&flags) {
             Ok(options) => options,
             Err(text) => Flags::command().error(ErrorKind::ValueValidation, text).exit(),
@@ -269,6 +283,7 @@ impl Options {
             payload_bytes: flags.payload,
             window: flags.window,
             rate: flags.rate,
+            rates: flags.rates.clone().map_or_else(Vec::new, |Rates(rates)| rates),
             duration,
             warmup: if flags.messages.is_some() { Duration::ZERO } else { flags.warmup },
             drain: flags.drain,
@@ -292,6 +307,16 @@ impl Options {
         let (all, publishers) = (self.messages?, u64::from(self.publishers));
         Some(all / publishers + u64::from(u64::from(p) < all % publishers))
     }
+}
+
+/// The command line with the preset's flags before all others.
+fn with_preset(
+    preset: Preset,
+    words: impl IntoIterator<Item = OsString>,
+) -> impl Iterator<Item = OsString> {
+    let mut words = words.into_iter();
+    let program = words.next();
+    program.into_iter().chain(preset.flags().iter().map(OsString::from)).chain(words)
 }
 
 fn login((user, password): (String, String)) -> Arc<Login> {
@@ -340,6 +365,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
 
     fn check(line: &str) -> Result<Options, String> {
@@ -368,6 +395,10 @@ mod tests {
             ("--v5 --user-properties 1001", "--user-properties"),
             ("--v5 --topic-alias --topics 65536 --topic {p}/{n} --pair", "--topic-alias"),
             ("--rate 0", "--rate"),
+            ("--rates 1,0", "--rates"),
+            ("--rates 1 --rate 1", "--rate"),
+            ("--rates 1 --messages 1", "--rates"),
+            ("--preset fleet", "--preset"),
             ("--duration=-1", "--duration"),
             ("--warmup x", "--warmup"),
             ("--payload 268435456", "--payload"),
@@ -382,6 +413,23 @@ mod tests {
             assert!(text.contains(named), "{line}: {text}");
         }
         Flags::command().debug_assert();
+    }
+
+    /// A preset is valid, and what is given beside it overrides it.
+    #[test]
+    fn presets_are_overridden() {
+        for preset in Preset::value_variants() {
+            let words =
+                ["ringmq-bench", "--publishers", "7", "--rates", "9,max"].map(OsString::from);
+            let words: Vec<OsString> = with_preset(*preset, words).collect();
+            let flags = Flags::try_parse_from(&words).expect("it is valid");
+            let options = Options::check(&flags).expect("it is valid");
+            assert_eq!(options.publishers, 7);
+            assert_eq!(options.rates, [Rate(Some(9)), Rate(None)]);
+            let Flags { rates, .. } =
+                Flags::try_parse_from(&words[..words.len() - 4]).expect("valid");
+            assert!(rates.is_some_and(|Rates(rates)| rates.len() > 1), "a preset is a sweep");
+        }
     }
 
     /// Defaults that depend on other flags.

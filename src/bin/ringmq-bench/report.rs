@@ -186,6 +186,31 @@ impl Report {
         value.to_string()
     }
 
+    /// The cells of a row in the table of a sweep.
+    pub(crate) fn row(&self, rate: String) -> [String; 12] {
+        let absent = || "-".to_owned();
+        let us = |latency: &Latency, quantile| {
+            (latency.count() > 0).then(|| grouped(latency.quantile_us(quantile)))
+        };
+        let cpu_us = self.cpu_s().and_then(|cpu_s| ratio(cpu_s * 1e6, self.taken()));
+        let cores = self.cpu_s().map(|cpu_s| cpu_s / self.processes.span_s);
+        let [delivered, acked] = [&self.delivery, &self.ack];
+        [
+            rate,
+            grouped(per_s(self.taken(), self.publishing_s)),
+            cpu_us.map_or_else(absent, |us| format!("{us:.2}")),
+            cores.map_or_else(absent, |cores| format!("{cores:.2}")),
+            us(delivered, 0.5).unwrap_or_else(absent),
+            us(delivered, 0.99).unwrap_or_else(absent),
+            us(delivered, 0.999).unwrap_or_else(absent),
+            us(acked, 0.5).unwrap_or_else(absent),
+            us(acked, 0.99).unwrap_or_else(absent),
+            self.lost.to_string(),
+            self.unsent.to_string(),
+            format!("{:.2}", self.processes.own_cpu_s / self.processes.span_s),
+        ]
+    }
+
     /// The table for people.
     pub(crate) fn table(&self) -> String {
         let mut rows = vec![("connections", self.connections_row())];

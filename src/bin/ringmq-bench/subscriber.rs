@@ -28,6 +28,11 @@ impl Subscriber {
         &mut self.client
     }
 
+    /// The checker.
+    pub(crate) fn checker(&self) -> &Checker {
+        &self.checker
+    }
+
     /// The checker, when the run is over.
     pub(crate) fn into_checker(self) -> Checker {
         self.checker

@@ -1,9 +1,9 @@
-//! Who may come in, and what clients may do: the access policy, and passwords to be verified.
+//! Applies the access policy to clients, and holds the passwords that wait for verification.
 //!
 //! Verbs: [`Admission::decide`] about a CONNECT, [`Admission::next_password_check`] for the threads
 //! that verify passwords, and the questions of `rights`.
 //!
-//! May use `names` and `connection`.
+//! It uses `names` and `connection`.
 
 mod rights;
 
@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::access::{Identity, Policy, Question, Refusal, Request, Verdict};
+use crate::access::{Identity, Mechanism, Policy, Question, Refusal, Request, Verdict};
 use crate::mqtt::{Connect, ConnectReturn, Version};
 
 use super::connection::{Answer, Connecting};
@@ -19,18 +19,18 @@ use super::names::{ConnId, RefusalReason, Stats, VhostId};
 
 pub(crate) use rights::client_of;
 
-/// A password that is to be verified off this thread.
+/// A password for a thread that verifies passwords.
 #[derive(Debug)]
 pub struct PasswordCheck {
     /// The connection that waits for the answer.
     pub conn: ConnId,
-    /// Where it connected from.
+    /// The client's address.
     pub address: Option<IpAddr>,
-    /// What is to be verified.
+    /// The password and its hash.
     pub question: Question,
 }
 
-/// What is to happen with a CONNECT.
+/// The decision about a CONNECT.
 pub(crate) enum Admittance {
     In(Identity),
     Out(ConnectReturn, RefusalReason),
@@ -40,16 +40,19 @@ pub(crate) enum Admittance {
 /// See the room.
 pub(crate) struct Admission {
     policy: Arc<Policy>,
-    /// Passwords to be verified.
+    /// The passwords that wait for verification.
     password_checks: VecDeque<PasswordCheck>,
+    /// The source of nonces, and how many there were.
+    nonce_key: [u8; 32],
+    nonces: u64,
     stats: Stats,
 }
 
 impl Admission {
-    /// Everybody may come in and do everything.
-    pub(crate) fn open() -> Self {
+    /// A policy that allows everything to everybody. `nonce_key` is a secret of this start.
+    pub(crate) fn open(nonce_key: [u8; 32]) -> Self {
         let (policy, password_checks) = (Arc::new(Policy::open()), VecDeque::new());
-        Self { policy, password_checks, stats: Stats::default() }
+        Self { policy, password_checks, nonce_key, nonces: 0, stats: Stats::default() }
     }
 
     pub(crate) fn stats(&self) -> &Stats {
@@ -60,12 +63,12 @@ impl Admission {
         &self.policy
     }
 
-    /// Replaces the policy; gives the one before.
+    /// Replaces the policy; returns the old one.
     pub(crate) fn set_policy(&mut self, policy: Arc<Policy>) -> Arc<Policy> {
         std::mem::replace(&mut self.policy, policy)
     }
 
-    /// The vhost that a CONNECT is for, if there is such.
+    /// The vhost that a CONNECT names, if it exists.
     pub(crate) fn vhost_of(
         &self,
         connecting: &Connecting,
@@ -74,7 +77,8 @@ impl Admission {
         self.policy.login(connecting.user_name(connect)).vhost.map(VhostId)
     }
 
-    /// Decides about a CONNECT, or has its password verified: then it is to come again.
+    /// Decides about a CONNECT, or queues its password for verification: then the CONNECT comes
+    /// again.
     pub(crate) fn decide(
         &mut self,
         conn: ConnId,
@@ -85,8 +89,9 @@ impl Admission {
             return Admittance::Wait;
         }
         let policy = &self.policy;
+        let is_proof = connecting.introduction().is_some();
         match connecting.take_answer() {
-            // The policy may be another by now.
+            // The policy may have changed meanwhile.
             Some((identity, Answer::Right)) => {
                 return if policy.may_stay(&identity, connecting.client_address().local) {
                     Admittance::In(identity)
@@ -95,7 +100,12 @@ impl Admission {
                 };
             }
             Some((_, answer)) => {
-                return Admittance::Out(code_of(answer, connect.version), why_of(answer));
+                let why = match why_of(answer) {
+                    RefusalReason::WrongPassword if is_proof => RefusalReason::WrongProof,
+                    RefusalReason::ShutOut if is_proof => RefusalReason::ProofShutOut,
+                    why => why,
+                };
+                return Admittance::Out(code_of(answer, connect.version), why);
             }
             None => {}
         }
@@ -125,6 +135,24 @@ impl Admission {
         }
     }
 
+    /// Has a proof verified: it has an answer before the client's packet is to come again.
+    pub(crate) fn check_proof(
+        &mut self,
+        conn: ConnId,
+        connecting: &mut Connecting,
+        question: Question,
+    ) {
+        connecting.ask(question.identity.clone());
+        let address = connecting.client_address().address;
+        self.password_checks.push_back(PasswordCheck { conn, address, question });
+    }
+
+    /// A text that nobody can foresee, and that no exchange had before.
+    pub(crate) fn next_nonce(&mut self) -> String {
+        self.nonces += 1;
+        Mechanism::nonce(&self.nonce_key, self.nonces)
+    }
+
     /// The next password to verify.
     pub(crate) fn next_password_check(&mut self) -> Option<PasswordCheck> {
         self.password_checks.pop_front()
@@ -135,7 +163,7 @@ impl Admission {
         self.password_checks.len()
     }
 
-    /// Counts what became of a password.
+    /// Counts the result of a verification.
     pub(crate) fn count_answer(&mut self, answer: Answer) {
         match answer {
             Answer::Right => {}
@@ -146,10 +174,10 @@ impl Admission {
     }
 }
 
-/// The code of the CONNACK that refuses a client whose password was looked at, or would have been.
+/// The code of the CONNACK that refuses a client for its user name or password.
 fn code_of(answer: Answer, version: Version) -> ConnectReturn {
     match answer {
-        // From outside one is like the other.
+        // The client cannot tell the reasons apart.
         Answer::Right | Answer::Wrong | Answer::Throttled => {
             Refusal::BadUserNameOrPassword.connect_return(version)
         }

@@ -1,9 +1,9 @@
-//! What clients may do, as the access policy says: publishing, subscribing, and being sent what a
-//! wildcard covers beyond that.
+//! The permissions of clients by the access policy: to publish, to subscribe, and to receive the
+//! topics that a wildcard covers beyond a permission.
 //!
-//! Invariant: every session in a route may read its topic. Rights are looked at when a route is
-//! computed, and remembered with it; a publisher's with the topic it published to last. A new
-//! policy makes all routes stale, and what waits in sessions is looked at before it is sent (see
+//! Invariant: every session in a route may read its topic. Permissions are checked when a route is
+//! computed, and kept with it; a publisher's permission is kept with its last topic. A new policy
+//! makes all routes stale, and waiting messages are checked before they are sent (see
 //! `shard::review`).
 
 use crate::access::{Client, Policy};
@@ -13,12 +13,12 @@ use crate::store::{Session, SessionKey, Sessions};
 use super::super::names::VhostId;
 use super::Admission;
 
-/// The client of a session, as the policy sees it.
+/// The client of a session in the policy's terms.
 pub(crate) fn client_of(session: &Session) -> Client<'_> {
     Client { vhost: session.vhost, user: session.owner(), client_id: &session.client_id }
 }
 
-/// Who may read in a vhost.
+/// The read permissions of a vhost.
 pub(crate) struct Readers<'a> {
     /// `None`: everybody may.
     policy: Option<&'a Policy>,
@@ -26,7 +26,7 @@ pub(crate) struct Readers<'a> {
 }
 
 impl Readers<'_> {
-    /// Whether messages of a topic may go to a session's client.
+    /// Whether a session's client may receive messages of a topic.
     #[inline]
     pub(crate) fn may_receive(&self, key: SessionKey, topic: TopicName<'_>) -> bool {
         let Some(policy) = self.policy else { return true };
@@ -42,8 +42,8 @@ impl Admission {
         Readers { policy: policy.has_rules(vhost.0).then_some(policy), sessions }
     }
 
-    /// Whether a session's client may publish to a topic, which has so many levels at most. No
-    /// client may publish where the broker tells of itself (4.7.2).
+    /// Whether a session's client may publish to a topic with at most so many levels. No client may
+    /// publish to `$SYS` (4.7.2).
     pub(crate) fn may_publish(
         &self,
         session: &Session,
@@ -53,7 +53,9 @@ impl Admission {
         let policy = &self.policy;
         let is_allowed =
             || !policy.has_rules(session.vhost) || policy.may_publish(&client_of(session), topic);
-        !topic.is_system() && topic.level_count() <= levels_max && is_allowed()
+        // Where it would go nobody who expects it there knows: it is no group's name.
+        let is_share = topic.as_str().starts_with("$share/");
+        !topic.is_system() && !is_share && topic.level_count() <= levels_max && is_allowed()
     }
 
     /// Whether a session's client may subscribe to a filter.

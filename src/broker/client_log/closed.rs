@@ -1,8 +1,7 @@
-//! The connections that ended last, for operators who ask why a client is gone.
+//! The connections that ended last, for operators who ask why a client disconnected.
 //!
-//! Invariant: no more than [`CLOSED_MAX`] are kept, and of a client id or user no more than
-//! [`CLOSED_TEXT_BYTES_MAX`] bytes. That is 390 KiB a shard at most. Memory is taken as connections
-//! end.
+//! Invariant: at most [`CLOSED_MAX`] are kept, with at most [`CLOSED_TEXT_BYTES_MAX`] bytes of
+//! client id and user each. That is at most 390 KiB a shard, which is allocated as connections end.
 
 use std::collections::VecDeque;
 
@@ -17,20 +16,20 @@ pub(crate) struct ClosedConnection {
     pub(crate) at_ms: u64,
     pub(crate) address: ClientAddress,
     pub(crate) reason: CloseReason,
-    /// Why it was refused, if it was.
+    /// The reason of its refusal, if it was refused.
     pub(crate) refusal: Option<RefusalReason>,
-    /// Empty: it said none.
+    /// Empty if it sent none.
     pub(crate) id: Box<str>,
-    /// Empty: nobody.
+    /// Empty for an anonymous client.
     pub(crate) user: Box<str>,
-    /// One of the two was longer than what is kept of it.
+    /// Whether one of the two was cut.
     pub(crate) is_cut: bool,
     pub(crate) client: Option<ClosedClient>,
     pub(crate) received_bytes: u64,
     pub(crate) sent_bytes: u64,
 }
 
-/// What is known of a client that was let in.
+/// The properties of an accepted client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClosedClient {
     pub(crate) vhost: u16,
@@ -41,7 +40,7 @@ pub(crate) struct ClosedClient {
 #[derive(Default, Debug)]
 pub(crate) struct ClosedConnections {
     last: VecDeque<ClosedConnection>,
-    /// How many ended since the start.
+    /// The number of connections that ended since the start.
     count: u64,
 }
 
@@ -54,14 +53,14 @@ impl ClosedConnections {
         self.count += 1;
     }
 
-    /// Notes who it was whose connection ended last: it was refused.
+    /// Adds the client's names to the last entry, whose connection was refused.
     pub(crate) fn name_last(&mut self, id: &str, user: Option<&str>) {
         if let Some(last) = self.last.back_mut() {
             last.name(id, user.unwrap_or_default());
         }
     }
 
-    /// From the last one on, or from the one below a number, each with its number.
+    /// The entries from the last one on, or from the one below a number, each with its number.
     pub(crate) fn newest_first(
         &self,
         below: Option<u64>,
@@ -73,7 +72,7 @@ impl ClosedConnections {
 }
 
 impl ClosedConnection {
-    /// Notes a client's names, as far as they are kept.
+    /// Notes a client's names, cut at the bound.
     pub(crate) fn name(&mut self, id: &str, user: &str) {
         (self.id, self.user) = (cut(id).into(), cut(user).into());
         self.is_cut = self.id.len() < id.len() || self.user.len() < user.len();
@@ -105,7 +104,7 @@ mod tests {
         closed
     }
 
-    // The last ones are kept, the newest first, whatever their number; and one goes on below any.
+    // The last entries are kept and listed newest first; a listing can continue below any number.
     #[test]
     fn the_last_are_kept() {
         let mut connections = ClosedConnections::default();
@@ -120,7 +119,7 @@ mod tests {
         assert_eq!(last.id.parse(), Ok(number));
     }
 
-    // Memory is bounded, whatever clients call themselves: the figure of the module.
+    // Memory is bounded for any names: the figure in the module's documentation.
     #[test]
     fn memory_is_bounded() {
         let long = "ä".repeat(40_000);

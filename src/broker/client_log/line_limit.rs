@@ -1,23 +1,23 @@
-//! How many lines of one kind may be logged.
+//! Limits the log lines of one kind.
 //!
 //! ```text
 //!  named ──no line left──► counted ──a second later: the count is told──► named
 //! ```
-//! Invariant: every event is named or in a count that is told.
+//! Invariant: every event is logged by name or in a count that is logged.
 
 use crate::limits::{LOG_LINE_MS, LOG_LINES_MAX};
 
-/// Time after which what was counted is told.
+/// Time after which a count is logged, in milliseconds.
 const TELL_MS: u64 = 1_000;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
 pub struct LineLimit {
-    /// Lines that may follow at once; at most [`LOG_LINES_MAX`].
+    /// Number of lines that may follow at once; at most [`LOG_LINES_MAX`].
     left: u32,
-    /// Up to when `left` was raised.
+    /// The time up to which `left` was raised.
     raised_ms: u64,
-    /// Events since the count began, and when to tell it.
+    /// The number of events since the count began, and the time to log it.
     counted: u64,
     tell_ms: u64,
 }
@@ -29,7 +29,7 @@ impl Default for LineLimit {
 }
 
 impl LineLimit {
-    /// Whether an event is to be named. If not, it is counted.
+    /// Whether an event is logged by name. If not, it is counted.
     pub fn names(&mut self, now_ms: u64) -> bool {
         let more = now_ms.saturating_sub(self.raised_ms) / LOG_LINE_MS;
         if more > 0 {
@@ -37,7 +37,7 @@ impl LineLimit {
             let left = u64::from(self.left).saturating_add(more).min(LOG_LINES_MAX.into());
             self.left = u32::try_from(left).expect("at most LOG_LINES_MAX");
         }
-        // What was counted is told before others are named: lines keep their order.
+        // The count is logged before further events are named, so that lines keep their order.
         if self.counted == 0 && self.left > 0 {
             self.left -= 1;
             return true;
@@ -49,12 +49,12 @@ impl LineLimit {
         false
     }
 
-    /// When to tell a count, if there is one.
+    /// The time to log the count, if there is one.
     pub fn due_ms(&self) -> Option<u64> {
         (self.counted > 0).then_some(self.tell_ms)
     }
 
-    /// The count that is due, if any; a new one begins.
+    /// Takes the count if it is due; a new one begins.
     pub fn take_due(&mut self, now_ms: u64) -> Option<u64> {
         let is_due = self.counted > 0 && self.tell_ms <= now_ms;
         is_due.then(|| std::mem::take(&mut self.counted))
@@ -65,8 +65,8 @@ impl LineLimit {
 mod tests {
     use super::*;
 
-    // A burst is named up to the bound and then counted, and what is counted is told a second
-    // later; then so many are named as fit into the time.
+    // A burst is named up to the bound and then counted; the count is logged a second later. Then
+    // as many events are named as the elapsed time allows.
     #[test]
     fn burst_is_bounded() {
         let mut limit = LineLimit::default();

@@ -1,10 +1,10 @@
-//! What the log says of clients: who came, who left and why, who was refused, who is slow.
+//! The log lines about clients: connects, disconnects with their reasons, refusals, slow clients.
 //!
-//! Invariant: nothing here is on the way of a message, and the number of lines is bounded, by kind
-//! (`line_limit`) or by session (`repeated_events`). A line that is not to be logged, for `--log`,
-//! `--log-connections` or since there were too many of its kind, is not made either.
+//! Invariant: no code here is on the path of a message. The number of lines is bounded by kind
+//! (`line_limit`) or by session (`repeated_events`). A line that `--log`, `--log-connections` or
+//! its bound leaves out is not formatted either.
 //!
-//! May use `names` and `connection`.
+//! It uses `names` and `connection`.
 
 mod closed;
 mod line_limit;
@@ -32,7 +32,7 @@ pub use line_limit::LineLimit;
 pub(crate) use closed::{ClosedClient, ClosedConnection, ClosedConnections};
 pub(crate) use repeated_events::DropReason;
 
-/// Lines that are bounded, each kind by itself.
+/// The kinds of lines, each with its own bound.
 #[derive(Clone, Copy)]
 enum Kind {
     Connected,
@@ -42,7 +42,7 @@ enum Kind {
     Slow,
 }
 
-/// What is told of each kind beyond its bound.
+/// The words for the count of each kind.
 const MORE: [&str; 5] = [
     "more clients connected",
     "more clients disconnected",
@@ -59,12 +59,12 @@ pub(crate) struct ClientLog {
     /// `--log-connections`.
     names_connections: bool,
     limits: [LineLimit; MORE.len()],
-    /// What happened to sessions and is still to be logged.
+    /// The events of sessions that are not logged yet.
     repeated_events: RepeatedEvents,
-    /// Why the CONNECT that is being handled is refused.
+    /// The reason for refusing the current CONNECT.
     why: Option<RefusalReason>,
     takeovers: Takeovers,
-    /// When it was last told what was dropped for slow clients.
+    /// The time at which drops for slow clients were last logged.
     slow_told_ms: u64,
 }
 
@@ -85,12 +85,12 @@ impl ClientLog {
         self.names_connections = names_connections;
     }
 
-    /// Notes why the CONNECT that is being handled is refused; the more exact reason comes first.
+    /// Notes why the current CONNECT is refused; the first, more exact reason stays.
     pub(crate) fn refused_for(&mut self, why: RefusalReason) {
         self.why.get_or_insert(why);
     }
 
-    /// The reason that came first.
+    /// Takes the noted reason.
     pub(crate) fn why(&self) -> Option<RefusalReason> {
         self.why
     }
@@ -100,7 +100,7 @@ impl ClientLog {
     }
 }
 
-/// The user of a client, in words.
+/// The user of a client in words.
 struct User<'a>(Option<&'a str>);
 
 impl fmt::Display for User<'_> {
@@ -121,7 +121,7 @@ fn version_of(version: Version) -> &'static str {
 }
 
 impl ClientLog {
-    /// A client was let in; its connection is still connecting.
+    /// Logs an accepted client; its connection is still connecting.
     #[cold]
     pub(crate) fn connected(
         &mut self,
@@ -169,7 +169,7 @@ impl ClientLog {
         );
     }
 
-    /// A client's connection ends.
+    /// Logs the end of a client's connection.
     #[cold]
     pub(crate) fn disconnected(
         &mut self,
@@ -178,7 +178,7 @@ impl ClientLog {
         reason: CloseReason,
         now_ms: u64,
     ) {
-        // How many there were is said when the broker stops.
+        // Their number is logged when the broker shuts down.
         let logs = self.names_connections && reason != CloseReason::Stopping;
         if logs && log_enabled!(Info) && self.names(Kind::Disconnected, now_ms) {
             info!(
@@ -188,16 +188,16 @@ impl ClientLog {
         }
     }
 
-    /// A connection ends that never had a client.
+    /// Logs the end of a connection without an accepted client.
     #[cold]
     pub(crate) fn closed_early(&mut self, from: ClientAddress, reason: CloseReason, now_ms: u64) {
         match reason {
-            // These have a line of their own.
+            // These reasons have their own lines.
             CloseReason::Refused(_)
             | CloseReason::AddressLimit
             | CloseReason::TlsFault
             | CloseReason::Http => {}
-            // A look whether somebody listens is no event.
+            // A port check without any bytes is not logged.
             CloseReason::Disconnected
             | CloseReason::PeerClosed
             | CloseReason::Failed(_)
@@ -212,7 +212,7 @@ impl ClientLog {
         }
     }
 
-    /// TLS has ended a link, for its certificate perhaps; `foreign`: what it began with instead.
+    /// Logs a link that TLS has ended; `foreign` is the protocol that it began with instead.
     #[cold]
     pub(crate) fn tls_fault(
         &mut self,
@@ -225,7 +225,7 @@ impl ClientLog {
             Some(foreign) => {
                 self.strange(from, "", &format_args!("no TLS: {foreign}"), now_ms);
             }
-            // Somebody can mend a certificate.
+            // A wrong certificate can be mended, so it is a warning.
             None if is_certificate => {
                 if log_enabled!(Warn) && self.names(Kind::Refused, now_ms) {
                     warn!(
@@ -238,7 +238,7 @@ impl ClientLog {
         }
     }
 
-    /// An HTTP request opened no WebSocket, and was answered; `refusal` says why.
+    /// Logs a refused HTTP request; `refusal` is the reason.
     #[cold]
     pub(crate) fn refused_request(
         &mut self,
@@ -258,7 +258,7 @@ impl ClientLog {
         }
     }
 
-    /// A CONNECT was answered with a refusal, if it was: says why. Never the password.
+    /// Logs the reason if a CONNECT was refused. It never logs the password.
     #[cold]
     pub(crate) fn refused(
         &mut self,
@@ -287,8 +287,8 @@ impl ClientLog {
         }
     }
 
-    /// A client was refused because its client id is that of another user, `owner`, who is
-    /// connected if `is_there`: says whose, and the way out.
+    /// Logs a client that was refused because its client id belongs to another user, `owner`, whose
+    /// client is connected if `is_there`. The line names the owner and the remedy.
     #[cold]
     pub(crate) fn lockout(
         &mut self,
@@ -313,7 +313,7 @@ impl ClientLog {
         );
     }
 
-    /// A client takes over the client id of another, or of itself.
+    /// Logs a client that takes over the client id of another connection.
     #[cold]
     pub(crate) fn takeover(
         &mut self,
@@ -331,7 +331,7 @@ impl ClientLog {
         }
     }
 
-    /// A session's client published where it may not.
+    /// Logs a publish to a denied topic.
     #[cold]
     pub(crate) fn denied_publish(
         &mut self,
@@ -350,7 +350,7 @@ impl ClientLog {
         }
     }
 
-    /// A session's client asked for what it may not subscribe to, or not here.
+    /// Logs a denied filter.
     #[cold]
     pub(crate) fn denied_subscription(
         &mut self,
@@ -366,21 +366,21 @@ impl ClientLog {
         );
     }
 
-    /// A message for a session that is full was dropped.
+    /// Logs a message that was dropped because its session is full.
     pub(crate) fn session_full(&mut self, (key, client): (SessionKey, &str), reason: DropReason) {
         if self.repeated_events.is_first(key, client, reason.kind()) {
             warn!(client, event = "session_full"; "session full ({FULL}), {reason}");
         }
     }
 
-    /// When [`ClientLog::tell`] is due; `has_slow`: there are slow clients.
+    /// The time at which [`ClientLog::tell`] is due; `has_slow`: there are slow clients.
     pub(crate) fn due_ms(&self, has_slow: bool) -> Option<u64> {
         let slow = has_slow.then_some(self.slow_told_ms + TELL_MS);
         let limits = self.limits.iter().filter_map(LineLimit::due_ms).min();
         [limits, self.repeated_events.due_ms(), slow].into_iter().flatten().min()
     }
 
-    /// Logs what is to be told by now.
+    /// Logs the counts and sums that are due.
     pub(crate) fn tell(&mut self, now_ms: u64) {
         for (limit, more) in self.limits.iter_mut().zip(MORE) {
             if let Some(count) = limit.take_due(now_ms) {
@@ -390,7 +390,7 @@ impl ClientLog {
         self.repeated_events.tell(now_ms);
     }
 
-    /// Whether it is time to log the sums of slow clients; if so, the next time is a minute later.
+    /// Whether the sums of slow clients are due; if so, the next time is a minute later.
     pub(crate) fn is_slow_due(&mut self, now_ms: u64) -> bool {
         let is_due = self.slow_told_ms + TELL_MS <= now_ms;
         if is_due {
@@ -399,7 +399,7 @@ impl ClientLog {
         is_due
     }
 
-    /// Messages at QoS 0 were dropped for a slow client whose connection ends.
+    /// Logs the QoS 0 messages that were dropped for a slow client whose connection ends.
     #[cold]
     pub(crate) fn slow_at_end(&mut self, client: &str, count: u32, now_ms: u64) {
         if self.names(Kind::Slow, now_ms) {
@@ -408,7 +408,7 @@ impl ClientLog {
     }
 }
 
-/// Why a client may not publish to a topic, of which it is known that it may not.
+/// The reason why a client may not publish to a topic that it is denied.
 pub(crate) fn why_denied(topic: TopicName<'_>, levels_max: usize) -> &'static str {
     if topic.is_system() {
         "nobody but the broker publishes to $SYS"
@@ -419,7 +419,8 @@ pub(crate) fn why_denied(topic: TopicName<'_>, levels_max: usize) -> &'static st
     }
 }
 
-/// Messages at QoS 0 were dropped for slow clients: names the first of them, and sums up.
+/// Logs QoS 0 messages that were dropped for slow clients: it names the first clients, and gives
+/// the sum.
 pub(crate) fn log_slow_clients<'a>(clients: impl Iterator<Item = (&'a str, u32)>) {
     let (mut named, mut count) = (0, 0);
     for (client, dropped) in clients {
@@ -439,7 +440,8 @@ fn log_slow(client: &str, count: u32) {
     warn!(client, event = "slow", count; "reads too slowly: {count} {SLOW_MORE}");
 }
 
-/// The first message at QoS 0 was dropped for a client; `slow`: for so many clients lately.
+/// Logs the first QoS 0 message that was dropped for a client; `slow` is the number of slow
+/// clients.
 #[cold]
 pub(crate) fn log_first_slow(client: &str, slow: usize) {
     if slow <= DROPS_NAMED_MAX {

@@ -1,8 +1,8 @@
-//! What happens to one session again and again: the first is logged at once, what follows once a
-//! minute as a sum.
+//! Events that recur in one session: the first is logged at once, the following ones once a minute
+//! as a sum.
 //!
-//! Invariant: everything is in the line that was logged at once, in a session's sums, or in those
-//! of all other sessions.
+//! Invariant: every event is in the immediate line, in a session's sums, or in the sums of all
+//! other sessions.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,22 +13,22 @@ use log::{Level, warn};
 use crate::limits::DROPS_NAMED_MAX;
 use crate::store::SessionKey;
 
-/// What is full, as an operator may set it.
+/// The limit that is reached.
 pub(super) const FULL: &str = "--session-max-bytes, or max-queued-bytes of its vhost";
 
-/// Time between two such repeated_events.
+/// Time between two sums, in milliseconds.
 pub(super) const TELL_MS: u64 = 60_000;
 
-/// What happens.
+/// The recurring events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SessionEvent {
-    /// The session is full, and its oldest message was dropped for one that came.
+    /// The session is full, and its oldest message was dropped for a new one.
     DroppedOldest,
-    /// It is full, and the one that came was dropped.
+    /// The session is full, and the new message was dropped.
     DroppedNewest,
-    /// Its client may not publish what it published.
+    /// The client published to a denied topic.
     DeniedPublish,
-    /// Its client may not subscribe to what it asked for.
+    /// The client subscribed to a denied filter.
     DeniedSubscription,
 }
 
@@ -39,12 +39,12 @@ const SESSION_EVENTS: [SessionEvent; 4] = [
     SessionEvent::DeniedSubscription,
 ];
 
-/// Which message was dropped.
+/// The dropped message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DropReason {
-    /// The oldest, for one that came.
+    /// The oldest one, for a new one.
     Oldest,
-    /// The one that came.
+    /// The new one.
     Newest,
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for DropReason {
 }
 
 impl SessionEvent {
-    /// How often it happened, in words.
+    /// The number of events in words.
     fn words(self, count: u64) -> String {
         match self {
             Self::DroppedOldest => format!(
@@ -99,9 +99,9 @@ impl SessionEvent {
 /// See the module.
 #[derive(Default, Debug)]
 pub(super) struct RepeatedEvents {
-    /// Of at most [`DROPS_NAMED_MAX`] sessions.
+    /// The sums of at most [`DROPS_NAMED_MAX`] sessions.
     named: BTreeMap<SessionKey, Account>,
-    /// Of all others.
+    /// The sums of all other sessions.
     rest: [u64; SESSION_EVENTS.len()],
     told_ms: u64,
 }
@@ -109,15 +109,15 @@ pub(super) struct RepeatedEvents {
 #[derive(Debug)]
 struct Account {
     client_id: Box<str>,
-    /// Whether there was a line at once; and what happened after it and is not told.
+    /// Whether the immediate line was logged, and the later events that are not logged yet.
     counts: [Option<u64>; SESSION_EVENTS.len()],
-    /// Nothing happened between the last two times that it was told.
+    /// Whether no event came between the last two sums.
     is_quiet: bool,
 }
 
 impl RepeatedEvents {
-    /// The level of one's own line: the first of its kind in a while is for everybody to see, the
-    /// others are counted.
+    /// The level of an event's own line: the first of its kind in a while is logged as a warning or
+    /// info, the others are counted.
     pub(super) fn level_of(
         &mut self,
         key: SessionKey,
@@ -127,7 +127,7 @@ impl RepeatedEvents {
         if self.is_first(key, client_id, kind) { Level::Warn } else { Level::Debug }
     }
 
-    /// Counts one; or, if it is the first of its kind in a while, has the caller log it.
+    /// Counts an event; or, if it is the first of its kind in a while, tells the caller to log it.
     #[must_use]
     pub(super) fn is_first(
         &mut self,
@@ -142,7 +142,7 @@ impl RepeatedEvents {
                 counts: [None; SESSION_EVENTS.len()],
                 is_quiet: false,
             }),
-            // A key may have gone to another session meanwhile.
+            // The key may belong to another session now.
             Entry::Occupied(known) if *known.get().client_id == *client_id => known.into_mut(),
             Entry::Vacant(_) | Entry::Occupied(_) => {
                 self.rest[kind as usize] += 1;
@@ -160,13 +160,13 @@ impl RepeatedEvents {
         true
     }
 
-    /// When to tell, if there is something.
+    /// The time at which sums are due, if there are any.
     pub(super) fn due_ms(&self) -> Option<u64> {
         let is_any = !self.named.is_empty() || self.rest.iter().any(|count| *count > 0);
         is_any.then_some(self.told_ms + TELL_MS)
     }
 
-    /// Logs the sums, if it is time, and begins anew.
+    /// Logs the sums if they are due, and begins new ones.
     pub(super) fn tell(&mut self, now_ms: u64) {
         if self.due_ms().is_none_or(|due_ms| due_ms > now_ms) {
             return;
@@ -183,7 +183,7 @@ impl RepeatedEvents {
         });
     }
 
-    /// The sums, each with its session's client if that is named.
+    /// The sums, each with its session's client, if it has its own.
     fn take_sums(&mut self, now_ms: u64, mut tell: impl FnMut(Option<&str>, SessionEvent, u64)) {
         self.told_ms = now_ms;
         self.named.retain(|_, account| {
@@ -220,8 +220,8 @@ mod tests {
         sums
     }
 
-    // The first of a kind is logged at once, of so many sessions; what follows is summed up by
-    // session and kind, and for all others together.
+    // The first event of a kind is logged at once, for a bounded number of sessions; later ones are
+    // summed up by session and kind, and for all other sessions together.
     #[test]
     fn sums_by_session() {
         use SessionEvent::{DeniedPublish, DroppedOldest};
@@ -249,8 +249,8 @@ mod tests {
         assert_eq!(told[DROPS_NAMED_MAX - 1..], others);
     }
 
-    // What goes on is told each minute; after a minute without any it is forgotten, and the next
-    // is logged at once again.
+    // Continuing events are logged each minute. After a minute without events the session is
+    // forgotten, and its next event is logged at once again.
     #[test]
     fn quiet_sessions_are_forgotten() {
         let mut repeated_events = RepeatedEvents::default();

@@ -1,5 +1,5 @@
-//! Client ids that are taken over again and again: most likely two clients have the same one, and
-//! each ends the other's connection as it connects anew.
+//! Detects client ids that are taken over repeatedly: most likely two clients use the same one, and
+//! each ends the other's connection when it reconnects.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use crate::limits::FLAPPING_IDS_MAX;
 
 use super::super::names::VhostId;
 
-/// Takeovers within [`WINDOW_MS`] from which on somebody should know.
+/// Number of takeovers within [`WINDOW_MS`] that causes a warning.
 const FLAPS: u32 = 4;
 
-/// Time within which they count; and in which one warning is enough.
+/// Time in milliseconds within which takeovers count, and in which one warning is logged.
 const WINDOW_MS: u64 = 60_000;
 
 /// See the module.
 #[derive(Default, Debug)]
 pub(super) struct Takeovers {
-    /// By vhost and client id; of the last minute or so, and not more than so many.
+    /// The recent takeovers by vhost and client id; their number is bounded.
     recent: BTreeMap<(u16, Box<str>), Flaps>,
 }
 
@@ -27,14 +27,15 @@ struct Flaps {
 }
 
 impl Takeovers {
-    /// Notes one; how many there were of late, if now is the time to warn.
+    /// Notes a takeover; returns the recent number if a warning is due.
     pub(super) fn note(&mut self, vhost: VhostId, client_id: &str, now_ms: u64) -> Option<u32> {
         if self.recent.len() >= FLAPPING_IDS_MAX {
             self.recent.retain(|_, flaps| now_ms < flaps.begun_ms + WINDOW_MS);
         }
         let key = (vhost.0, Box::from(client_id));
         if self.recent.len() >= FLAPPING_IDS_MAX && !self.recent.contains_key(&key) {
-            // So many at once are a network that came back, and no two clients of one id.
+            // So many at once are caused by a network that came back, not by two clients with one
+            // id.
             return None;
         }
         let flaps = self.recent.entry(key).or_insert(Flaps { begun_ms: now_ms, count: 0 });
@@ -50,7 +51,7 @@ impl Takeovers {
 mod tests {
     use super::*;
 
-    // One warning a minute for a client id that goes back and forth, none for others.
+    // There is one warning a minute for a client id that alternates, and none for others.
     #[test]
     fn warns_once_a_minute() {
         let mut takeovers = Takeovers::default();

@@ -4,7 +4,7 @@
 //!  Unasked ──let in or refused at once──►
 //!     └──ask──► Asked ──answer──► Answered ──the CONNECT again──►
 //! ```
-//! Until the answer is there the CONNECT stays with its link, unread, as does what is behind it.
+//! Until the answer comes, the CONNECT and the bytes after it stay unread with the link.
 
 use std::net::IpAddr;
 
@@ -14,26 +14,27 @@ use crate::access::Identity;
 use crate::mqtt::{Connect, Version};
 
 use super::super::names::{ClientAddress, TransportKind};
+use super::authentication::Introduction;
 
-/// How TLS has secured a link.
+/// The TLS parameters of a link.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TlsInfo {
     /// The version.
     pub version: &'static str,
-    /// The name in the client's certificate, if it has shown one with a name.
+    /// The name in the client's certificate, if it has one.
     pub certificate: Option<Box<str>>,
 }
 
-/// What became of a password that was to be verified.
+/// The result of a password's verification.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// The password is right.
     Right,
-    /// It is wrong, or there is no such user or vhost.
+    /// It is wrong, or the user or the vhost does not exist.
     Wrong,
-    /// There were too many wrong ones from this address: it was not looked at.
+    /// The address sent too many wrong passwords: this one was not verified.
     Throttled,
-    /// Too many others wait to be verified: it was not looked at.
+    /// Too many passwords wait for verification: this one was not verified.
     Busy,
 }
 
@@ -43,13 +44,15 @@ pub(crate) struct Connecting {
     client_address: ClientAddress,
     transport: TransportKind,
     secured: Option<TlsInfo>,
-    /// Of its CONNECT, once that has come.
+    /// The version in its CONNECT, once it has come.
     version: Version,
-    /// The largest packet that its client takes, as its CONNECT says.
+    /// The largest packet that its client accepts, from its CONNECT.
     packet_bytes_max: u32,
     /// The user that its certificate names.
     certified: Option<CompactString>,
     check: Check,
+    /// It authenticates in several steps.
+    introduction: Option<Box<Introduction>>,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,7 @@ impl Connecting {
             packet_bytes_max: u32::MAX,
             certified: None,
             check: Check::Unasked,
+            introduction: None,
         }
     }
 
@@ -76,8 +80,8 @@ impl Connecting {
         self.client_address
     }
 
-    /// The version whose CONNACK its client understands, and the bytes of the largest packet that
-    /// it takes.
+    /// The version in which its client understands a CONNACK, and the size in bytes of the largest
+    /// packet that it accepts.
     pub(crate) fn form(&self) -> (Version, usize) {
         (self.version, usize::try_from(self.packet_bytes_max).unwrap_or(usize::MAX))
     }
@@ -86,12 +90,12 @@ impl Connecting {
         self.packet_bytes_max = bytes;
     }
 
-    /// Its CONNECT says which version its client speaks.
+    /// Notes the version in its CONNECT.
     pub(crate) fn note_version(&mut self, version: Version) {
         self.version = version;
     }
 
-    /// What carries it, as far as that is known.
+    /// Its transport, if it is known yet.
     pub(crate) fn transport(&self) -> TransportKind {
         self.transport
     }
@@ -100,7 +104,7 @@ impl Connecting {
         self.transport = transport;
     }
 
-    /// How TLS has secured it, if that is known.
+    /// Its TLS parameters, if they are known yet.
     pub(crate) fn secured(&self) -> Option<&TlsInfo> {
         self.secured.as_ref()
     }
@@ -114,34 +118,59 @@ impl Connecting {
         self.certified.as_deref()
     }
 
-    /// Notes that its certificate was verified, and the user it names. A client with a certificate
-    /// may do what one may that comes in by a listener of this host.
+    /// Notes that its certificate was verified, and the user that it names. A client with a
+    /// certificate has the same access as one at a listener for this host only.
     pub(crate) fn certify(&mut self, user: Option<&str>) {
         self.client_address.local = true;
         self.certified = user.map(Into::into);
     }
 
-    /// Notes where its client really is: a proxy that is trusted has said so.
+    /// Notes its client's real address, which a trusted proxy has sent.
     pub(crate) fn relocate(&mut self, address: Option<IpAddr>, port: u16) {
         (self.client_address.address, self.client_address.port) = (address, port);
     }
 
-    /// The user name that counts: a certificate's goes before what the client says.
+    /// The effective user name: that of a certificate precedes that of CONNECT.
     pub(crate) fn user_name<'a>(&'a self, connect: &Connect<'a>) -> Option<&'a str> {
         self.certified.as_deref().or(connect.username)
     }
 
-    /// Whether an answer must come before anything is read.
+    /// Its CONNECT has an authentication method: the rest of it waits for the client's proof.
+    pub(crate) fn introduce(&mut self, introduction: Introduction) {
+        self.introduction = Some(Box::new(introduction));
+    }
+
+    /// Its authentication in several steps.
+    pub(crate) fn introduction(&self) -> Option<&Introduction> {
+        self.introduction.as_deref()
+    }
+
+    /// As [`Connecting::introduction`].
+    pub(crate) fn introduction_mut(&mut self) -> Option<&mut Introduction> {
+        self.introduction.as_deref_mut()
+    }
+
+    /// As [`Connecting::introduction`]; its client is let in.
+    pub(crate) fn take_introduction(&mut self) -> Option<Box<Introduction>> {
+        self.introduction.take()
+    }
+
+    /// Whether an answer has come, and was not taken.
+    pub(crate) fn has_answer(&self) -> bool {
+        matches!(self.check, Check::Answered(..))
+    }
+
+    /// Whether reading must wait for the answer.
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self.check, Check::Asked(_))
     }
 
-    /// A password is being verified.
+    /// Notes that its password is being verified.
     pub(crate) fn ask(&mut self, identity: Identity) {
         self.check = Check::Asked(identity);
     }
 
-    /// The answer has come; whether it was waited for.
+    /// Takes the answer; returns whether it was expected.
     pub(crate) fn answer(&mut self, answer: Answer) -> bool {
         match std::mem::replace(&mut self.check, Check::Unasked) {
             Check::Asked(identity) => {
@@ -155,7 +184,7 @@ impl Connecting {
         }
     }
 
-    /// Takes the answer. `None` if there is none: nothing was asked, or the answer is to come.
+    /// Takes the answer. `None` if no password was queued, or the answer has not come yet.
     pub(crate) fn take_answer(&mut self) -> Option<(Identity, Answer)> {
         match std::mem::replace(&mut self.check, Check::Unasked) {
             Check::Answered(identity, answer) => Some((identity, answer)),
@@ -166,7 +195,7 @@ impl Connecting {
         }
     }
 
-    /// It is let in, and has to wait for something else: its CONNECT comes again.
+    /// Notes that it is accepted but has to wait for another reason: its CONNECT comes again.
     pub(crate) fn keep(&mut self, identity: Identity) {
         self.check = Check::Answered(identity, Answer::Right);
     }

@@ -4,15 +4,15 @@
 //!  Connecting ──CONNECT──► Open ──DISCONNECT, end, fault, takeover──► Closed
 //!      └──────────────── fault, time-out, refusal ───────────────────▲
 //! ```
-//! `Closed` stays until the link is gone: what is in the output still goes out, and so does what is
-//! promised.
+//! `Closed` stays until the link is gone: its output and its promised replies are still sent.
 //!
 //! Invariant: `clients` connections are open.
 //!
-//! Verbs: [`Connections::enter`] and [`Connections::close`] change the phase, the others tell it.
+//! Verbs: [`Connections::enter`] and [`Connections::close`] change the phase, the others return it.
 //!
-//! May use `names`.
+//! It uses `names`.
 
+mod authentication;
 mod connecting;
 mod terms;
 
@@ -23,6 +23,7 @@ use super::names::{ClientAddress, ConnId, ConnTable, TraceSet, TransportKind, Vh
 
 pub use connecting::{Answer, TlsInfo};
 
+pub(crate) use authentication::{AuthStep, Authentication, Introduction};
 pub(crate) use connecting::Connecting;
 pub(crate) use terms::{Terms, capped_s};
 
@@ -33,7 +34,7 @@ pub(crate) struct Will {
     pub(crate) payload: Box<[u8]>,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    /// Properties that receivers get too.
+    /// Properties that receivers get as well.
     pub(crate) properties: Box<[u8]>,
     /// Seconds between the end of the connection and the will (MQTT 5, 3.1.3.2.2).
     pub(crate) delay_s: u32,
@@ -79,7 +80,7 @@ impl Will {
 /// See the room.
 #[derive(Debug)]
 pub(crate) enum Phase {
-    /// No CONNECT yet, or one that waits to be let in.
+    /// Without a CONNECT, or with one that waits.
     Connecting(Box<Connecting>),
     Open(Open),
     Closed,
@@ -92,27 +93,29 @@ pub(crate) struct Open {
     pub(crate) vhost: VhostId,
     pub(crate) session: SessionKey,
     pub(crate) client_address: ClientAddress,
-    /// When it was let in.
+    /// The time at which it was accepted.
     pub(crate) since_ms: u64,
-    /// What carries it.
+    /// Its transport.
     pub(crate) transport: TransportKind,
-    /// A certificate says who it is.
+    /// Whether a certificate identifies its client.
     pub(crate) certified: bool,
-    /// Traces that it may be of.
+    /// The traces that may select it.
     pub(crate) traces: TraceSet,
-    /// Milliseconds without a packet after which the client is gone; 0: never.
+    /// Milliseconds without a packet after which the client counts as gone; 0: never.
     pub(crate) silence_ms_max: u32,
     pub(crate) will: Option<Box<Will>>,
-    /// Of a client of MQTT 5.
+    /// The additional state of an MQTT 5 client.
     pub(crate) v5: Option<Box<OpenV5>>,
 }
 
-/// What a connection with a client of MQTT 5 has beside.
+/// The additional state of a connection with an MQTT 5 client.
 #[derive(Debug)]
 pub(crate) struct OpenV5 {
     pub(crate) terms: Terms,
-    /// The client came without a client id.
+    /// Whether the client sent no client id.
     pub(crate) is_id_assigned: bool,
+    /// It came with an authentication method.
+    pub(crate) authentication: Option<Box<Authentication>>,
 }
 
 /// All connections. See the room.
@@ -145,6 +148,14 @@ impl Connections {
         }
     }
 
+    /// As [`Connections::client`].
+    pub(crate) fn client_mut(&mut self, conn: ConnId) -> Option<&mut Open> {
+        match self.table.get_mut(conn)? {
+            Phase::Open(open) => Some(open),
+            Phase::Connecting(_) | Phase::Closed => None,
+        }
+    }
+
     /// The session of its client.
     #[inline]
     pub(crate) fn session(&self, conn: ConnId) -> Option<SessionKey> {
@@ -167,12 +178,12 @@ impl Connections {
         }
     }
 
-    /// Whether it is at its end.
+    /// Whether it is closed.
     pub(crate) fn is_closed(&self, conn: ConnId) -> bool {
         matches!(self.table.get(conn), Some(Phase::Closed))
     }
 
-    /// Who is at its other end.
+    /// Its peer.
     pub(crate) fn client_address(&self, conn: ConnId) -> ClientAddress {
         match self.table.get(conn) {
             Some(Phase::Connecting(connecting)) => connecting.client_address(),
@@ -181,7 +192,7 @@ impl Connections {
         }
     }
 
-    /// A client was let in.
+    /// Notes an accepted client.
     pub(crate) fn enter(&mut self, conn: ConnId, open: Open) {
         if let Some(phase) = self.table.get_mut(conn) {
             assert!(matches!(phase, Phase::Connecting(_)), "a client comes in once");
@@ -190,7 +201,7 @@ impl Connections {
         }
     }
 
-    /// Ends a connection; gives what it was, if it was not at its end before.
+    /// Closes a connection; returns its former state, unless it was closed before.
     pub(crate) fn close(&mut self, conn: ConnId) -> Option<Phase> {
         let phase = std::mem::replace(self.table.get_mut(conn)?, Phase::Closed);
         if matches!(phase, Phase::Closed) {
@@ -200,14 +211,17 @@ impl Connections {
         Some(phase)
     }
 
-    /// Takes the will of a client, which is to be published, if it has no delay.
+    /// Takes the will of a client for publication, if it has no delay or `ends` says that the
+    /// session ends with the connection.
     pub(crate) fn take_prompt_will(
         &mut self,
         conn: ConnId,
+        ends: impl Fn(SessionKey) -> bool,
     ) -> Option<(VhostId, SessionKey, Box<Will>)> {
         match self.table.get_mut(conn)? {
             Phase::Open(open) => {
-                let will = open.will.take_if(|will| will.delay_s == 0);
+                let ends = ends(open.session);
+                let will = open.will.take_if(|will| will.delay_s == 0 || ends);
                 will.map(|will| (open.vhost, open.session, will))
             }
             Phase::Connecting(_) | Phase::Closed => None,
@@ -221,24 +235,24 @@ impl Connections {
         }
     }
 
-    /// Sets the traces that a client may be of.
+    /// Sets the traces that may select a client.
     pub(crate) fn set_traces(&mut self, conn: ConnId, traces: TraceSet) {
         if let Some(Phase::Open(open)) = self.table.get_mut(conn) {
             open.traces = traces;
         }
     }
 
-    /// Names of the connections in so many slots from one on; none: there are no more slots.
+    /// Names of the connections in `count` slots from `from` on; `None`: there are no more slots.
     pub(crate) fn ids_from(&self, slot: usize, slots: usize) -> Option<Vec<ConnId>> {
         self.table.ids_from(slot, slots)
     }
 
-    /// Clients that are connected.
+    /// Number of connected clients.
     pub(crate) fn clients(&self) -> usize {
         self.clients
     }
 
-    /// Names of all connections there are.
+    /// The names of all connections.
     pub(crate) fn ids(&self) -> Vec<ConnId> {
         self.table.iter().map(|(conn, _)| conn).collect()
     }

@@ -1,34 +1,36 @@
-//! What a CONNECT asks for, in whatever version, and what its client gets.
+//! The terms of a connection: what a CONNECT of any version asks for, and what its client gets.
 
-use crate::mqtt::{Connect, ConnectProperties, SESSION_NEVER_EXPIRES, Version};
+use crate::mqtt::{Connect, ConnectProperties, Properties, SESSION_NEVER_EXPIRES, Value, Version};
 
-use super::super::names::Options;
+use super::super::names::{Options, POSITION_PROPERTY};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
-    /// A session that is there ends [MQTT-3.1.2-6], [MQTT-3.1.2-4] v5.
+    /// Whether an existing session ends [MQTT-3.1.2-6], [MQTT-3.1.2-4] v5.
     pub(crate) clean_start: bool,
     /// How long the session is kept when the client has left, seconds;
     /// [`SESSION_NEVER_EXPIRES`]: for ever. `None`: as `--session-expiry` has it, or not at all
     /// with a clean session; clients before MQTT 5 cannot say.
     pub(crate) expiry_s: Option<u32>,
-    /// What the client asked for.
+    /// The value that the client asked for.
     pub(crate) asked_expiry_s: u32,
-    /// Messages in flight to it at most.
+    /// Largest number of messages in flight to it.
     pub(crate) receive_max: u16,
-    /// Bytes of the largest packet that it takes.
+    /// Size in bytes of the largest packet that it accepts.
     pub(crate) packet_bytes_max: u32,
-    /// Topic aliases towards it at most.
+    /// Largest number of topic aliases towards it.
     pub(crate) topic_alias_max: u16,
-    /// Topic aliases that the client may use, as it is told.
+    /// Number of topic aliases that the client may use; the CONNACK says it.
     pub(crate) own_alias_max: u16,
-    /// Reason strings may stand in any packet.
+    /// Whether any packet may have a reason string.
     pub(crate) problem_information: bool,
     /// Keep alive, seconds; 0: none.
     pub(crate) keep_alive_s: u16,
-    /// That is not what the client asked for [MQTT-3.2.2-21] v5.
+    /// Whether it differs from the client's value [MQTT-3.2.2-21] v5.
     pub(crate) keeps_other_alive: bool,
+    /// The client wants to know the positions of its messages, by a user property of its CONNECT.
+    pub(crate) wants_positions: bool,
 }
 
 impl Terms {
@@ -50,13 +52,19 @@ impl Terms {
             problem_information: asked.request_problem_information,
             keep_alive_s,
             keeps_other_alive: keep_alive_s != connect.keep_alive_s,
+            wants_positions: is_v5 && wants_positions(connect.properties),
         }
     }
 
-    /// Whether a session that begins ends with its connection, and is not on disk.
+    /// Whether a new session ends with its connection and is not on disk.
     pub(crate) fn is_volatile(&self) -> bool {
         self.expiry_s.map_or(self.clean_start, |expiry_s| expiry_s == 0)
     }
+}
+
+fn wants_positions(properties: Properties<'_>) -> bool {
+    let wanted = Value::StringPair(POSITION_PROPERTY, "1");
+    properties.iter().any(|property| property.value == wanted)
 }
 
 /// A session expiry interval, seconds, at most `--session-expiry`.
@@ -72,7 +80,6 @@ pub(crate) fn capped_s(asked_s: u32, options: &Options) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mqtt::Properties;
 
     fn connect(version: Version, clean_session: bool, keep_alive_s: u16) -> Connect<'static> {
         Connect {

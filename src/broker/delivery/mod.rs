@@ -10,8 +10,8 @@
 //! Verbs: [`Delivery::deliver_qos0`], [`Delivery::deliver_clean`] and [`Delivery::deliver_stored`]
 //! for a message that comes, [`Delivery::pump`] for those that wait.
 //!
-//! May use `names`, `meters`, `output`, `read_gate`, `client_log`, `admission` (the rights) and
-//! `exchange` (identifiers of subscriptions).
+//! May use `names`, `group` (identifiers that members use), `meters`, `output`, `read_gate`,
+//! `client_log`, `admission` (the rights) and `exchange` (identifiers of subscriptions).
 
 mod own_parts;
 mod pump;
@@ -20,10 +20,11 @@ mod timed;
 use std::collections::VecDeque;
 
 use crate::limits::LOG_BYTES_MAX;
-use crate::mqtt::{Delivery as PacketOptions, PacketId, QoS, SubscriptionId};
-use crate::store::{Logs, QueueEntry, QueueNext, QueueTerms, Session, SessionMut};
+use crate::mqtt::{AckRun, Delivery as PacketOptions, PacketId, QoS, SubscriptionId};
+use crate::store::{Logs, QueueNext, QueueTerms, Session, SessionMut};
 
 use super::client_log::{self, ClientLog, DropReason};
+use super::group::Groups;
 use super::meters::Meters;
 use super::names::{ConnId, ConnTable, Context, Options, Stats};
 use super::output::{OutboundMessage, Outputs, Source, Written};
@@ -39,6 +40,7 @@ pub(crate) struct Lent<'a> {
     pub(crate) gates: &'a mut ReadGates,
     pub(crate) client_log: &'a mut ClientLog,
     pub(crate) meters: &'a mut Meters,
+    pub(crate) groups: &'a mut Groups,
 }
 
 /// How one session gets one message.
@@ -55,7 +57,8 @@ pub(crate) struct DeliveryOptions<'a> {
 #[derive(Debug)]
 struct SendGate {
     /// Log writes that must be committed before anything that waits is sent: that its client is
-    /// back, and what it answered ahead of that.
+    /// back, and what it answered ahead of that. [`TELLS_POSITIONS`] beside: nothing is sent before
+    /// it is committed, and with its position.
     barriers: u32,
     /// QoS 2 messages below this number in its session's queue are committed, and may be sent.
     qos2_below: u64,
@@ -63,7 +66,29 @@ struct SendGate {
     awaits_commit: bool,
     /// Receive Maximum of its client (MQTT 5, 3.1.2.11.3).
     receive_max: u16,
+    /// Messages of it that groups may send its client.
+    leased: u16,
     timed: Timed,
+}
+
+/// A client is told the positions of its messages: see [`SendGate::barriers`]. The number of a
+/// message that a crash undid is given to another; the client must not have seen it.
+const TELLS_POSITIONS: u32 = 1 << 31;
+
+impl SendGate {
+    fn has_barrier(&self) -> bool {
+        self.barriers & !TELLS_POSITIONS > 0
+    }
+
+    fn tells_positions(&self) -> bool {
+        self.barriers & TELLS_POSITIONS > 0
+    }
+
+    /// Messages that the session's own queue may have in flight.
+    #[inline]
+    fn window(&self, window: u16) -> u16 {
+        window.min(self.receive_max.saturating_sub(self.leased))
+    }
 }
 
 /// See the room.
@@ -72,6 +97,8 @@ pub(crate) struct Delivery {
     /// Connections that wait for QoS 2 messages to be committed, in order: how far the log must be,
     /// and below which number their sessions' messages are committed then.
     awaiting_commit: VecDeque<(u64, u64, ConnId)>,
+    /// Connections with a message that waits because groups may send all that their clients take.
+    squeezed: Vec<ConnId>,
     /// `--max-inflight`.
     window: u16,
     /// `--session-max-bytes`.
@@ -85,6 +112,7 @@ impl Delivery {
         Self {
             table: ConnTable::default(),
             awaiting_commit: VecDeque::new(),
+            squeezed: Vec::new(),
             window: options.inflight_max,
             session_bytes_max: options.session_bytes_max,
             own: OwnParts::default(),
@@ -107,6 +135,7 @@ impl Delivery {
             qos2_below: u64::MAX,
             awaits_commit: false,
             receive_max: u16::MAX,
+            leased: 0,
             timed: Timed::default(),
         };
         self.table.open(conn, gate);
@@ -123,6 +152,40 @@ impl Delivery {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.qos2_below = qos2_below;
             gate.receive_max = receive_max;
+        }
+    }
+
+    /// From now on a client of a durable session is told the positions of its messages.
+    pub(crate) fn tell_positions(&mut self, conn: ConnId) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.barriers |= TELLS_POSITIONS;
+        }
+    }
+
+    /// Receive Maximum of a connection's client.
+    pub(crate) fn receive_max(&self, conn: ConnId) -> u16 {
+        self.table.get(conn).map_or(u16::MAX, |gate| gate.receive_max)
+    }
+
+    /// Groups may send a connection's client so many messages of its Receive Maximum.
+    pub(crate) fn set_leased(&mut self, conn: ConnId, leased: u16) {
+        if let Some(gate) = self.table.get_mut(conn) {
+            gate.leased = leased;
+        }
+    }
+
+    /// The next connection whose session's own messages wait for groups.
+    pub(crate) fn next_squeezed(&mut self) -> Option<ConnId> {
+        self.squeezed.pop()
+    }
+
+    /// Notes that a message of a session waits, if it is for groups.
+    #[inline]
+    fn note_squeezed(&mut self, session: &Session) {
+        let Some(conn) = session.holder.map(ConnId::of) else { return };
+        let is_squeezed = self.table.get(conn).is_some_and(|gate| gate.leased > 0);
+        if is_squeezed && self.squeezed.last() != Some(&conn) {
+            self.squeezed.push(conn);
         }
     }
 
@@ -184,11 +247,12 @@ impl Delivery {
         let exactly_once = qos == QoS::ExactlyOnce;
         let terms = QueueTerms { retain: options.retain, exactly_once };
         let has_room = session.queue.stored_bytes() < self.session_bytes_max;
-        if has_room && self.is_ready(session, 0, lent.outputs) {
+        if has_room && self.is_ready(session, 0, lent) {
             // What is in flight to a clean session is never sent again: its id is enough.
-            session.push(QueueEntry::passing(terms), lent.logs);
-            return self.write_next(qos, session, message, options, lent);
+            let next = session.pass(terms);
+            return self.write_taken(next, qos, session, message, options, lent);
         }
+        self.note_squeezed(session);
         hold_if_behind(session, options.source, lent, context);
         let entry = message.entry(terms, &mut lent.logs.memory);
         session.push(entry, lent.logs);
@@ -215,9 +279,18 @@ impl Delivery {
         if qos == QoS::ExactlyOnce {
             self.await_commit(session, lent.logs);
             hold_if_behind(session, options.source, lent, context);
-        } else if self.is_ready(session, 1, lent.outputs) {
-            self.write_next(qos, session, message, options, lent);
+        } else if self.is_ready(session, 1, lent) {
+            // Its window was found open.
+            let next = session.take_next(u16::MAX, lent.logs);
+            let next = next.expect("nothing else waited, and the window is open");
+            self.write_taken(next, qos, session, message, options, lent);
         } else {
+            self.note_squeezed(session);
+            let holder = session.holder.map(ConnId::of);
+            let gate = holder.and_then(|conn| self.table.get(conn));
+            if gate.is_some_and(SendGate::tells_positions) {
+                self.await_commit(session, lent.logs);
+            }
             hold_if_behind(session, options.source, lent, context);
         }
     }
@@ -243,13 +316,14 @@ impl Delivery {
     }
 
     /// Whether the next message for a session can go out at once, with `waiting` in its queue.
-    fn is_ready(&self, session: &Session, waiting: u64, outputs: &Outputs) -> bool {
+    fn is_ready(&self, session: &SessionMut<'_>, waiting: u64, lent: &mut Lent<'_>) -> bool {
         let Some(conn) = session.holder.map(ConnId::of) else { return false };
         let Some(gate) = self.table.get(conn) else { return false };
         session.queue.waiting() == waiting
-            && session.queue.window_open(self.window.min(gate.receive_max))
+            && session.queue.window_open(gate.window(self.window))
             && gate.barriers == 0
-            && outputs.bytes(conn) < outputs.bytes_max()
+            && lent.outputs.bytes(conn) < lent.outputs.bytes_max()
+            && lent.groups.leaves_identifier(session.key(), session.queue.next_identifier())
     }
 
     /// Why what waits in a session is not sent, in words.
@@ -257,7 +331,7 @@ impl Delivery {
         let Some(conn) = session.holder.map(ConnId::of) else { return "its client is away" };
         match self.table.get(conn) {
             _ if session.is_withheld() => "the access rules let its client read nothing of it",
-            Some(gate) if gate.barriers > 0 => "the log, to know that its client is back",
+            Some(gate) if gate.has_barrier() => "the log, to know that its client is back",
             _ if !session.queue.window_open(self.window) => {
                 "its client, to acknowledge others first (--max-inflight)"
             }
@@ -269,19 +343,18 @@ impl Delivery {
         }
     }
 
-    /// Writes the message that is next in a session's queue, of which `message` is the content.
-    fn write_next(
+    /// Writes the message that was taken from a session's queue, of which `message` is the content.
+    fn write_taken(
         &mut self,
+        next: QueueNext,
         qos: QoS,
         session: &mut SessionMut<'_>,
         message: &mut OutboundMessage<'_>,
         options: DeliveryOptions<'_>,
         lent: &mut Lent<'_>,
     ) {
-        // Its window was found open.
-        let next = session.take_next(u16::MAX, lent.logs);
-        let Some(QueueNext::Publish { entry, number, packet_id, again: dup }) = next else {
-            unreachable!("nothing else waited, and the window is open")
+        let QueueNext::Publish { entry, number, packet_id, again: dup } = next else {
+            unreachable!("nothing else waited")
         };
         let Some(conn) = session.holder.map(ConnId::of) else { return };
         let (id, retain) = (PacketId::new(packet_id), entry.terms().retain);
@@ -297,7 +370,7 @@ impl Delivery {
 
     /// A message goes to a client, which is to acknowledge it; `again`: not for the first time.
     #[inline]
-    fn note_sent(&mut self, conn: ConnId, packet_id: u16, again: bool, meters: &Meters) {
+    pub(crate) fn note_sent(&mut self, conn: ConnId, packet_id: u16, again: bool, meters: &Meters) {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.timed.note_sent(packet_id, again, meters.turn_stamp());
         }
@@ -307,6 +380,11 @@ impl Delivery {
     #[inline]
     pub(crate) fn take_timed(&mut self, conn: ConnId, packet_id: PacketId) -> Option<u32> {
         self.table.get_mut(conn)?.timed.take(packet_id)
+    }
+
+    /// The same for messages that a client has acknowledged together.
+    pub(crate) fn take_timed_of(&mut self, conn: ConnId, run: AckRun) -> Option<u32> {
+        self.table.get_mut(conn)?.timed.take_of(run)
     }
 
     /// Drops the oldest message that was not sent; false if there is none.

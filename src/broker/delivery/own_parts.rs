@@ -1,9 +1,10 @@
 //! What a copy of a message that waited has for a client of MQTT 5: memory for one after the other.
 
-use crate::mqtt::{SubscriptionId, TopicName};
+use crate::mqtt::{SubscriptionId, TopicName, append_user_property};
 use crate::store::{Lifetime, Session, StoredMessage};
 
 use super::super::exchange::find_identifiers;
+use super::super::names::{EPOCH_PROPERTY, NUMBER_PROPERTY, STORED_PROPERTY};
 use super::super::output::put_properties;
 
 /// See the module.
@@ -27,5 +28,42 @@ impl OwnParts {
         find_identifiers(&session.subscriptions, topic, false, |id| {
             self.identifiers.extend(SubscriptionId::new(id));
         });
+    }
+
+    /// Adds user properties that tell the message's position: the session's epoch, the message's
+    /// number in its queue, and when it came, milliseconds since 1970.
+    pub(super) fn add_position(&mut self, epoch: u64, number: u64, stored_ms: u64) {
+        use std::io::Write;
+        let mut text = [0; 20];
+        for (name, value) in [
+            (EPOCH_PROPERTY, format_args!("{epoch:016x}")),
+            (NUMBER_PROPERTY, format_args!("{number}")),
+            (STORED_PROPERTY, format_args!("{stored_ms}")),
+        ] {
+            let mut rest = &mut text[..];
+            rest.write_fmt(value).expect("a number of 64 bits has 20 digits at most");
+            let bytes = 20 - rest.len();
+            let value = str::from_utf8(&text[..bytes]).expect("digits are UTF-8");
+            append_user_property(name, value, &mut self.properties);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The largest numbers have room, and stand behind what is there.
+    #[test]
+    fn positions_are_user_properties() {
+        let mut own = OwnParts { properties: vec![1, 1], ..OwnParts::default() };
+        own.add_position(u64::MAX, u64::MAX, 7);
+        let expected = [
+            &b"\x01\x01"[..],
+            b"\x26\0\x0cringmq-epoch\0\x10ffffffffffffffff",
+            b"\x26\0\x0dringmq-number\0\x1418446744073709551615",
+            b"\x26\0\x0dringmq-stored\0\x017",
+        ];
+        assert_eq!(own.properties, expected.concat());
     }
 }

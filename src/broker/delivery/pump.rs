@@ -4,7 +4,7 @@ use log::warn;
 
 use crate::access::Policy;
 use crate::mqtt::{Ack, AckKind, Delivery as PacketOptions, PacketId, QoS, TopicName};
-use crate::store::{QueueNext, QueueTerms, Session, SessionMut};
+use crate::store::{QueueNext, QueueTerms, Session, SessionMut, TakeBound};
 
 use super::super::admission::client_of;
 use super::super::names::ConnId;
@@ -13,8 +13,8 @@ use super::{Delivery, Lent};
 
 /// What bounds the sending of what waits.
 struct Limits<'a> {
-    /// QoS 2 messages below this number are committed.
-    qos2_below: u64,
+    /// Messages that must be committed before they are sent are so below this number.
+    committed: TakeBound,
     /// Messages in flight at most.
     window: u16,
     /// The time of the log's time line.
@@ -36,12 +36,13 @@ impl Delivery {
     ) -> bool {
         let Some(conn) = session.holder.map(ConnId::of) else { return false };
         let Some(gate) = self.table.get(conn) else { return false };
-        let (qos2_below, window) = (gate.qos2_below, self.window.min(gate.receive_max));
-        if gate.barriers > 0 || session.is_withheld() {
+        let (qos2_below, window) = (gate.qos2_below, gate.window(self.window));
+        if gate.has_barrier() || session.is_withheld() {
             return false;
         }
         let before = lent.outputs.bytes(conn);
-        let limits = Limits { qos2_below, window, time_ms, policy };
+        let committed = TakeBound { end: qos2_below, all: gate.tells_positions() };
+        let limits = Limits { committed, window, time_ms, policy };
         let dropped = self.write_waiting(conn, session, &limits, lent);
         self.stats.stored_lost += session.take_lost();
         if lent.outputs.bytes(conn) > before {
@@ -62,7 +63,11 @@ impl Delivery {
     ) -> bool {
         let mut dropped = false;
         while lent.outputs.is_low(conn) {
-            let next = session.take_next_before(limits.qos2_below, limits.window, lent.logs);
+            let next_id = session.queue.next_identifier();
+            if !lent.groups.leaves_identifier(session.key(), next_id) {
+                break;
+            }
+            let next = session.take_next_before(limits.committed, limits.window, lent.logs);
             let (entry, number, packet_id, dup) = match next {
                 None => break,
                 Some(QueueNext::Release { packet_id }) => {
@@ -102,6 +107,9 @@ impl Delivery {
             let is_v5 = lent.outputs.format(conn).is_some();
             if is_v5 {
                 self.own.note(&stored, lifetime, session, topic);
+                if limits.committed.all {
+                    self.own.add_position(session.epoch(), number, session.wall_ms(&stored));
+                }
             }
             let copy = OwnCopy {
                 topic,

@@ -3,7 +3,7 @@
 //! One message is timed at a time, and never one that was sent before, whose acknowledgement may be
 //! that of the first (Karn's rule, as TCP has it, RFC 6298).
 
-use crate::mqtt::PacketId;
+use crate::mqtt::{AckRun, PacketId};
 
 /// See the module.
 #[derive(Clone, Copy, Default, Debug)]
@@ -21,6 +21,13 @@ impl Timed {
         if self.packet_id == 0 && !again {
             *self = Self { stamp, packet_id };
         }
+    }
+
+    /// Messages are acknowledged: the turn in which the one that is timed was sent, if it is among
+    /// them.
+    #[inline]
+    pub(super) fn take_of(&mut self, run: AckRun) -> Option<u32> {
+        run.has(self.packet_id).then(|| std::mem::take(self).stamp)
     }
 
     /// A message is acknowledged: the turn in which it was sent, if it is the one that is timed.
@@ -50,5 +57,9 @@ mod tests {
         assert_eq!(timed.take(id(2)), None, "it is once");
         timed.note_sent(4, false, 200);
         assert_eq!(timed.take(id(4)), Some(200));
+        timed.note_sent(5, false, 300);
+        assert_eq!(timed.take_of(AckRun { first: id(3), count: 2 }), None, "it is not among them");
+        assert_eq!(timed.take_of(AckRun { first: id(3), count: 3 }), Some(300));
+        assert_eq!(timed.take_of(AckRun { first: id(3), count: 3 }), None, "it is once");
     }
 }

@@ -17,11 +17,11 @@ mod tree;
 
 use std::num::NonZero;
 
-use crate::limits::ALIAS_TOPIC_BYTES_MAX;
+use crate::limits::{ALIAS_TOPIC_BYTES_MAX, GROUP_LANES};
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::{Hashing, SessionKey};
 
-use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, TraceSet, VhostId};
+use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, TraceSet, VhostId, placement};
 
 use routes::Routes;
 use tree::FilterTree;
@@ -52,6 +52,8 @@ struct Vhost {
 struct Exchange {
     /// Filters of this shard's sessions.
     subscriptions: FilterTree<SessionKey, Grant>,
+    /// Filters of groups, by the group's number on this shard.
+    groups: FilterTree<u32, ()>,
     /// Filters that other shards have a subscriber for.
     interests: FilterTree<ShardId, ()>,
     routes: Routes,
@@ -155,6 +157,23 @@ impl Exchanges {
         held.sum()
     }
 
+    /// Binds a group, or unbinds it.
+    pub(crate) fn set_group(
+        &mut self,
+        vhost: VhostId,
+        filter: TopicFilter<'_>,
+        group: u32,
+        is_there: bool,
+    ) {
+        let exchange = self.exchange_mut(vhost);
+        exchange.routes.invalidate();
+        if is_there {
+            exchange.groups.insert(filter, group, ());
+        } else {
+            exchange.groups.remove(filter, group);
+        }
+    }
+
     /// Notes whether another shard has a subscriber for a filter.
     pub(crate) fn set_interest(
         &mut self,
@@ -191,13 +210,18 @@ impl Exchanges {
         may_receive: impl Fn(SessionKey) -> bool,
         identify: impl Fn(SessionKey, &mut Vec<(SessionKey, u32)>),
     ) -> RouteHandle {
-        let Exchange { subscriptions, interests, routes } = self.exchange_mut(vhost);
+        let Exchange { subscriptions, groups, interests, routes } = self.exchange_mut(vhost);
         let fill = |route: &mut Route| {
             subscriptions.matching(topic, |session, grant| {
                 if may_receive(session) {
                     route.add(session, grant);
                 }
             });
+            groups.matching(topic, |group, ()| route.groups.push(group));
+            if !route.groups.is_empty() {
+                let lanes = u16::try_from(GROUP_LANES).expect("few");
+                route.lane = placement::lane_of(topic.as_str(), lanes);
+            }
             interests.matching(topic, |shard, ()| route.remote.insert(shard));
         };
         routes.find(topic.as_str(), fill, identify)
@@ -249,11 +273,19 @@ impl Exchanges {
     }
 
     /// Takes the topic that an alias of a connection stands for; empty if it stands for none.
-    /// [`Exchanges::set_alias`] is to follow.
+    /// [`Exchanges::return_alias`] is to follow, or [`Exchanges::set_alias`].
     pub(crate) fn take_alias(&mut self, conn: ConnId, alias: NonZero<u16>) -> String {
         let aliases = self.last_topics.get_mut(conn).map(|last| &mut last.aliases);
         let topic = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1));
         topic.map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Gives back the topic that was taken.
+    pub(crate) fn return_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) {
+        let aliases = self.last_topics.get_mut(conn).map(|last| &mut last.aliases);
+        if let Some(place) = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1)) {
+            *place = topic;
+        }
     }
 
     /// Has an alias of a connection stand for a topic; false if its aliases stand for more than
@@ -303,6 +335,7 @@ impl Exchange {
     fn new(hashing: &Hashing) -> Self {
         Self {
             subscriptions: FilterTree::new(hashing),
+            groups: FilterTree::new(hashing),
             interests: FilterTree::new(hashing),
             routes: Routes::new(hashing),
         }

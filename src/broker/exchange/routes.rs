@@ -127,6 +127,10 @@ pub(crate) struct Route {
     serial: u32,
     /// Sessions of this shard, each once.
     pub(crate) targets: Vec<RouteTarget>,
+    /// Groups that share what is published here, by number.
+    pub(crate) groups: Vec<u32>,
+    /// The lane in which they have it, if there are any.
+    pub(crate) lane: u16,
     /// Identifiers of their subscriptions, in the order of the targets.
     identifiers: Vec<(SessionKey, u32)>,
     /// Whether one of them is durable, and was granted more than QoS 0.
@@ -153,7 +157,7 @@ impl Route {
     }
 
     fn len(&self) -> usize {
-        self.targets.len() + self.identifiers.len()
+        self.targets.len() + self.identifiers.len() + self.groups.len()
     }
 
     /// Of overlapping filters one copy is sent, at the highest QoS [MQTT-3.3.5-1].
@@ -271,6 +275,7 @@ impl Routes {
         if at == 0 || route.epoch != self.epoch {
             self.targets -= route.len();
             route.targets.clear();
+            route.groups.clear();
             route.identifiers.clear();
             route.stores = false;
             route.remote = ShardSet::default();
@@ -292,6 +297,7 @@ impl Routes {
             let at = self.free_place();
             self.targets -= self.routes[at].len();
             self.routes[at].targets = Vec::new();
+            self.routes[at].groups = Vec::new();
             self.routes[at].identifiers = Vec::new();
             if at == 1 {
                 break;

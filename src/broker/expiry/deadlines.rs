@@ -1,5 +1,5 @@
-//! Sessions that something is due for while their clients are away: the end of an expiry interval
-//! of their own, a delayed will.
+//! The deadlines of sessions whose clients are away: the end of their own expiry interval, or a
+//! delayed will.
 //!
 //! Invariant: a session has one deadline at most, which stands in both tables.
 
@@ -15,14 +15,14 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Sets the deadline of a session, in the place of any other.
+    /// Sets the deadline of a session; it replaces an earlier one.
     pub(super) fn set(&mut self, key: SessionKey, due_ms: u64) {
         self.clear(key);
         self.by_time.insert((due_ms, key));
         self.by_session.insert(key, due_ms);
     }
 
-    /// Nothing is due for a session any more.
+    /// Removes the deadline of a session.
     pub(super) fn clear(&mut self, key: SessionKey) {
         if let Some(due_ms) = self.by_session.remove(&key) {
             self.by_time.remove(&(due_ms, key));
@@ -34,7 +34,7 @@ impl Deadlines {
         self.by_time.first().map(|(due_ms, _)| *due_ms)
     }
 
-    /// Takes a session whose deadline has come.
+    /// Takes a session whose deadline has passed.
     pub(super) fn take_due(&mut self, now_ms: u64) -> Option<SessionKey> {
         let (due_ms, key) = *self.by_time.first()?;
         if due_ms > now_ms {
@@ -44,7 +44,7 @@ impl Deadlines {
         Some(key)
     }
 
-    /// Gives the memory of those that are gone back.
+    /// Frees memory of removed deadlines.
     pub(super) fn reclaim(&mut self) {
         self.by_session.shrink_to_fit();
     }

@@ -1,23 +1,24 @@
-//! Sessions whose clients are away: how long ago they left, and which have expired.
+//! Finds the sessions that have expired while their clients were away.
 //!
 //! A session expires when its client has been away for `--session-expiry`, or for the interval that
-//! the client has set itself (MQTT 5, 3.1.2.11.2). The first is found out by a look at all of them,
-//! in bounded steps, the second at a deadline; or when the client comes back before. How long it
-//! was away is for the log's time line to say (see [`crate::store::Timeline`]), which is told now
-//! and then what the machine's clocks show.
+//! the client has set itself (MQTT 5, 3.1.2.11.2). The first is detected by a scan of all sessions
+//! in bounded steps, the second at a deadline; both also when the client returns. The length of an
+//! absence comes from the log's time line (see [`crate::store::Timeline`]), which gets readings of
+//! the machine's clocks now and then.
 //!
-//! Invariant: while a session's client may be away, a look is due, or its deadline is set.
+//! Invariant: while a session's client may be away, a scan is due or its deadline is set.
 //!
 //! Verbs: [`Expiry::expect`], [`Expiry::begin_step`]; [`Expiry::set_deadline`],
-//! [`Expiry::take_due`]. The hub ends the sessions, and publishes wills that were delayed.
+//! [`Expiry::take_due`]. The shard ends the sessions and publishes delayed wills.
 //!
-//! May use `names`.
+//! It uses `names`.
 
 mod deadlines;
+mod uncommitted;
 
 use log::{debug, info};
 
-use crate::limits::CLOCK_LOOK_MS;
+use crate::limits::{CLOCK_LOOK_MS, EXPIRY_LOST_SHARE};
 use crate::mqtt::SESSION_NEVER_EXPIRES;
 use crate::store::{Catalog, ClockReading, Gap, Logs, Request, Session, SessionKey};
 
@@ -25,10 +26,12 @@ use super::names::{Options, Stats};
 
 use deadlines::Deadlines;
 
-/// Sessions that one step of a look visits.
+pub(crate) use uncommitted::Uncommitted;
+
+/// Number of sessions that one step of a scan visits.
 const STEP: usize = 1024;
 
-/// Longest time between two looks, milliseconds; a quarter of the expiry if that is less.
+/// Longest time between two scans in milliseconds; a quarter of the expiry if that is less.
 const PERIOD_MS_MAX: u64 = 60_000;
 
 /// See the room.
@@ -36,16 +39,18 @@ const PERIOD_MS_MAX: u64 = 60_000;
 pub(crate) struct Expiry {
     /// `--session-expiry`; 0: never.
     expiry_ms: u64,
-    /// When the next step of a look is due, and from which session on.
+    /// The time of the next step of a scan, and the session at which it begins.
     due_ms: Option<u64>,
     from: Option<SessionKey>,
     deadlines: Deadlines,
-    /// When to look at the clocks.
+    /// Whether deadlines wait, however late it is.
+    holds_deadlines: bool,
+    /// The time of the next reading of the clocks.
     clocks_due_ms: Option<u64>,
     wants_clocks: bool,
-    /// Sessions that have expired and are not in the log yet.
+    /// Expired sessions whose end is not in the log yet.
     unlogged: u64,
-    /// Sessions that have expired since memory was last asked about.
+    /// Number of sessions that have expired since memory was last reclaimed.
     ended: usize,
     stats: Stats,
 }
@@ -57,6 +62,7 @@ impl Expiry {
             due_ms: None,
             from: None,
             deadlines: Deadlines::default(),
+            holds_deadlines: false,
             clocks_due_ms: None,
             wants_clocks: false,
             unlogged: 0,
@@ -74,7 +80,7 @@ impl Expiry {
         &self.stats
     }
 
-    /// Has expiry looked at in a while: a session may have expired then.
+    /// Schedules a scan: a session may expire later.
     pub(crate) fn expect(&mut self, now_ms: u64) {
         if self.expiry_ms > 0 && self.due_ms.is_none() {
             let period_ms = (self.expiry_ms / 4).clamp(1, PERIOD_MS_MAX);
@@ -83,33 +89,44 @@ impl Expiry {
         self.clocks_due_ms.get_or_insert(now_ms + CLOCK_LOOK_MS);
     }
 
-    /// Something is due for a session at this time, if its client is still away.
+    /// Sets the deadline of a session, for the case that its client is still away then.
     pub(crate) fn set_deadline(&mut self, key: SessionKey, due_ms: u64) {
         self.deadlines.set(key, due_ms);
     }
 
-    /// A session's client is back, or the session has ended.
+    /// Removes the deadline of a session whose client is back, or which has ended.
     pub(crate) fn clear_deadline(&mut self, key: SessionKey) {
         self.deadlines.clear(key);
     }
 
-    /// Takes a session whose deadline has come.
+    /// Sets whether deadlines wait.
+    pub(crate) fn hold_deadlines(&mut self, holds: bool) {
+        self.holds_deadlines = holds;
+    }
+
+    /// Whether deadlines wait.
+    pub(crate) fn are_deadlines_held(&self) -> bool {
+        self.holds_deadlines
+    }
+
+    /// Takes a session whose deadline has passed.
     pub(crate) fn take_due(&mut self, now_ms: u64) -> Option<SessionKey> {
         self.deadlines.take_due(now_ms)
     }
 
-    /// Gives memory back.
+    /// Frees memory.
     pub(crate) fn reclaim(&mut self) {
         self.deadlines.reclaim();
     }
 
-    /// When a look at the clocks or at the sessions is due.
+    /// The time at which a reading of the clocks or a scan is due.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        self.due_ms.into_iter().chain(self.clocks_due_ms).chain(self.deadlines.first_ms()).min()
+        let deadline_ms = self.deadlines.first_ms().filter(|_| !self.holds_deadlines);
+        self.due_ms.into_iter().chain(self.clocks_due_ms).chain(deadline_ms).min()
     }
 
-    /// Asks for the clocks, if that is due. `has_sessions`: there are any; `has_room`: a mark of
-    /// what they show may take room in the log.
+    /// Asks for a reading of the clocks, if it is due. `has_sessions`: there are sessions;
+    /// `has_room`: the log has room for a record of the reading.
     pub(crate) fn look_at_clocks(&mut self, has_sessions: bool, has_room: bool, now_ms: u64) {
         if is_due(self.clocks_due_ms, now_ms) {
             self.clocks_due_ms = has_sessions.then_some(now_ms + CLOCK_LOOK_MS);
@@ -117,12 +134,12 @@ impl Expiry {
         }
     }
 
-    /// Asks what the clocks show, if it is time to.
+    /// Asks for a reading of the clocks, if it is due.
     pub(crate) fn next_clock_request(&mut self) -> Option<Request> {
         std::mem::take(&mut self.wants_clocks).then_some(Request::Clocks)
     }
 
-    /// The clocks show this, or did a moment ago, at this time of the time line.
+    /// Takes a reading of the clocks, at this time of the time line.
     pub(crate) fn on_clocks(
         &self,
         clocks: ClockReading,
@@ -147,15 +164,15 @@ impl Expiry {
         }
     }
 
-    /// The longest time that the wall clock alone may add to an absence: wrong by more, it would
-    /// end sessions at one blow.
+    /// The longest time that the wall clock alone may add to an absence: a clock that is wrong by
+    /// more would end all sessions at once.
     fn claimed_ms_max(&self) -> u64 {
         self.expiry_ms / 2
     }
 
     /// Whether a session's client has been away too long at this time of the time line.
     pub(crate) fn has_expired(&self, session: &Session, sessions: &Catalog, time_ms: u64) -> bool {
-        let is_away = session.holder.is_none() && !session.clean;
+        let is_away = session.holder.is_none() && !session.clean && !session.is_lane();
         is_away
             && self.expiry_ms_of(session).is_some_and(|expiry_ms| {
                 let claimed_ms_max = expiry_ms / 2;
@@ -163,8 +180,22 @@ impl Expiry {
             })
     }
 
-    /// In how many milliseconds a session that is away expires by an interval of its own; `None`:
-    /// never, or it has none.
+    /// Whether the absence of a client that is back now was longer than a share of the session's
+    /// expiry: if a crash loses its return, the session would expire early by that much.
+    pub(crate) fn is_long_away(&self, session: &Session, sessions: &Catalog, time_ms: u64) -> bool {
+        self.expiry_ms_of(session).is_some_and(|expiry_ms| {
+            let away_ms = sessions.timeline.age_ms(session.left_ms, time_ms, u64::MAX);
+            session.holder.is_none() && away_ms > expiry_ms / EXPIRY_LOST_SHARE
+        })
+    }
+
+    /// Whether a session ends when its client stays away.
+    pub(crate) fn may_expire(&self, session: &Session) -> bool {
+        self.expiry_ms_of(session).is_some()
+    }
+
+    /// The milliseconds after which an absent session expires by its own interval; `None`: never,
+    /// or it has none.
     pub(crate) fn own_left_ms(
         &self,
         session: &Session,
@@ -177,8 +208,8 @@ impl Expiry {
         Some(expiry_ms.saturating_sub(away_ms))
     }
 
-    /// After how many milliseconds of absence a session expires: its own interval, and
-    /// `--session-expiry` at most; `None`: never.
+    /// The milliseconds of absence after which a session expires: its own interval, at most
+    /// `--session-expiry`; `None`: never.
     fn expiry_ms_of(&self, session: &Session) -> Option<u64> {
         let most_ms = (self.expiry_ms > 0).then_some(self.expiry_ms);
         match session.expiry_s() {
@@ -190,7 +221,7 @@ impl Expiry {
         }
     }
 
-    /// Counts a session that is about to end because it has expired.
+    /// Counts an expired session that is about to end.
     pub(crate) fn count_expired(&mut self, session: &Session) {
         debug!("{:?}: session expired", session.client_id);
         self.stats.sessions_expired += 1;
@@ -198,8 +229,8 @@ impl Expiry {
         self.ended += 1;
     }
 
-    /// The sessions that the next step of a look has found to have expired, if a step is due. They
-    /// are to be ended, and [`Expiry::end_step`] follows.
+    /// The expired sessions that the next step of a scan has found, if a step is due. The caller
+    /// ends them; [`Expiry::end_step`] follows.
     pub(crate) fn begin_step(
         &mut self,
         sessions: &Catalog,
@@ -218,7 +249,7 @@ impl Expiry {
         Some(keys)
     }
 
-    /// Ends a step of a look; `has_sessions`: there are any left.
+    /// Ends a step of a scan; `has_sessions`: there are sessions left.
     pub(crate) fn end_step(&mut self, has_sessions: bool, now_ms: u64) {
         self.due_ms = None;
         if self.from.is_some() {
@@ -235,7 +266,7 @@ impl Expiry {
         }
     }
 
-    /// How many sessions have expired since the last call.
+    /// The number of sessions that have expired since the last call.
     pub(crate) fn take_ended(&mut self) -> usize {
         std::mem::take(&mut self.ended)
     }

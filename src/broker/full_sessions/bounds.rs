@@ -1,21 +1,33 @@
-//! How much may wait for a session, and what happens then: of all sessions, or of those of some
+//! The bounds of sessions, and their overflow policies: for all sessions, and for those of some
 //! client ids.
 
 use compact_str::CompactString;
 
+use crate::limits::BLOCK_BYTES_MIN;
+
 use super::super::names::{Options, Overflow, SessionLimit};
 
-/// What holds for a session.
+/// The bound of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Bound {
     pub(super) bytes_max: u64,
     pub(super) policy: Overflow,
 }
 
-/// What holds for each session.
+impl Bound {
+    /// A bound that is wider where publishers wait: the broker may read from them nevertheless.
+    pub(super) fn most(self, max: u64) -> u64 {
+        match self.policy {
+            Overflow::Block => max.saturating_add(max.max(BLOCK_BYTES_MIN)),
+            Overflow::DropNewest | Overflow::DropOldest => max,
+        }
+    }
+}
+
+/// The bounds of all sessions.
 pub(super) struct Bounds {
     usual: Bound,
-    /// The first that names a client holds. At most [`crate::limits::SESSION_LIMITS_MAX`].
+    /// The first one that matches a client holds. At most [`crate::limits::SESSION_LIMITS_MAX`].
     limits: Vec<SessionLimit>,
 }
 

@@ -1,31 +1,32 @@
-//! Sessions that are full, or of a vhost that is: what `--session-overflow` does, and the
-//! publishers that wait for them. A vhost that is full does to each session that would grow what a
-//! bound that it had reached itself would do: it does not grow. Nothing is taken from the others.
+//! Full sessions, and sessions of a full vhost: applies `--session-overflow`, and knows the
+//! publishers that wait for them. In a full vhost each session that would grow is treated as if it
+//! had reached its own bound. The other sessions lose no messages.
 //!
-//! A publisher that waits gets no acknowledgement of what it published since. It is read from only
-//! while its own session holds messages, so that its acknowledgements can free space: they may be
-//! what keeps a session full, its own or that of another publisher that waits in turn. So the
-//! client of a full session is always read from, and no circle of clients waits for itself. How
-//! much such a client can publish meanwhile is bounded by its own window, since it is not
-//! acknowledged; and, should that be large, by [`BLOCK_BYTES_MIN`] beyond the bound, from where on
-//! the oldest is dropped.
+//! A waiting publisher gets no acknowledgement of later messages. The broker reads from it only
+//! while its own session holds messages, so that its acknowledgements can free space: these
+//! messages may keep a session full, its own or that of another waiting publisher. So the client of
+//! a full session is always read from, and no circle of clients waits for itself. The publisher's
+//! own window bounds how much it can publish meanwhile, because it gets no acknowledgements. If the
+//! window is large, [`BLOCK_BYTES_MIN`](crate::limits::BLOCK_BYTES_MIN) beyond the session's bound is the limit, from which on the
+//! oldest message is dropped.
 //!
-//! Invariant: a publisher is in the set of each full session that it waits for, once; its shard was
+//! Invariant: a publisher is once in the set of each full session that it waits for; its shard was
 //! told as often.
 //!
-//! Verbs: [`FullSessions::on_full`] and [`FullSessions::relieve`]. The hub has the publishers wait
-//! and go on.
+//! Verbs: [`FullSessions::on_full`] and [`FullSessions::relieve`]. The shard lets the publishers
+//! wait and go on.
 //!
-//! May use `names`, `client_log`, `delivery` and `quota`.
+//! It uses `names`, `client_log`, `delivery` and `quota`.
 
 mod bounds;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use compact_str::CompactString;
 
-use crate::limits::BLOCK_BYTES_MIN;
-use crate::store::{Catalog, SessionKey, SessionMut};
+use crate::limits::{FULL_SESSIONS_LOOK_MS, FULL_SESSIONS_LOOKS_MAX};
+use crate::store::{Catalog, Session, SessionKey, SessionMut};
 
 use super::delivery::{Delivery, Lent};
 use super::names::{ConnId, Options, Overflow, ShardId, Stats, VhostId};
@@ -35,10 +36,10 @@ use bounds::Bounds;
 /// A connection of some shard.
 type Publisher = (ShardId, ConnId);
 
-/// What is to be done about a session that has more waiting than it may.
+/// The handling of a session over its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnFull {
-    /// Nothing: the next message for it is not taken.
+    /// None: the next message for it is not taken.
     RefuseNext,
     /// The publisher waits.
     Wait(Publisher),
@@ -46,20 +47,34 @@ pub(crate) enum OnFull {
     DropOldest,
 }
 
+/// Bytes that the record of a message has at most beside topic, properties and payload, and its
+/// place in a queue.
+const RECORD_BYTES: u64 = 128;
+
 /// See the room.
 pub(crate) struct FullSessions {
     /// `--session-max-bytes`, `--session-overflow` and `--session-limit`.
     bounds: Bounds,
     waiting: BTreeMap<SessionKey, BTreeSet<Publisher>>,
+    /// When to look for what has expired in sessions that publishers wait for, and after which to
+    /// go on.
+    look_ms: u64,
+    looked: Option<SessionKey>,
     stats: Stats,
 }
 
 impl FullSessions {
     pub(crate) fn new(options: &Options) -> Self {
-        Self { bounds: Bounds::new(options), waiting: BTreeMap::new(), stats: Stats::default() }
+        Self {
+            bounds: Bounds::new(options),
+            waiting: BTreeMap::new(),
+            look_ms: 0,
+            looked: None,
+            stats: Stats::default(),
+        }
     }
 
-    /// Replaces the options. All that wait are to be relieved then.
+    /// Replaces the options. The caller then relieves all waiting publishers.
     pub(crate) fn set_options(&mut self, options: &Options) {
         self.bounds = Bounds::new(options);
     }
@@ -68,8 +83,8 @@ impl FullSessions {
         &self.stats
     }
 
-    /// Whether a message for a session is to be dropped before it is stored: the session, or its
-    /// vhost with `queued_bytes`, is full, and the newest message is the one to go.
+    /// Whether a message for a session is dropped before it is stored: the session, or its vhost
+    /// with `queued_bytes`, is full, and the policy drops the newest message.
     #[inline]
     pub(crate) fn refuses(
         &self,
@@ -82,14 +97,25 @@ impl FullSessions {
             && (session.queue.stored_bytes() >= bound.bytes_max || queued_bytes >= queued_bytes_max)
     }
 
-    /// Whether a session or its vhost has more waiting than it may.
+    /// Whether a session, or its vhost, has no room for so many bytes from a publisher that ought
+    /// to wait: its message would cost an older one its place. `queued`: bytes in all sessions of
+    /// the vhost, and how many there may be.
+    pub(crate) fn is_beyond(&self, session: &Session, queued: (u64, u64), bytes: u64) -> bool {
+        let bound = self.bounds.of(&session.client_id);
+        let bytes = bytes + RECORD_BYTES;
+        bound.policy == Overflow::Block
+            && (session.queue.stored_bytes() + bytes > bound.most(bound.bytes_max)
+                || queued.0 + bytes > bound.most(queued.1))
+    }
+
+    /// Whether a session or its vhost is over its bound.
     #[inline]
     pub(crate) fn is_over(&self, session: &SessionMut<'_>, quotas: &Quotas) -> bool {
         session.queue.stored_bytes() > self.bounds.of(&session.client_id).bytes_max
             || quotas.is_over(VhostId(session.vhost), session.vhost_queued_bytes())
     }
 
-    /// A session, or its vhost, has more waiting than it may since this publisher's message came.
+    /// Handles a session that is, or whose vhost is, over its bound since this publisher's message.
     pub(crate) fn on_full(
         &mut self,
         key: SessionKey,
@@ -107,9 +133,9 @@ impl FullSessions {
         }
     }
 
-    /// Drops the oldest messages of a session until it, and its vhost, have no more than they may.
-    /// Before the last message there waited `bytes_before`: for the sake of its vhost it is not
-    /// made smaller than that. Where publishers wait the bounds are wider.
+    /// Drops the oldest messages of a session until it and its vhost are within their bounds. For
+    /// the vhost's bound the session does not shrink below `bytes_before`, its bytes before the
+    /// last message. Where publishers wait, the bounds are wider.
     pub(crate) fn drop_oldest(
         &self,
         session: &mut SessionMut<'_>,
@@ -119,35 +145,52 @@ impl FullSessions {
         lent: &mut Lent<'_>,
     ) {
         let bound = self.bounds.of(&session.client_id);
-        let most = |max: u64| match bound.policy {
-            Overflow::Block => max.saturating_add(max.max(BLOCK_BYTES_MIN)),
-            Overflow::DropNewest | Overflow::DropOldest => max,
-        };
-        let queued_bytes_max = most(quotas.get(VhostId(session.vhost)).queued_bytes_max);
+        let queued_bytes_max = bound.most(quotas.get(VhostId(session.vhost)).queued_bytes_max);
         loop {
             let own = session.queue.stored_bytes();
             let grew_too_far =
                 session.vhost_queued_bytes() > queued_bytes_max && own > bytes_before;
-            if own <= most(bound.bytes_max) && !grew_too_far || !delivery.drop_oldest(session, lent)
+            if own <= bound.most(bound.bytes_max) && !grew_too_far
+                || !delivery.drop_oldest(session, lent)
             {
                 break;
             }
         }
     }
 
-    /// Whether publishers wait.
+    /// Whether a publisher waits.
     #[inline]
     pub(crate) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Sessions that publishers wait for.
+    /// When to look for what has expired, if publishers wait.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        self.is_awaited().then_some(self.look_ms)
+    }
+
+    /// The next sessions to look for what has expired in: nothing else may ever free their room,
+    /// since their clients are away and their publishers wait.
+    pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<SessionKey> {
+        if !self.is_awaited() || now_ms < self.look_ms {
+            return Vec::new();
+        }
+        self.look_ms = now_ms + FULL_SESSIONS_LOOK_MS;
+        let from = self.looked.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.waiting.range((from, Bound::Unbounded));
+        let keys: Vec<SessionKey> =
+            rest.take(FULL_SESSIONS_LOOKS_MAX).map(|(key, _)| *key).collect();
+        self.looked = keys.last().copied().filter(|_| keys.len() == FULL_SESSIONS_LOOKS_MAX);
+        keys
+    }
+
+    /// The sessions for which publishers wait.
     pub(crate) fn sessions(&self) -> impl ExactSizeIterator<Item = SessionKey> {
         self.waiting.keys().copied()
     }
 
-    /// Gives the publishers that wait for a session, if it has room again or is gone, or if none is
-    /// to wait any more: they are to go on. While it has none, notes for its vhost that they wait.
+    /// Returns the publishers that wait for a session if they may go on: the session has room again
+    /// or is gone, or the policy no longer waits. Otherwise notes for its vhost that they wait.
     pub(crate) fn relieve(
         &mut self,
         key: SessionKey,

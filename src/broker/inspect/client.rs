@@ -22,6 +22,8 @@ pub struct ClientFacts {
     pub address: Option<IpAddr>,
     /// From which port.
     pub port: u16,
+    /// The number of the listener that it came in through.
+    pub listener: u16,
     /// The MQTT version, in words.
     pub version: &'static str,
     /// What carries the connection, in a word.
@@ -36,7 +38,13 @@ pub struct ClientFacts {
     pub pace: Pace,
     /// Bytes that wait to be sent, or are on their way.
     pub outgoing_bytes: u64,
-    /// Since it was let in, milliseconds.
+    /// Bytes received from it.
+    pub received_bytes: u64,
+    /// Bytes of MQTT sent to it.
+    pub sent_bytes: u64,
+    /// When it was let in: uptime, milliseconds.
+    pub since_ms: u64,
+    /// Since then, milliseconds.
     pub connected_ms: u64,
     /// Since its last packet, milliseconds.
     pub silent_ms: u64,

@@ -45,15 +45,15 @@ pub struct Top {
     pub(crate) from: SessionKey,
     /// The best so far, the first in front.
     pub(crate) best: Vec<(u64, SessionKey)>,
-    /// All sessions were looked at.
-    pub(crate) ranked: bool,
+    /// All sessions were looked at; so many of the best are in the answer.
+    pub(crate) told: Option<usize>,
 }
 
 impl Top {
     /// The `count` sessions that have most of something; those that have none are left out.
     pub fn new(by: Measure, count: usize) -> Self {
         let count = count.min(TOP_ROWS_MAX);
-        Self { by, count, from: 0, best: Vec::with_capacity(count + 1), ranked: false }
+        Self { by, count, from: 0, best: Vec::with_capacity(count + 1), told: None }
     }
 
     pub(crate) fn note(&mut self, value: u64, key: SessionKey) {

@@ -1,13 +1,15 @@
 //! Asks: what an operator wants to know of a shard, or have done there, while it runs.
 //!
 //! ```text
-//!  admin thread ──Ask──► shard: one step each turn ──► Ask with its reply ──► admin thread
-//!                             └── more to look at ──┘
+//!  admin thread ──Ask──► shard: some steps a turn ──► Ask with its reply ──► admin thread
+//!                             └─ more to look at ─┘
 //! ```
 //! An [`Ask`] is a box that carries the question, how far the answer is, and the memory that the
 //! answer needs. The shard answers it in steps ([`Shard::answer`](super::Shard::answer)), each
 //! bounded by [`ASK_SLOTS_MAX`](crate::limits::ASK_SLOTS_MAX) slots and
-//! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and gives the box back.
+//! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and gives the box back. Of all asks
+//! together a turn takes no more steps than fit into
+//! [`ASK_TURN_US_MAX`](crate::limits::ASK_TURN_US_MAX).
 //!
 //! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
 //! connection, and perhaps its session, [`Question::Shed`] some connections, [`Question::Purge`]
@@ -143,6 +145,36 @@ impl Question {
         matches!(self, Self::Publish(publication) if publication.is_new())
     }
 
+    /// Whether it may take several steps in a turn: what it looks at, or clears, is the same as in
+    /// one longer step.
+    pub(crate) fn may_repeat(&self) -> bool {
+        match self {
+            Self::Vhosts(_)
+            | Self::Listing(_)
+            | Self::Top(_)
+            | Self::Backlog(_)
+            | Self::Closed(_)
+            | Self::Subscriptions(_)
+            | Self::Retained(_)
+            | Self::RetainedMessage(_)
+            | Self::Clear(_)
+            | Self::Peek(_)
+            | Self::Watch(_)
+            | Self::Trace(_) => true,
+            Self::Alive
+            | Self::Figures
+            | Self::Session(_)
+            | Self::Kick(_)
+            | Self::System(_)
+            | Self::WantsSystem(_)
+            | Self::Policy
+            | Self::Purge(_)
+            | Self::Publish(_)
+            | Self::Shed(_)
+            | Self::TraceEvents => false,
+        }
+    }
+
     /// Whether it may have to wait for its answer ([`Step::Wait`]): one of each kind does.
     pub(crate) fn may_wait(&self) -> bool {
         matches!(self, Self::WantsSystem(_) | Self::TraceEvents)
@@ -199,7 +231,7 @@ pub enum Reply {
 /// Whether a step was the last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// There is more to look at in the next turn.
+    /// There is more to look at in the next step.
     More,
     /// It is kept until there is an answer ([`Shard::may_answer`](super::Shard::may_answer)).
     Wait,

@@ -8,6 +8,9 @@ use crate::store::SessionKey;
 use super::client::ClientFacts;
 use super::span::Span;
 
+/// Bytes of the names in a row, if they are not very long. More are allocated by the shard.
+const TEXT_BYTES_USUAL: usize = 48;
+
 /// See the module.
 #[derive(Clone, Default, Debug)]
 pub struct Page {
@@ -53,7 +56,9 @@ pub struct Row {
 impl Page {
     /// An empty page with memory for so many rows.
     pub fn with_room(rows: usize) -> Self {
-        Self { rows: Vec::with_capacity(rows.min(PAGE_ROWS_MAX)), ..Self::default() }
+        let rows = rows.min(PAGE_ROWS_MAX);
+        let text = String::with_capacity(rows * TEXT_BYTES_USUAL);
+        Self { rows: Vec::with_capacity(rows), text, next: None }
     }
 
     /// The text of a span.
@@ -69,6 +74,45 @@ impl Page {
     /// Whether it takes no row more.
     pub(crate) fn is_full(&self, limit: usize) -> bool {
         self.rows.len() >= limit.min(PAGE_ROWS_MAX) || self.bytes() >= PAGE_BYTES_MAX
+    }
+
+    /// Adds a client with this id.
+    #[cfg(test)]
+    pub(crate) fn add_example(&mut self, id: &str) {
+        let (id, vhost) = (self.write(id), self.write("/"));
+        let client = ClientFacts {
+            address: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+            port: 50_000,
+            listener: 0,
+            version: "3.1.1",
+            transport: "tcp",
+            keep_alive_s: 60,
+            will: false,
+            certified: false,
+            pace: super::client::Pace::Free,
+            outgoing_bytes: 0,
+            received_bytes: 1 << 40,
+            sent_bytes: 1 << 40,
+            since_ms: 0,
+            connected_ms: 0,
+            silent_ms: 0,
+            waits: 0,
+        };
+        self.rows.push(Row {
+            id,
+            vhost,
+            user: Span::default(),
+            clean: true,
+            subscriptions: 1,
+            inflight: 0,
+            backlog_messages: 0,
+            backlog_bytes: 0,
+            lag_ms: None,
+            dropped: 0,
+            withheld: false,
+            absent_ms: 0,
+            client: Some(client),
+        });
     }
 
     pub(crate) fn write(&mut self, text: &str) -> Span {

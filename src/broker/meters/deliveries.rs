@@ -1,35 +1,35 @@
-//! How long messages take to the output of their subscribers, and how long they waited in sessions.
+//! Delivery latency to the output of subscribers, and the waiting time in sessions.
 //!
-//! A delivery is recorded when the turn ends that made it. Messages of one turn of one shard have
-//! the same beginning, so they are counted together: what a message costs is an addition.
+//! A delivery is recorded at the end of its turn. Messages of one turn of one shard have the same
+//! start time, so they are counted together: a message costs one addition.
 //!
-//! Times of other shards come as the lower 32 bits of microseconds: a difference of more than 35
-//! minutes is taken for none.
+//! Times of other shards are the lower 32 bits of microseconds: a difference of more than 35
+//! minutes counts as zero.
 
 use crate::limits::{CROSSED_TURNS_MAX, WAITS_SAMPLED_MAX};
 
 use super::histogram::Histogram;
 
-/// Of the messages that have waited in a session one in so many is looked at.
+/// One in this many of the messages that waited in a session is sampled.
 const WAITS_SAMPLED_ONE_IN: u32 = 64;
 
-/// Deliveries of messages that came from one turn of another shard.
+/// Deliveries of the messages of one turn of another shard.
 #[derive(Clone, Copy, Debug)]
 struct Crossed {
     since_us: u32,
     count: u64,
 }
 
-/// What a turn has delivered so far.
+/// The deliveries of the current turn.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Deliveries {
     /// Copies of messages that were received in this turn.
     local: u64,
-    /// Copies of messages of other shards; neighbours differ in their beginning.
+    /// Copies of messages of other shards; neighbours differ in their start time.
     crossed: Vec<Crossed>,
-    /// Messages that had waited in a session and were sent.
+    /// Number of messages that had waited in a session and were sent.
     waited: u32,
-    /// When those that are looked at were stored, milliseconds of the log's time line.
+    /// The times at which the sampled ones were stored, in milliseconds of the log's time line.
     waits: [u64; WAITS_SAMPLED_MAX],
     waits_len: usize,
 }
@@ -44,15 +44,15 @@ impl Deliveries {
     pub(super) fn count_crossed(&mut self, since_us: u32, copies: u64) {
         let is_full = self.crossed.len() >= CROSSED_TURNS_MAX;
         match self.crossed.last_mut() {
-            // Beyond the bound turns count with the last that is told apart.
+            // Turns beyond the bound count with the last separate one.
             Some(last) if last.since_us == since_us || is_full => last.count += copies,
             _ if copies > 0 => self.crossed.push(Crossed { since_us, count: copies }),
             _ => {}
         }
     }
 
-    /// A message that has waited in a session is sent for the first time. `stored_ms` is asked when
-    /// it was stored, if it is one of those that are looked at.
+    /// Notes a waiting message that is sent for the first time. If it is sampled, `stored_ms` is
+    /// called for the time at which it was stored.
     #[inline]
     pub(super) fn count_waited(&mut self, stored_ms: impl FnOnce() -> Option<u64>) {
         self.waited = self.waited.wrapping_add(1);
@@ -65,7 +65,7 @@ impl Deliveries {
         }
     }
 
-    /// When one of the messages that are looked at was stored.
+    /// The time at which a sampled message was stored.
     #[inline]
     pub(super) fn next_wait(&mut self) -> Option<u64> {
         self.waits_len = self.waits_len.checked_sub(1)?;
@@ -90,7 +90,7 @@ impl Deliveries {
     }
 }
 
-/// The lower bits of a time, as they are sent and kept.
+/// The lower bits of a time, which are sent and kept.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "differences are taken modulo 2^32")]
 pub(super) fn low_bits(us: u64) -> u32 {
@@ -109,7 +109,7 @@ pub(super) fn since(since_us: u32, now_us: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Copies are recorded once, with the time from their message's turn to the end of this one.
+    /// Each copy is recorded once, with the time from its message's turn to the end of this one.
     #[test]
     fn deliveries_are_recorded_at_the_end() {
         let (mut local, mut crossed) = (Histogram::default(), Histogram::default());
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!((crossed.count(), crossed.sum_us()), (8, 7 * 100 + 50));
     }
 
-    /// However many turns a shard catches up with, memory is bounded and each copy is counted.
+    /// However many turns a shard has to catch up with, memory is bounded and each copy is counted.
     #[test]
     fn crossed_turns_are_bounded() {
         let mut deliveries = Deliveries::default();
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(crossed.count(), u64::from(turns));
     }
 
-    /// One in 64 is looked at, and no more of them than there is room for.
+    /// One in 64 is sampled, up to the bound.
     #[test]
     fn waits_are_sampled() {
         let mut deliveries = Deliveries::default();
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(std::iter::from_fn(|| deliveries.next_wait()).count(), WAITS_SAMPLED_MAX);
     }
 
-    /// Differences are right where the lower bits begin anew; a clock that is ahead gives none.
+    /// Differences are right across the wrap of the lower bits; a clock that is ahead gives zero.
     #[test]
     fn times_of_32_bits() {
         let hour_us = 3_600_000_000;

@@ -1,19 +1,19 @@
-//! How long things take: counts by length of time, 8 buckets for each power of two.
+//! A histogram of durations with 8 buckets for each power of two.
 //!
 //! The buckets of the h2 histogram with a grouping power of 3: each is at most an eighth of its
 //! values wide. Recording is some arithmetic and two additions; nothing is allocated.
 
-/// Bits of a value that tell buckets of one power of two apart.
+/// Number of bits that select the bucket within a power of two.
 const GROUP_BITS: u32 = 3;
 
-/// Values below 2³² have so many buckets.
+/// Number of buckets for values below 2³².
 const BUCKETS: usize = ((32 - GROUP_BITS as usize) << GROUP_BITS) + (1 << GROUP_BITS);
 
-/// Times in microseconds; those of more than an hour count as 2³² − 1.
+/// Durations in microseconds; those beyond 2³² − 1 (71 minutes) count as that.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Histogram {
     counts: [u64; BUCKETS],
-    /// Of all that was recorded.
+    /// The sum of all recorded durations.
     sum_us: u64,
 }
 
@@ -24,7 +24,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Records that `count` things took so long.
+    /// Records the same duration `count` times.
     #[inline]
     pub fn record_n(&mut self, us: u64, count: u64) {
         let us = u32::try_from(us).unwrap_or(u32::MAX);
@@ -32,14 +32,14 @@ impl Histogram {
         self.sum_us += u64::from(us) * count;
     }
 
-    /// Adds what another has recorded.
+    /// Adds the records of another histogram.
     pub fn add(&mut self, other: &Self) {
         let counts = self.counts.iter_mut().zip(&other.counts);
         counts.for_each(|(sum, more)| *sum += more);
         self.sum_us += other.sum_us;
     }
 
-    /// What was recorded since an earlier copy of it was made.
+    /// The records since an earlier copy was made.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
         let counts = since.counts.iter_mut().zip(&earlier.counts);
@@ -48,24 +48,25 @@ impl Histogram {
         since
     }
 
-    /// How many were recorded.
+    /// The number of records.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// The sum of all times, in microseconds.
+    /// The sum of all durations in microseconds.
     pub fn sum_us(&self) -> u64 {
         self.sum_us
     }
 
-    /// How many took less than 2 to the power of `exponent` microseconds, from 3 to 32.
+    /// The number of records below 2 to the power of `exponent` microseconds; `exponent` is 3 to
+    /// 32.
     pub fn count_below(&self, exponent: u32) -> u64 {
         let end = if exponent < 32 { bucket_of(1 << exponent) } else { BUCKETS };
         self.counts[..end].iter().sum()
     }
 
-    /// The time in microseconds that no more than the fraction `1 - quantile` exceeds: the upper
-    /// end of its bucket. 0 if nothing was recorded.
+    /// The quantile in microseconds, as the upper end of its bucket: at most the fraction `1 -
+    /// quantile` of the records exceeds it. 0 without records.
     pub fn quantile_us(&self, quantile: f64) -> u64 {
         let count = self.count();
         #[allow(
@@ -126,8 +127,8 @@ mod tests {
         assert_eq!(begin, 1 << 32);
     }
 
-    /// What is below a power of two is counted, and what is not is not; quantiles are the end of
-    /// the bucket that has them.
+    /// Exactly the values below a power of two are counted for it; a quantile is the end of its
+    /// bucket.
     #[test]
     fn counts_and_quantiles() {
         let mut histogram = Histogram::default();

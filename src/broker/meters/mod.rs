@@ -1,5 +1,5 @@
-//! What a shard measures beside what it counts in [`Stats`](super::Stats): once a turn, a commit
-//! group or a barrier of promises, never once a message.
+//! The measurements of a shard beside the counters of [`Stats`](super::Stats): once for each turn,
+//! commit group or barrier of promises, never for each message.
 //!
 //! Verbs: [`Meters::begin_turn`] and [`Meters::end_turn`] by the reactor, the others by the hub.
 
@@ -12,7 +12,7 @@ pub use histogram::Histogram;
 
 use deliveries::Deliveries;
 
-/// How long things took.
+/// The histograms of durations.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Latency {
     /// From the turn in which a message was received to the one in which its PUBACK or PUBREC was
@@ -21,58 +21,66 @@ pub struct Latency {
     /// From the turn in which a message was appended to the log to that in which the broker knew
     /// that it is committed.
     pub store: Histogram,
-    /// From when a commit group was handed to the kernel until it was written and synced.
+    /// From the submission of a commit group to the kernel until it was written and synced.
     pub sync: Histogram,
-    /// Turns, without their sleep.
+    /// Turns, without the sleep between them.
     pub turn: Histogram,
-    /// From the turn in which a message was received to the end of the one in which it was in a
-    /// subscriber's output: of this shard's clients.
+    /// From the turn in which this shard received a message to the end of the turn that wrote it to
+    /// a subscriber's output.
     pub deliver_local: Histogram,
-    /// The same of messages that another shard received.
+    /// The same for messages that another shard received.
     pub deliver_cross: Histogram,
-    /// From when a message was stored until it was sent the first time, of those that waited in a
-    /// durable session; some are looked at.
+    /// From the storing of a message that waited in a durable session until it was first sent;
+    /// sampled.
     pub queue_wait: Histogram,
-    /// From sending a message to its PUBACK or PUBREC: one message of a client at a time.
+    /// One step of an answer to operators.
+    pub ask: Histogram,
+    /// From sending a message to its PUBACK or PUBREC; one message of a client at a time is
+    /// measured.
     pub client_ack: Histogram,
 }
 
-/// How busy a shard is.
+/// The load of a shard.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Load {
     /// Time in turns, without their sleep, microseconds.
     pub busy_us: u64,
-    /// Times it was about to sleep until something comes.
+    /// Number of times it was about to sleep.
     pub sleeps: u64,
-    /// Bytes received, as sockets give them.
+    /// Completions from the ring: accepts, receives, ends of sends and writes, wakes.
+    pub completions: u64,
+    /// Turns whose completions were all ends of sends.
+    pub send_turns: u64,
+    /// Bytes received from sockets.
     pub received_bytes: u64,
-    /// Bytes sent, likewise.
+    /// Bytes sent to sockets.
     pub sent_bytes: u64,
     /// Links accepted.
     pub accepted: u64,
-    /// Times a link found no receive buffer.
+    /// Number of times a link found no receive buffer.
     pub starved: u64,
-    /// Turns that ended with a ring to another shard full.
+    /// Number of turns that ended with a full ring to another shard.
     pub mesh_full: u64,
-    /// Links there are.
+    /// Number of open links.
     pub links: u64,
-    /// TLS handshakes that wait for a later turn.
+    /// Number of TLS handshakes that wait for a later turn.
     pub handshakes_waiting: u64,
-    /// The most sessions that all shards together had when a turn had changed those of this one.
+    /// The largest number of sessions on all shards together, seen when this shard's number
+    /// changed.
     pub sessions_max: u64,
 }
 
-/// Messages of one turn that were appended to the log.
+/// The messages that one turn appended to the log.
 #[derive(Clone, Copy, Debug)]
 struct Appended {
-    /// The log ended here then.
+    /// The end of the log after that turn.
     end: u64,
     since_us: u64,
     messages: u64,
 }
 
-/// Turns of which the store latency is known one by one. Beyond, a turn counts with the one before
-/// it: the disk is so far behind that it makes no difference.
+/// Number of turns whose store latency is kept separately. A further turn counts with the one
+/// before it: the disk is so far behind then that this changes little.
 const APPENDED_MAX: usize = 1024;
 
 /// See the module.
@@ -82,13 +90,12 @@ pub struct Meters {
     pub latency: Latency,
     /// How busy it is.
     pub load: Load,
-    /// When the turn began, microseconds.
+    /// The beginning of the turn in microseconds.
     turn_us: u64,
-    /// Replies to messages that left in the turn they were asked for, and of those the ones that
-    /// the turns before have recorded.
+    /// Number of replies that left in the turn of their message, and how many of them are recorded.
     acknowledged_at_once: u64,
     at_once_recorded: u64,
-    /// Messages appended to the log, and of those the ones that `appended` has, or had.
+    /// Number of messages appended to the log, and how many of them are or were in `appended`.
     messages_stored: u64,
     stored_noted: u64,
     appended: VecDeque<Appended>,
@@ -96,76 +103,84 @@ pub struct Meters {
 }
 
 impl Meters {
-    /// When the turn began, microseconds.
+    /// The beginning of the turn in microseconds.
     pub(crate) fn turn_us(&self) -> u64 {
         self.turn_us
     }
 
-    /// A reply to a message leaves at once.
+    /// Counts a reply that leaves in the turn of its message.
     #[inline]
     pub(crate) fn count_acknowledged(&mut self) {
         self.acknowledged_at_once += 1;
     }
 
-    /// All shards together have so many sessions, since a turn has changed those of this one.
+    /// Notes the number of sessions on all shards after this shard's number changed.
     pub fn note_sessions(&mut self, sessions: u64) {
         self.load.sessions_max = self.load.sessions_max.max(sessions);
     }
 
-    /// A message was appended to the log.
+    /// Counts a message that was appended to the log.
     #[inline]
     pub(crate) fn count_stored(&mut self) {
         self.messages_stored += 1;
     }
 
-    /// When the turn began, as it is sent to other shards: [`Meters::count_crossed`] takes it.
+    /// The beginning of the turn in the form for other shards, which [`Meters::count_crossed`]
+    /// takes.
     #[inline]
     pub(crate) fn turn_stamp(&self) -> u32 {
         deliveries::low_bits(self.turn_us)
     }
 
-    /// A message that was received in this turn is in the output of so many subscribers.
+    /// Counts copies of a message of this turn in the output of subscribers.
     #[inline]
     pub(crate) fn count_delivered(&mut self, copies: u64) {
         self.deliveries.count_local(copies);
     }
 
-    /// The same of a message that another shard received in the turn of this stamp.
+    /// The same for a message that another shard received in the turn of this stamp.
     #[inline]
     pub(crate) fn count_crossed(&mut self, stamp: u32, copies: u64) {
         self.deliveries.count_crossed(stamp, copies);
     }
 
-    /// A message that has waited in a session is sent for the first time; `stored_ms` tells when it
-    /// was stored, if it is looked at. [`Meters::next_wait`] follows.
+    /// Notes a waiting message that is sent for the first time; `stored_ms` returns the time at
+    /// which it was stored, and is called if it is sampled. [`Meters::next_wait`] follows.
     #[inline]
     pub(crate) fn count_waited(&mut self, stored_ms: impl FnOnce() -> Option<u64>) {
         self.deliveries.count_waited(stored_ms);
     }
 
-    /// When one of the messages that are looked at was stored; [`Meters::note_waited`] follows.
+    /// The time at which a sampled message was stored; [`Meters::note_waited`] follows.
     #[inline]
     pub(crate) fn next_wait(&mut self) -> Option<u64> {
         self.deliveries.next_wait()
     }
 
-    /// So long a message has waited.
+    /// Records the waiting time of a message.
     pub(crate) fn note_waited(&mut self, waited_ms: u64) {
         self.latency.queue_wait.record_n(waited_ms.saturating_mul(1000), 1);
     }
 
-    /// A client has acknowledged a message that was sent in the turn of this stamp.
+    /// Records that a client acknowledged a message that was sent in the turn of this stamp.
     pub(crate) fn note_client_ack(&mut self, stamp: u32) {
         self.latency.client_ack.record_n(deliveries::since(stamp, self.turn_us), 1);
     }
 
-    /// A turn begins.
+    /// Begins a turn.
     #[inline]
     pub fn begin_turn(&mut self, now_us: u64) {
         self.turn_us = now_us;
     }
 
-    /// It ends. What was answered within it took as long as the turn.
+    /// Counts the completions of the turn: all, and the ends of sends among them.
+    #[inline]
+    pub fn count_completions(&mut self, all: usize, sends: usize) {
+        self.load.completions += all as u64;
+        self.load.send_turns += u64::from(all > 0 && all == sends);
+    }
+
+    /// Ends the turn. Replies within it took as long as the turn.
     #[inline]
     pub fn end_turn(&mut self, now_us: u64) {
         let took_us = now_us.saturating_sub(self.turn_us);
@@ -180,7 +195,7 @@ impl Meters {
         self.deliveries.end_turn((now_us, took_us), deliver_local, deliver_cross);
     }
 
-    /// Replies leave that have waited since the turn that began at `since_us`.
+    /// Records replies that leave and have waited since the turn that began at `since_us`.
     #[inline]
     pub(crate) fn note_acknowledged(&mut self, since_us: u64, replies: u64) {
         if replies > 0 {
@@ -189,7 +204,7 @@ impl Meters {
         }
     }
 
-    /// The log goes so far at the end of a turn.
+    /// Notes the end of the log after a turn.
     #[inline]
     pub(crate) fn note_appended(&mut self, end: u64) {
         let messages = self.messages_stored - self.stored_noted;
@@ -205,7 +220,7 @@ impl Meters {
         }
     }
 
-    /// The log is committed up to here.
+    /// Records the messages that are committed up to this position of the log.
     pub(crate) fn note_committed(&mut self, committed: u64) {
         while let Some(turn) = self.appended.pop_front_if(|turn| turn.end <= committed) {
             let took_us = self.turn_us.saturating_sub(turn.since_us);
@@ -218,8 +233,8 @@ impl Meters {
 mod tests {
     use super::*;
 
-    /// What was answered at once took the turn, what waited took from its turn to this one, and
-    /// what was stored took until it was committed; each is recorded once.
+    /// An immediate reply takes its turn, a late one the time from its turn to the current one, and
+    /// a stored message the time until its commit. Each is recorded once.
     #[test]
     fn times_are_recorded_once() {
         let mut meters = Meters::default();
@@ -242,7 +257,7 @@ mod tests {
         assert_eq!((turn.count(), turn.sum_us(), meters.load.busy_us), (3, 8, 8));
     }
 
-    /// A disk that commits nothing costs no memory without end, and every message is counted.
+    /// Memory is bounded while the disk commits nothing, and every message is counted.
     #[test]
     fn appended_turns_are_bounded() {
         let mut meters = Meters::default();

@@ -1,18 +1,18 @@
-//! Addresses that begin alike.
+//! A range of addresses with a common prefix.
 
 use std::net::IpAddr;
 
 /// Addresses that have their first `bits` bits in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AddressRange {
-    /// One of them.
+    /// An address of the range.
     pub address: IpAddr,
     /// 0 to 32 for IPv4, 0 to 128 for IPv6.
     pub bits: u8,
 }
 
 impl AddressRange {
-    /// Whether an address is one of them.
+    /// Whether it contains an address.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
         let (own, other, bits) = match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
@@ -30,7 +30,7 @@ impl AddressRange {
 mod tests {
     use super::*;
 
-    /// A range has its own addresses, also those that come as IPv6, and no others.
+    /// A range contains exactly its addresses, also in their IPv6-mapped form.
     #[test]
     fn ranges() {
         for (range, bits, address, expected) in [

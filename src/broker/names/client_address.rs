@@ -1,17 +1,19 @@
-//! Where a link comes from.
+//! The origin of a link.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// Who is at the other end of a link.
+/// The peer of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct ClientAddress {
-    /// Where it connected from, if that has an address.
+    /// Its IP address, if it has one.
     pub address: Option<IpAddr>,
-    /// From which port.
+    /// Its port.
     pub port: u16,
-    /// It came in through a listener that only this host can reach.
+    /// Whether its listener can be reached from this host only.
     pub local: bool,
+    /// The number of that listener.
+    pub listener: u16,
 }
 
 impl fmt::Display for ClientAddress {

@@ -10,33 +10,33 @@ use super::ClientAddress;
 /// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CloseReason {
-    /// DISCONNECT came.
+    /// The client sent DISCONNECT.
     Disconnected,
-    /// DISCONNECT came, with a reason that has the will published [MQTT-3.14.4-3] v5.
+    /// The client sent DISCONNECT with a reason that publishes the will [MQTT-3.14.4-3] v5.
     LeftWithWill(ReasonCode),
     /// The peer closed, without DISCONNECT.
     PeerClosed,
     /// The network failed.
     Failed(io::ErrorKind),
-    /// Bytes that are no TLS, or a peer that TLS does not let in.
+    /// The bytes are not TLS, or TLS refuses the peer.
     TlsFault,
-    /// An HTTP request that opened no WebSocket, and was answered.
+    /// An HTTP request was refused with an answer.
     Http,
     /// A rule of WebSocket was broken: which, in words.
     WebSocket(&'static str),
-    /// Bytes that are no MQTT.
+    /// The bytes are not MQTT.
     Malformed(DecodeError),
     /// CONNACK carried this code.
     Refused(ConnectReturn),
-    /// The first packet was another than CONNECT [MQTT-3.1.0-1].
+    /// The first packet was not CONNECT [MQTT-3.1.0-1].
     NoConnect,
-    /// What came first cannot begin a CONNECT, and looks like something else.
+    /// The first bytes cannot begin a CONNECT, and look like another protocol.
     Foreign(Foreign),
     /// A second CONNECT [MQTT-3.1.0-2].
     SecondConnect,
-    /// A packet that only servers send, or that answers none of ours.
+    /// A packet that only servers send, or an answer to no packet of ours.
     Unexpected,
-    /// An acknowledgement of another QoS than the message's, or of a step that is still to come.
+    /// An acknowledgement for another QoS than the message's, or for a later step.
     WrongAnswer,
     /// A topic alias that is larger than was offered [MQTT-3.3.2-9] v5.
     TopicAlias,
@@ -48,32 +48,39 @@ pub enum CloseReason {
     PayloadFormat,
     /// DISCONNECT with a session expiry, where CONNECT had none [MQTT-3.14.2-2] v5.
     LateExpiry,
+    /// AUTH that breaks a rule: which, in words.
+    Authentication(&'static str),
+    /// Authentication anew as another user.
+    OtherUser,
+    /// Authentication anew without a proof that is right and in time [MQTT-4.12.1-2] v5.
+    NotProved,
     /// No packet within one and a half times the keep alive of so many seconds [MQTT-3.1.2-24].
     KeepAlive(u32),
     /// No CONNECT in time.
     ConnectTimeout,
     /// Too many bytes before CONNECT.
     TooMuchBeforeConnect,
-    /// It came through a proxy, and began with no PROXY header.
+    /// It came through a proxy, but did not begin with a PROXY header.
     ProxyHeader,
-    /// Its address has, or opens, as many connections as it may.
+    /// Its address has too many connections, or opens them too fast.
     AddressLimit,
-    /// This one came with the same client id [MQTT-3.1.4-2].
+    /// This connection took over the client id [MQTT-3.1.4-2].
     TakenOver(ClientAddress),
-    /// It published where it may not, with `--on-denied disconnect`.
+    /// It published to a denied topic, with `--on-denied disconnect`.
     Denied,
-    /// A new policy does not have it.
+    /// A new policy no longer admits the client.
     Revoked,
-    /// An operator has its session deleted.
+    /// An operator deleted its session.
     Deleted,
-    /// An operator wants it gone.
+    /// An operator disconnected it.
     Kicked,
-    /// The broker stops.
+    /// The broker shuts down.
     Stopping,
 }
 
 impl CloseReason {
-    /// What the DISCONNECT says that a client of MQTT 5 gets; `None`: it gets none.
+    /// The reason code of the DISCONNECT to an MQTT 5 client; `None`: the client gets no
+    /// DISCONNECT.
     pub(crate) fn disconnect_code(&self) -> Option<ReasonCode> {
         Some(match self {
             Self::Disconnected
@@ -95,7 +102,9 @@ impl CloseReason {
             | Self::Unexpected
             | Self::WrongAnswer
             | Self::UnknownAlias
-            | Self::LateExpiry => ReasonCode::ProtocolError,
+            | Self::LateExpiry
+            | Self::Authentication(_) => ReasonCode::ProtocolError,
+            Self::OtherUser | Self::NotProved => ReasonCode::NotAuthorized,
             Self::TopicAlias => ReasonCode::TopicAliasInvalid,
             Self::AliasBytes => ReasonCode::QuotaExceeded,
             Self::PayloadFormat => ReasonCode::PayloadFormatInvalid,
@@ -107,7 +116,7 @@ impl CloseReason {
         })
     }
 
-    /// A word for it: the value of the label `reason` of the metric that counts it, if one does.
+    /// The value of the label `reason` of the metric that counts it, if a metric does.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Disconnected | Self::LeftWithWill(_) => "client",
@@ -128,6 +137,9 @@ impl CloseReason {
             | Self::AliasBytes
             | Self::PayloadFormat
             | Self::LateExpiry
+            | Self::Authentication(_)
+            | Self::OtherUser
+            | Self::NotProved
             | Self::TooMuchBeforeConnect => "protocol",
             Self::KeepAlive(_) => "keep_alive",
             Self::ConnectTimeout => "connect_timeout",
@@ -168,6 +180,9 @@ impl fmt::Display for CloseReason {
             Self::AliasBytes => "topic aliases for more than 64 KiB of topics",
             Self::PayloadFormat => "payload that is not the UTF-8 it says",
             Self::LateExpiry => "DISCONNECT with a session expiry, which CONNECT did not have",
+            Self::Authentication(rule) => rule,
+            Self::OtherUser => "authentication anew as another user",
+            Self::NotProved => "authentication anew without the right proof",
             Self::KeepAlive(seconds) => return write!(f, "keep alive of {seconds} s ran out"),
             Self::ConnectTimeout => "no CONNECT in time",
             Self::TooMuchBeforeConnect => "too many bytes before CONNECT",
@@ -183,7 +198,7 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// Bytes as people say them, rounded up.
+/// A number of bytes for people, rounded up.
 struct Size(usize);
 
 impl fmt::Display for Size {
@@ -208,6 +223,7 @@ mod tests {
             address: address.map(|address| address.parse().expect("an address")),
             port: 4711,
             local: false,
+            listener: 0,
         };
         for (reason, words) in [
             (large(17 << 20, 16 << 20), "packet of 17 MiB over --max-packet-size (16 MiB)"),

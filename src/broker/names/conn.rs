@@ -9,12 +9,12 @@ use crate::store::Holder;
 pub struct ConnId {
     /// Index in the reactor's table.
     pub slot: u32,
-    /// Counts the slot's owners.
+    /// The number of owners that the slot had before.
     pub generation: u32,
 }
 
 impl ConnId {
-    /// The connection as the store knows it: the holder of its session.
+    /// The connection as the holder of a session, for the store.
     pub(crate) fn holder(self) -> Holder {
         // One more: a holder is not 0. Generations have 24 bits.
         let bits = (u64::from(self.slot) << 32 | u64::from(self.generation)) + 1;

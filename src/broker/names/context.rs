@@ -1,22 +1,22 @@
-//! What the reactor brings along with each call, and what it is told to do.
+//! The arguments of the reactor's calls, and the events that tell it what to do.
 
 use super::{ConnId, Peers};
 
-/// What every call brings along.
+/// The arguments of every call.
 pub struct Context<'a> {
-    /// Milliseconds since some fixed point; never goes back.
+    /// Milliseconds since a fixed point; it never goes back.
     pub now_ms: u64,
     /// The other shards.
     pub peers: &'a mut dyn Peers,
 }
 
-/// What the reactor must do.
+/// A task for the reactor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     /// Hand over the connection's packets again.
     Resume(ConnId),
-    /// Send what the connection still has to say, then close its link. If replies are owed to it
-    /// (see [`super::super::Shard::is_owed`]), wait for them first: the event comes again then.
+    /// Send the connection's remaining output, then close its link. If replies are owed to it (see
+    /// [`super::super::Shard::is_owed`]), wait for them first: the event comes again then.
     Close(ConnId),
 }
 
@@ -25,10 +25,10 @@ pub enum Event {
 pub enum Flow {
     /// The next packet may follow.
     Continue,
-    /// Keep the rest until [`Event::Resume`] (what it feeds is full).
+    /// Keep the rest until [`Event::Resume`]: a receiver is full.
     Pause,
     /// Keep this packet as well until [`Event::Resume`]: it was not handled.
     Wait,
-    /// The connection is at its end; the rest is void.
+    /// The connection has ended; the rest is dropped.
     Stop,
 }

@@ -1,7 +1,8 @@
-//! The words of the broker: what its rooms call connections, shards and vhosts, and what the
-//! reactor and they tell each other. No state but [`ConnTable`], in which each room keeps its own.
+//! The shared types of the broker: names of connections, shards and vhosts, and the types that the
+//! reactor and the rooms exchange. It has no state but [`ConnTable`], in which each room keeps its
+//! own.
 //!
-//! May use no other room.
+//! It uses no other room.
 
 mod address_range;
 mod client_address;
@@ -17,6 +18,7 @@ mod stats;
 mod table;
 mod trace_set;
 mod transport;
+mod user_property;
 mod vhost;
 
 pub use address_range::AddressRange;
@@ -24,7 +26,7 @@ pub use client_address::ClientAddress;
 pub use close_reason::CloseReason;
 pub use conn::ConnId;
 pub use context::{Context, Event, Flow};
-pub use options::{OnDenied, Options, Overflow, SessionLimit, Takeover, Threshold};
+pub use options::{GroupOrder, OnDenied, Options, Overflow, SessionLimit, Takeover, Threshold};
 pub use rate::PublishRate;
 pub use shards::{ClientLimit, Peers, ShardId, ShardSet};
 pub use stats::Stats;
@@ -34,4 +36,7 @@ pub use transport::TransportKind;
 pub(crate) use rate::Budget;
 pub(crate) use refusal::RefusalReason;
 pub(crate) use table::ConnTable;
+pub(crate) use user_property::{
+    EPOCH_PROPERTY, NUMBER_PROPERTY, POSITION_PROPERTY, STORED_PROPERTY,
+};
 pub(crate) use vhost::{DEFAULT_VHOST, VhostId};

@@ -1,18 +1,19 @@
-//! What an operator may set of the broker's behaviour; validated where flags are read.
+//! The settings of the broker's behaviour; the reader of the flags validates them.
 
 use crate::limits;
 
 use super::{PublishRate, ShardId};
 
-/// What happens to a message for a session that is full.
+/// The handling of a message for a full session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overflow {
-    /// The oldest message that was not sent is dropped for it.
+    /// The oldest unsent message is dropped for it.
     DropOldest,
-    /// It is dropped.
+    /// The new message is dropped.
     DropNewest,
-    /// It is taken, and its publisher not acknowledged until there is room; nor read from, unless
-    /// it has something to acknowledge itself (see `broker::full_sessions`).
+    /// It is stored, but its publisher gets no acknowledgement until there is room. The broker does
+    /// not read from the publisher either, unless it has messages to acknowledge itself (see
+    /// `broker::full_sessions`).
     Block,
 }
 
@@ -25,29 +26,41 @@ pub struct SessionLimit {
     pub is_prefix: bool,
     /// Bytes that may wait for each; `None`: as for all sessions.
     pub bytes_max: Option<u64>,
-    /// What happens when one is full; `None`: as for all sessions.
+    /// The policy for a full one; `None`: as for all sessions.
     pub overflow: Option<Overflow>,
 }
 
-/// What happens to who publishes where it may not.
+/// The handling of a publisher without permission.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnDenied {
-    /// The message is acknowledged and goes nowhere.
+    /// The message is acknowledged and dropped.
     Drop,
     /// The connection is closed.
     Disconnect,
 }
 
-/// Who may take over a client id.
+/// The users that may take over a client id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Takeover {
-    /// The user whose session it is; nobody's session, anybody.
+    /// Only the user whose session it is; an anonymous client's session, any user.
     SameUser,
     /// Any user of the vhost.
     Any,
 }
 
-/// How little free space is too little.
+/// Which member of a consumer group gets a message.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum GroupOrder {
+    /// Messages of one publisher and topic are with one member at a time.
+    #[default]
+    Topic,
+    /// A topic's messages go to one member as long as it is there.
+    Sticky,
+    /// Each message goes to the next that can take it.
+    None,
+}
+
+/// The bound below which free space is too low.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Threshold {
     /// Bytes.
@@ -56,12 +69,12 @@ pub enum Threshold {
     Percent(u8),
 }
 
-/// See the flags of the same names.
+/// See the flags with these names.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// This shard.
     pub shard: ShardId,
-    /// Shards there are, 1 to [`limits::SHARDS_MAX`].
+    /// Number of shards, 1 to [`limits::SHARDS_MAX`].
     pub shards: u16,
     /// `--max-outgoing-bytes`.
     pub outgoing_bytes_max: usize,
@@ -91,21 +104,31 @@ pub struct Options {
     pub session_limits: Vec<SessionLimit>,
     /// `--session-expiry`, milliseconds; 0: never.
     pub session_expiry_ms: u64,
+    /// `--group-order`.
+    pub group_order: GroupOrder,
+    /// `--group-max-bytes`, of all shards together.
+    pub group_bytes_max: u64,
+    /// `--group-expiry`, milliseconds.
+    pub group_expiry_ms: u64,
+    /// [`limits::GROUP_GRACE_MS`].
+    pub group_grace_ms: u64,
     /// `--on-denied`.
     pub on_denied: OnDenied,
     /// `--takeover`.
     pub takeover: Takeover,
     /// `--log-connections`.
     pub log_connections: bool,
-    /// Somebody answers a shard that wants the topics of the system (`--sys-interval`).
+    /// Whether the topics of the system are published (`--sys-interval`).
     pub system_topics: bool,
     /// `--disk-low`.
     pub disk_low: Option<Threshold>,
-    /// The time, as [`super::Context`] has it, at which the clocks were read that the store was
-    /// opened with.
+    /// The time on the clock of [`super::Context`] at which the store was opened.
     pub start_ms: u64,
-    /// Secret of this start and shard: seeds hashes and begins client ids that the server makes.
+    /// A secret of this start and shard: it seeds hashes and begins client ids that the server
+    /// assigns.
     pub seed: u64,
+    /// Secret of this start and shard: what clients must answer in an authentication comes from it.
+    pub nonce_key: [u8; 32],
 }
 
 impl Options {
@@ -128,6 +151,10 @@ impl Options {
             session_overflow: Overflow::DropOldest,
             session_limits: Vec::new(),
             session_expiry_ms: 0,
+            group_order: GroupOrder::Topic,
+            group_bytes_max: limits::GROUP_BYTES_DEFAULT,
+            group_expiry_ms: limits::GROUP_EXPIRY_MS_DEFAULT,
+            group_grace_ms: limits::GROUP_GRACE_MS,
             on_denied: OnDenied::Drop,
             takeover: Takeover::SameUser,
             log_connections: true,
@@ -135,6 +162,7 @@ impl Options {
             disk_low: None,
             start_ms: 0,
             seed: 1,
+            nonce_key: [1; 32],
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Which shard owns what: fixed by names alone, so that every shard agrees and a restart changes
-//! nothing.
+//! The owner shard of sessions and retained messages: computed from names only, so that all shards
+//! agree and a restart changes nothing.
 
 use super::ShardId;
 
@@ -32,6 +32,16 @@ pub fn keeper_of(vhost: &str, topic: &str, shards: u16) -> ShardId {
     pick([vhost.as_bytes(), topic.as_bytes()], shards)
 }
 
+/// The lane that messages of a topic have in each group, of `lanes`.
+pub(crate) fn lane_of(topic: &str, lanes: u16) -> u16 {
+    pick([b"", topic.as_bytes()], lanes).0
+}
+
+/// What a client's share of topics depends on, where each has one.
+pub(crate) fn weight_of(vhost: &str, client_id: &str) -> u64 {
+    hash([vhost.as_bytes(), client_id.as_bytes()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,7 +62,7 @@ mod tests {
         }
     }
 
-    /// The values are part of the promise: data on disk is found again only if they stay.
+    /// The values must never change: data on disk is found only with the same values.
     #[test]
     fn values_stay() {
         assert_eq!(hash([b"/", b"device-1"]), 0x5c98_8e22_5d97_9b87);

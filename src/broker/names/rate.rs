@@ -1,11 +1,11 @@
-//! How fast one client publishes, or all of a vhost: what may be sent in a second may be sent at
-//! once, then evenly.
+//! Limits the publish rate of a client or a vhost: a second's budget may be sent at once, then
+//! messages must come evenly.
 //!
-//! Each budget is one number: when, in nanoseconds, what was used would be earned had it come
-//! evenly. A message is always taken, and whoever is more than a second ahead then is not read from
-//! until that is over. So a message larger than a second's budget passes, and costs its time.
+//! Each budget is one number: the time in nanoseconds until which an even rate would have used it.
+//! A message is always taken. A client that is more than a second ahead afterwards is not read from
+//! until the time has come. So a message larger than a second's budget passes, and costs its time.
 
-/// A second's budgets. 0: no limit.
+/// The budgets of one second. 0: no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct PublishRate {
     /// Messages.
@@ -31,7 +31,8 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Notes one message of so many bytes; when the next may come, if that is later than now.
+    /// Counts one message of `bytes`; returns the time at which the next may come, if that is later
+    /// than now.
     pub(crate) fn note(&mut self, rate: PublishRate, bytes: usize, now_ms: u64) -> Option<u64> {
         let now_ns = now_ms.saturating_mul(1_000_000);
         spend(&mut self.messages_until_ns, 1, u64::from(rate.messages), now_ns);
@@ -53,7 +54,7 @@ fn spend(until_ns: &mut u64, units: u64, per_s: u64, now_ns: u64) {
 mod tests {
     use super::*;
 
-    /// Sends messages of `bytes` as fast as the budget lets it; how many by `end_ms`.
+    /// Sends messages of `bytes` as fast as the budget allows; returns their number until `end_ms`.
     fn sent_by(end_ms: u64, rate: PublishRate, bytes: usize) -> u64 {
         let (mut budget, mut now_ms, mut sent) = (Budget::default(), 0, 0);
         while now_ms < end_ms {
@@ -69,7 +70,7 @@ mod tests {
         sent
     }
 
-    // A second's budget at once, then the rate, whatever the limit; the lower of two counts.
+    // A second's budget passes at once, then the rate holds, for any limit; the lower of two holds.
     #[test]
     fn rates() {
         for (messages, bytes, size, seconds, least, most) in [
@@ -89,7 +90,7 @@ mod tests {
         }
     }
 
-    // Who was silent has a second's budget again and not more.
+    // A silent client regains one second's budget and no more.
     #[test]
     fn silence_earns_one_second() {
         let rate = PublishRate { messages: 5, bytes: 0 };

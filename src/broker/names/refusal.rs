@@ -1,33 +1,34 @@
-//! Why a CONNECT was refused, in words for who reads the log. Clients are told less.
+//! The reasons for refusing a CONNECT, in words for the log. Clients get fewer details.
 
 use std::fmt;
 
+use crate::access::Malformed;
 use crate::mqtt::{ConnectReturn, ReasonCode};
 
 /// See the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RefusalReason {
-    /// An MQTT version that is not spoken here.
+    /// An unsupported version of MQTT.
     Version,
-    /// No user, where one is needed; or a certificate's user that may not be here.
+    /// No user name where one is needed, or a certificate's user without access.
     NoUser,
-    /// No password, or none that could be right: nothing was looked at.
+    /// No password, or one that cannot be right: it was not verified.
     NoPassword,
-    /// A user name or password that is too long to be one.
+    /// A user name or password over the longest length.
     LoginTooLong,
     /// A wrong password, or an unknown user or vhost.
     WrongPassword,
-    /// Its address had too many wrong ones.
+    /// Its address sent too many wrong passwords.
     ShutOut,
-    /// Too many others wait to be verified.
+    /// Too many other passwords wait for verification.
     Busy,
-    /// New rules came while its password was verified.
+    /// The rules changed while its password was verified.
     Revoked,
-    /// An empty client id where there must be one.
+    /// An empty client id where one is required.
     EmptyId,
     /// A client id that is too long.
     LongId,
-    /// A session that belongs to another user: that has a line of its own.
+    /// A session that belongs to another user: it has its own log line.
     OthersSession,
     /// `--max-connections`.
     Clients,
@@ -35,29 +36,48 @@ pub(crate) enum RefusalReason {
     VhostClients,
     /// `max-sessions` of its vhost.
     VhostSessions,
-    /// As many sessions as a shard has.
+    /// The shard has its largest number of sessions.
     Sessions,
-    /// It takes smaller packets than it must be sent (MQTT 5).
+    /// The client accepts only packets that are smaller than the CONNACK (MQTT 5).
     SmallPackets,
-    /// An authentication method that is not spoken here (MQTT 5).
+    /// Its will is not UTF-8 although it declares it (MQTT 5, `--check-payload-format`).
+    WillPayload,
+    /// An unsupported authentication method (MQTT 5).
     Method,
-    /// None that is more exact than the CONNACK's code.
+    /// The client accepts only packets that are too small for its authentication method (MQTT 5).
+    SmallForAuth,
+    /// Its authentication breaks a rule (MQTT 5).
+    Authentication(Malformed),
+    /// Its authentication names another user than its CONNECT or its certificate (MQTT 5).
+    OtherUser,
+    /// It could not prove that it knows the password; or there is no such user or vhost (MQTT 5).
+    WrongProof,
+    /// As [`Self::ShutOut`], for a proof (MQTT 5).
+    ProofShutOut,
+    /// No reason beyond the CONNACK's code.
     Code(ConnectReturn),
 }
 
 impl RefusalReason {
-    /// What the CONNACK of MQTT 5 says; `code`: what that of 3.1.1 would.
+    /// The reason code of the CONNACK for MQTT 5; `code` is the return code for 3.1.1.
     pub(crate) fn reason_code(self, code: ConnectReturn) -> ReasonCode {
         match self {
             Self::Version => ReasonCode::UnsupportedProtocolVersion,
             Self::Busy | Self::Clients => ReasonCode::ServerBusy,
             Self::VhostClients | Self::VhostSessions | Self::Sessions => ReasonCode::QuotaExceeded,
             Self::EmptyId | Self::LongId => ReasonCode::ClientIdNotValid,
-            Self::NoUser | Self::Revoked | Self::OthersSession => ReasonCode::NotAuthorized,
+            Self::NoUser
+            | Self::Revoked
+            | Self::OthersSession
+            | Self::OtherUser
+            | Self::WrongProof
+            | Self::ProofShutOut => ReasonCode::NotAuthorized,
             Self::NoPassword | Self::LoginTooLong | Self::WrongPassword | Self::ShutOut => {
                 ReasonCode::BadUserNameOrPassword
             }
-            Self::SmallPackets => ReasonCode::PacketTooLarge,
+            Self::SmallPackets | Self::SmallForAuth => ReasonCode::PacketTooLarge,
+            Self::Authentication(_) => ReasonCode::ProtocolError,
+            Self::WillPayload => ReasonCode::PayloadFormatInvalid,
             Self::Method => ReasonCode::BadAuthenticationMethod,
             Self::Code(_) => match code {
                 ConnectReturn::UnacceptableVersion => ReasonCode::UnsupportedProtocolVersion,
@@ -71,7 +91,7 @@ impl RefusalReason {
         }
     }
 
-    /// Whether the client may be told in words: not where a guess is what it wants to know.
+    /// Whether the client gets the reason in words: not if the words help it to guess.
     pub(crate) fn may_be_told(self) -> bool {
         !matches!(
             self,
@@ -82,6 +102,9 @@ impl RefusalReason {
                 | Self::ShutOut
                 | Self::Revoked
                 | Self::OthersSession
+                | Self::OtherUser
+                | Self::WrongProof
+                | Self::ProofShutOut
                 | Self::Code(_)
         )
     }
@@ -119,7 +142,20 @@ impl fmt::Display for RefusalReason {
             Self::SmallPackets => {
                 "its Maximum Packet Size is below 64 bytes: acknowledgements must fit"
             }
+            Self::WillPayload => "the payload of its will is not the UTF-8 it says",
             Self::Method => "its authentication method is not spoken here",
+            Self::SmallForAuth => {
+                "its Maximum Packet Size is below 1,024 bytes: authentication must fit"
+            }
+            Self::Authentication(rule) => return write!(f, "authentication: {rule}"),
+            Self::OtherUser => {
+                "its authentication names another user than its CONNECT or its certificate"
+            }
+            Self::WrongProof => "wrong proof of a password, or no such user or vhost",
+            Self::ProofShutOut => {
+                "its address had too many wrong passwords (--auth-failures-max); this proof was \
+                 not looked at"
+            }
             Self::Code(code) => return write!(f, "CONNACK {}, {code}", *code as u8),
             Self::Sessions => "this shard has as many sessions as it can",
         })

@@ -37,7 +37,7 @@ impl ShardSet {
         self.0 & (1 << shard.0) != 0
     }
 
-    /// Whether nobody is in it.
+    /// Whether it is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -55,29 +55,35 @@ impl ShardSet {
 
 /// The other shards, as the broker sees them.
 pub trait Peers {
-    /// Sends one message, given in parts, to each of `to`. Never waits: what a ring has no room for
-    /// is kept until it has (invariant 6). `awaited`: replies may wait until it is settled.
+    /// Sends one message, given in parts, to each of `to`. It never waits: a message without room
+    /// in the ring is kept until there is room (invariant 6). `awaited`: replies may wait until it
+    /// is settled.
     fn send(&mut self, to: ShardSet, parts: &[&[u8]], awaited: bool);
 
     /// The number of the last message to a shard that replies may wait for.
     fn awaited(&self, shard: ShardId) -> u64;
 
-    /// The number of the last message that a shard has handled and settled: what it stored for it
-    /// is committed, or no session needs it from the disk any more.
+    /// The number of the last message that a shard has handled and settled: its records are
+    /// committed, or no session needs them from the disk any more.
     fn settled(&self, shard: ShardId) -> u64;
 
-    /// Counts one more client of a vhost, unless there are as many as are allowed on all shards
-    /// together, or `vhost_max` in the vhost.
+    /// Whether a ring is full, and what is sent waits: what may wait elsewhere is not to be sent.
+    fn is_congested(&self) -> bool {
+        false
+    }
+
+    /// Counts one more client of a vhost, unless all shards together have the largest number of
+    /// clients, or the vhost has `vhost_max`.
     ///
     /// # Errors
-    /// Which of the two is full.
+    /// The full one of the two.
     fn admit(&mut self, vhost: u16, vhost_max: u64) -> Result<(), ClientLimit>;
 
-    /// Counts one client of a vhost less.
+    /// Counts one client of a vhost fewer.
     fn leave(&mut self, vhost: u16);
 }
 
-/// What has as many clients as it may.
+/// The bound of clients that is reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ClientLimit {
     /// The broker.

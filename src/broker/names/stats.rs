@@ -1,6 +1,6 @@
 //! Counters of one shard, from its start.
 //!
-//! Each room has counters of its own and counts what it decides itself; the shard's are their sum.
+//! Each room has its own counters for its own decisions; the shard's counters are their sum.
 
 use std::ops::AddAssign;
 
@@ -8,7 +8,7 @@ use super::{CloseReason, RefusalReason};
 
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What happened on one shard since it started.
+        /// The counters of one shard since its start.
         #[derive(Clone, Copy, Default, Debug)]
         pub struct Stats {
             $($(#[$doc])* pub $name: u64,)*
@@ -35,25 +35,25 @@ macro_rules! stats {
 }
 
 stats! {
-    /// Clients that were accepted.
+    /// Accepted clients.
     clients_accepted,
     /// CONNECTs that were answered with a refusal.
     clients_refused,
-    /// Clients that were refused without a look at a password: no user name, or none that may come.
+    /// Clients that were refused without verifying a password: no user name, or one without access.
     logins_refused,
     /// Clients whose user name or password was wrong.
     passwords_wrong,
-    /// Clients whose address had too many wrong passwords to try another.
+    /// Clients that were refused because their address had sent too many wrong passwords.
     logins_throttled,
-    /// Clients that were refused because too many others had to be verified.
+    /// Clients that were refused because too many passwords waited for verification.
     logins_unheard,
     /// Clients that were refused because their client id is another user's.
     takeovers_refused,
-    /// Clients that were refused because their vhost had as many as it may.
+    /// Clients that were refused because their vhost had its largest number of clients.
     refused_vhost_connections,
-    /// Clients that were refused because their vhost had as many sessions as it may.
+    /// Clients that were refused because their vhost had its largest number of sessions.
     refused_vhost_sessions,
-    /// Clients that were disconnected because a new policy does not have them.
+    /// Clients that were disconnected because a new policy no longer admits them.
     clients_revoked,
     /// PUBLISHes and wills that their client may not send, are to `$SYS`, or to a topic that is too
     /// deep.
@@ -62,20 +62,19 @@ stats! {
     subscriptions_denied,
     /// Subscriptions of sessions that new rules deny, or those found at start.
     subscriptions_suspended,
-    /// Subscriptions that were denied and that new rules allow again.
+    /// Denied subscriptions that new rules allow again.
     subscriptions_resumed,
-    /// Messages that waited in a session and were dropped because its client may not read them any
-    /// more.
+    /// Waiting messages that were dropped because the client may no longer read them.
     queued_denied,
     /// Clients that were refused because of their MQTT version.
     refused_version,
     /// Clients that were refused because of their client id.
     refused_identifier,
-    /// Clients that were refused because as many were connected as may be.
+    /// Clients that were refused because the largest number was connected.
     refused_connections,
-    /// Clients that were refused because their shard had as many sessions as it can.
+    /// Clients that were refused because their shard had its largest number of sessions.
     refused_sessions,
-    /// Clients that were refused because new rules came while their password was verified.
+    /// Clients that were refused because the rules changed while their password was verified.
     refused_revoked,
     /// Connections closed by a DISCONNECT.
     closed_by_client,
@@ -83,53 +82,55 @@ stats! {
     closed_by_peer,
     /// Connections that the network has ended.
     closed_network,
-    /// Of those closed because nothing whole came in time, the ones with a client.
+    /// Connections of accepted clients that were closed because no whole packet came in time.
     closed_keep_alive,
-    /// Connections closed because their client published where it may not.
+    /// Connections closed because their client published to a denied topic.
     closed_denied,
     /// Connections closed because an operator asked for it.
     closed_kicked,
-    /// Connections closed because the broker stopped.
+    /// Connections closed because the broker shut down.
     closed_stopping,
-    /// Connections closed because their bytes were no MQTT.
+    /// Connections closed because their bytes were not MQTT.
     closed_malformed,
-    /// Connections closed because their bytes were no TLS, or their peer was not let in by it.
+    /// Connections closed because their bytes were not TLS, or TLS refused the peer.
     closed_tls,
     /// Connections closed because they began with an HTTP request that opened no WebSocket.
     closed_http,
     /// Connections closed because they broke a rule of WebSocket.
     closed_websocket,
-    /// Clients that were let in over WebSocket.
+    /// Accepted clients over WebSocket.
     clients_websocket,
     /// Connections closed because they broke the protocol.
     closed_violation,
-    /// Connections closed because nothing whole came in time.
+    /// Connections closed because no whole packet came in time.
     closed_timeout,
     /// Connections refused because too many were open that had not sent CONNECT, or were closing.
     refused_crowded,
     /// Connections refused because they came to a listener behind a proxy from elsewhere.
     refused_untrusted_proxy,
-    /// Connections refused because their address had as many as it may.
+    /// Connections refused because their address had its largest number of connections.
     refused_address_connections,
     /// Connections refused because their address opened too many in a second.
     refused_address_rate,
-    /// Connections whose address was not counted because too many are.
+    /// Connections whose address was not counted because too many addresses are counted.
     addresses_uncounted,
     /// Connections closed because they did not begin with a PROXY header.
     closed_proxy_header,
-    /// Connections closed because another client came with their client id.
+    /// Connections closed because another client took over their client id.
     taken_over,
     /// Packets received and handled, of any type.
     packets_in,
-    /// Packets written for clients that are no PUBLISH.
+    /// Packets other than PUBLISH written for clients.
     answers_out,
     /// PUBLISHes received.
     publishes_in,
     /// PUBLISHes written for clients.
     publishes_out,
-    /// PUBLISHes whose payload is not the UTF-8 it says (`--check-payload-format`).
+    /// PUBLISHes that were refused because no session had room; the client was told.
+    publishes_refused,
+    /// PUBLISHes whose payload is not UTF-8 although they declare it (`--check-payload-format`).
     payloads_refused,
-    /// PUBLISHes that were larger than their clients take (MQTT 5, 3.1.2.11.4).
+    /// PUBLISHes that were larger than their receivers accept (MQTT 5, 3.1.2.11.4).
     publishes_too_large,
     /// Bytes of the payloads of PUBLISHes received.
     payload_bytes_in,
@@ -147,9 +148,17 @@ stats! {
     queued_dropped_newest,
     /// Messages that waited in a session and expired before they were sent.
     queued_expired,
+    /// Messages that were sent to members of groups.
+    group_delivered,
+    /// Messages of groups that their member has acknowledged.
+    group_acknowledged,
+    /// Messages of groups that were sent again, to the same member or another.
+    group_redelivered,
+    /// Messages of groups that their member has refused (PUBACK 0x80 or more).
+    group_refused,
     /// Retained messages that expired.
     retained_expired,
-    /// Messages that the disk has lost.
+    /// Messages lost because the disk could not read them.
     stored_lost,
     /// Sessions that ended because their client stayed away.
     sessions_expired,
@@ -199,6 +208,9 @@ impl Stats {
             | CloseReason::UnknownAlias
             | CloseReason::AliasBytes
             | CloseReason::LateExpiry
+            | CloseReason::Authentication(_)
+            | CloseReason::OtherUser
+            | CloseReason::NotProved
             | CloseReason::PayloadFormat
             | CloseReason::TooMuchBeforeConnect => self.closed_violation += 1,
             CloseReason::KeepAlive(_) => {
@@ -238,7 +250,13 @@ impl Stats {
             | RefusalReason::VhostClients
             | RefusalReason::VhostSessions
             | RefusalReason::SmallPackets
+            | RefusalReason::WillPayload
             | RefusalReason::Method
+            | RefusalReason::SmallForAuth
+            | RefusalReason::Authentication(_)
+            | RefusalReason::OtherUser
+            | RefusalReason::WrongProof
+            | RefusalReason::ProofShutOut
             | RefusalReason::Code(_) => {}
         }
     }

@@ -1,7 +1,7 @@
-//! What a room keeps of each connection, by slot.
+//! A room's own state of each connection, by slot.
 //!
-//! Invariant: a value is found only by the name it was opened with; whoever still holds the name of
-//! a connection that is gone finds nothing.
+//! Invariant: a value is found only by the name it was opened with; the name of a closed connection
+//! finds none.
 
 use crate::slots::{make_room, shorten};
 
@@ -55,13 +55,13 @@ impl<T> ConnTable<T> {
         (entry.generation == conn.generation).then_some(&mut entry.value)
     }
 
-    /// Gives memory back that connections which are gone have had, of `slots_max` at most; whether
-    /// there is more.
+    /// Frees memory of closed connections, of at most `slots_max` slots; returns whether there is
+    /// more.
     pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
         shorten(&mut self.slots, slots_max, Option::is_none)
     }
 
-    /// Names of the connections in so many slots from one on; none: there are no more slots.
+    /// Names of the connections in `count` slots from `from` on; `None`: there are no more slots.
     pub(crate) fn ids_from(&self, slot: usize, slots: usize) -> Option<Vec<ConnId>> {
         let entries = self.slots.get(slot..).filter(|entries| !entries.is_empty())?;
         let first = u32::try_from(slot).expect("slots have 32 bits");
@@ -72,7 +72,7 @@ impl<T> ConnTable<T> {
         Some(ids.collect())
     }
 
-    /// Each connection there is, in the order of slots.
+    /// All connections, in the order of slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnId, &T)> {
         self.slots.iter().zip(0..).filter_map(|(entry, slot)| {
             let entry = entry.as_ref()?;
@@ -85,7 +85,7 @@ impl<T> ConnTable<T> {
 mod tests {
     use super::*;
 
-    // A name of a slot's former owner finds nothing, and takes nothing away.
+    // The name of a slot's former owner finds no value and removes none.
     #[test]
     fn old_names_find_nothing() {
         let [old, new] = [3, 4].map(|generation| ConnId { slot: 2, generation });

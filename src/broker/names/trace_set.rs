@@ -1,4 +1,4 @@
-//! A set of traces, by their numbers: one byte wherever a message passes.
+//! A set of traces by number: one byte in everything that a message passes.
 
 use crate::limits::TRACES_MAX;
 
@@ -12,43 +12,43 @@ impl TraceSet {
     /// None.
     pub const NONE: Self = Self(0);
 
-    /// The one with this number, below [`TRACES_MAX`].
+    /// The trace with this number, below [`TRACES_MAX`].
     pub fn of(number: usize) -> Self {
         assert!(number < TRACES_MAX, "there are {TRACES_MAX} numbers");
         Self(1 << number)
     }
 
-    /// Whether there is any.
+    /// Whether it has a member.
     #[inline]
     pub fn is_any(self) -> bool {
         self.0 != 0
     }
 
-    /// Whether one is in it.
+    /// Whether it contains a trace.
     pub fn has(self, number: usize) -> bool {
         self.0 & Self::of(number).0 != 0
     }
 
-    /// Those that are in one of the two.
+    /// The union.
     #[inline]
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Those that are in both.
+    /// The intersection.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// Those that are not in the other.
+    /// The difference.
     #[must_use]
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Their numbers.
+    /// The numbers of its members.
     pub fn numbers(self) -> impl Iterator<Item = usize> {
         (0..TRACES_MAX).filter(move |number| self.has(*number))
     }
@@ -58,7 +58,7 @@ impl TraceSet {
 mod tests {
     use super::*;
 
-    // Sets have what was put in, and nothing else.
+    // Sets contain exactly their members.
     #[test]
     fn sets() {
         let (first, last) = (TraceSet::of(0), TraceSet::of(TRACES_MAX - 1));

@@ -1,9 +1,9 @@
-//! What carries a connection.
+//! The transport of a connection.
 
 /// See the module.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum TransportKind {
-    /// TCP or a Unix socket alone.
+    /// Plain TCP, or a Unix socket.
     #[default]
     Tcp,
     /// TLS.
@@ -15,7 +15,7 @@ pub enum TransportKind {
 }
 
 impl TransportKind {
-    /// Its name, as in the schemes of addresses.
+    /// Its name, which is the scheme of its addresses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",

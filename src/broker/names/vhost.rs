@@ -1,7 +1,7 @@
 //! The number of a vhost.
 
 /// Names a vhost; the same on every shard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct VhostId(pub(crate) u16);
 
 /// The vhost of clients that name none.

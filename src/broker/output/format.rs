@@ -4,14 +4,13 @@
 //! stays with it. The packet that gives it is in the output for good: nothing is dropped behind
 //! this.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 
 use crate::chunk::ChunkPool;
 use crate::mqtt::{
     Delivery, Publish, PublishHead, PublishProperties, QoS, SubscriptionId, TopicAlias, TopicName,
 };
+use crate::store::{Hashing, Map};
 
 use super::buffer::Buffer;
 
@@ -30,7 +29,7 @@ pub(crate) struct FormatOptions {
 #[derive(Debug)]
 pub(super) struct Format {
     options: FormatOptions,
-    aliases: HashMap<Box<str>, TopicAlias>,
+    aliases: Map<Box<str>, TopicAlias>,
 }
 
 /// One client's copy of a message.
@@ -47,8 +46,8 @@ pub(crate) struct OwnCopy<'a> {
 }
 
 impl Format {
-    pub(super) fn new(options: FormatOptions) -> Self {
-        Self { options, aliases: HashMap::new() }
+    pub(super) fn new(options: FormatOptions, hashing: &Hashing) -> Self {
+        Self { options, aliases: Map::with_hasher(hashing.clone()) }
     }
 
     pub(super) fn options(&self) -> &FormatOptions {
@@ -76,21 +75,16 @@ impl Format {
         buffer: &mut Buffer,
         pool: &mut ChunkPool,
     ) -> bool {
-        let known = self.aliases.get(copy.topic.as_str()).copied();
-        let head = copy.head(known.is_none().then_some(copy.topic), known);
-        let new = if known.is_none() { self.next_alias() } else { None };
-        let giving = new.map(|alias| copy.head(Some(copy.topic), Some(alias)));
-        let head = match giving {
-            Some(giving) if self.takes(giving.packet_bytes()) => {
-                self.aliases.extend(giving.alias.map(|alias| (copy.topic.as_str().into(), alias)));
-                giving
-            }
-            _ if self.takes(head.packet_bytes()) => head,
-            _ => return false,
+        let head = match self.aliases.get(copy.topic.as_str()) {
+            Some(known) => copy.head(None, Some(*known)),
+            None => self.introduce(copy),
         };
-        let tail_bytes =
-            copy.properties.len() + if shared.is_some() { 0 } else { copy.payload.len() };
-        let room = buffer.room(head.head_bytes() + tail_bytes, pool);
+        let packet_bytes = head.packet_bytes();
+        if !self.takes(packet_bytes) {
+            return false;
+        }
+        let shared_bytes = if shared.is_some() { copy.payload.len() } else { 0 };
+        let room = buffer.room(packet_bytes - shared_bytes, pool);
         head.append(room);
         room.extend_from_slice(copy.properties);
         match shared {
@@ -98,6 +92,19 @@ impl Format {
             None => room.extend_from_slice(copy.payload),
         }
         true
+    }
+
+    /// The head of a topic that has no alias, which gets one if there are any, and if the packet is
+    /// not too large for it.
+    fn introduce<'a>(&mut self, copy: &OwnCopy<'a>) -> PublishHead<'a> {
+        if let Some(alias) = self.next_alias() {
+            let giving = copy.head(Some(copy.topic), Some(alias));
+            if self.takes(giving.packet_bytes()) {
+                self.aliases.insert(copy.topic.as_str().into(), alias);
+                return giving;
+            }
+        }
+        copy.head(Some(copy.topic), None)
     }
 
     /// The alias that the next topic gets; `None` if there are no more.
@@ -121,6 +128,7 @@ impl<'a> OwnCopy<'a> {
         }
     }
 
+    #[inline]
     fn head(&self, topic: Option<TopicName<'a>>, alias: Option<TopicAlias>) -> PublishHead<'a> {
         PublishHead {
             qos: self.qos,
@@ -142,7 +150,8 @@ mod tests {
 
     fn format(packet_bytes_max: usize, topic_alias_max: u16) -> Format {
         let problem_information = true;
-        Format::new(FormatOptions { packet_bytes_max, topic_alias_max, problem_information })
+        let options = FormatOptions { packet_bytes_max, topic_alias_max, problem_information };
+        Format::new(options, &Hashing::default())
     }
 
     fn written(format: &mut Format, topic: &str, payload: &[u8]) -> Option<Vec<u8>> {

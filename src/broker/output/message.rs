@@ -41,10 +41,17 @@ pub(crate) fn put_properties(properties: &[u8], lifetime: Lifetime, into: &mut V
     }
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
     /// Bytes of topic, properties and payload.
     pub(crate) fn bytes(&self) -> usize {
         self.topic.as_str().len() + self.properties.len() + self.payload.len()
+    }
+
+    /// What all packets of it have in common.
+    #[inline]
+    fn parts(&self) -> MessageParts<'a> {
+        let &Self { topic, properties: forwarded, payload, .. } = self;
+        MessageParts { topic, forwarded, payload }
     }
 }
 
@@ -77,8 +84,8 @@ pub(crate) struct EncodeBuffers {
     forms: [Form; 3],
     /// The same for clients of MQTT 5 that have nothing of their own in it.
     forms_v5: [Form; 3],
-    /// One of those is there.
-    has_v5: bool,
+    /// A form of either kind is there.
+    has_forms: bool,
     /// A large payload, once shared.
     payload: Option<Bytes>,
 }
@@ -96,6 +103,8 @@ pub(crate) struct OutboundMessage<'a> {
     /// The time of the log's time line: when it came, or now if its expiry is of now.
     time_ms: u64,
     buffers: &'a mut EncodeBuffers,
+    /// It has one receiver at most, so that a form of it would serve nobody else.
+    has_one_receiver: bool,
     /// Where it stands in the log in memory, and the bytes it takes there.
     stored: Option<(Position, u32)>,
 }
@@ -106,12 +115,19 @@ impl<'a> OutboundMessage<'a> {
         time_ms: u64,
         buffers: &'a mut EncodeBuffers,
     ) -> Self {
-        buffers.forms.iter_mut().for_each(|form| form.bytes.clear());
-        if std::mem::take(&mut buffers.has_v5) {
-            buffers.forms_v5.iter_mut().for_each(|form| form.bytes.clear());
+        if std::mem::take(&mut buffers.has_forms) {
+            let forms = buffers.forms.iter_mut().chain(&mut buffers.forms_v5);
+            forms.for_each(|form| form.bytes.clear());
         }
         buffers.payload = None;
-        Self { message, time_ms, buffers, stored: None }
+        Self { message, time_ms, buffers, has_one_receiver: false, stored: None }
+    }
+
+    /// The message for at most so many receivers.
+    #[inline]
+    pub(crate) fn with_receivers(mut self, receivers_max: usize) -> Self {
+        self.has_one_receiver = receivers_max <= 1;
+        self
     }
 
     /// The message as it stands in the log in memory; the caller takes hold of it at once.
@@ -145,10 +161,15 @@ impl<'a> OutboundMessage<'a> {
         pool: &mut ChunkPool,
     ) {
         let large = self.is_large();
+        // 3.1 and 3.1.1 have the same PUBLISH.
+        let version = Version::V311;
+        if self.has_one_receiver && !large {
+            return self.write_only(version, qos, delivery, output, pool);
+        }
         let form = &mut self.buffers.forms[qos as usize];
         if form.bytes.is_empty() {
-            // 3.1 and 3.1.1 have the same PUBLISH.
-            encode(self.message, Version::V311, qos, large, form);
+            encode(self.message, version, qos, large, form);
+            self.buffers.has_forms = true;
         }
         let template = PublishTemplate { bytes: &form.bytes, packet_id_at: form.packet_id_at };
         template.append(delivery, output.room(template.bytes.len(), pool));
@@ -174,10 +195,17 @@ impl<'a> OutboundMessage<'a> {
             let shared = large.then(|| self.shared_payload());
             return format.write(&copy, shared, output, pool);
         }
+        if self.has_one_receiver && !large {
+            let takes = format.takes(self.packet_bytes(Version::V5, qos));
+            if takes {
+                self.write_only(Version::V5, qos, delivery, output, pool);
+            }
+            return takes;
+        }
         let form = &mut self.buffers.forms_v5[qos as usize];
         if form.bytes.is_empty() {
             encode(self.message, Version::V5, qos, large, form);
-            self.buffers.has_v5 = true;
+            self.buffers.has_forms = true;
         }
         let template = PublishTemplate { bytes: &form.bytes, packet_id_at: form.packet_id_at };
         let shared_bytes = if large { self.message.payload.len() } else { 0 };
@@ -189,6 +217,28 @@ impl<'a> OutboundMessage<'a> {
             output.share(self.shared_payload());
         }
         true
+    }
+
+    /// Writes the packet for the one receiver there is, payload included.
+    #[expect(clippy::inline_always, reason = "each caller has another version")]
+    #[inline(always)]
+    fn write_only(
+        &self,
+        version: Version,
+        qos: QoS,
+        delivery: Delivery,
+        output: &mut Buffer,
+        pool: &mut ChunkPool,
+    ) {
+        let out = output.room(self.packet_bytes(version, qos), pool);
+        self.message.parts().append_head(version, qos, delivery, out);
+        out.extend_from_slice(self.message.payload);
+    }
+
+    /// Bytes of the packet for a receiver that has nothing of its own in it.
+    #[inline]
+    fn packet_bytes(&self, version: Version, qos: QoS) -> usize {
+        self.message.parts().head_bytes(version, qos) + self.message.payload.len()
     }
 
     /// Whether the payload is sent from where it lies.
@@ -205,8 +255,7 @@ impl<'a> OutboundMessage<'a> {
 /// `large`: the payload is sent from where it lies.
 #[inline]
 fn encode(message: &Message<'_>, version: Version, qos: QoS, large: bool, form: &mut Form) {
-    let &Message { topic, properties, payload, .. } = message;
-    let parts = MessageParts { topic, forwarded: properties, payload };
+    let parts = message.parts();
     let template = PublishTemplate::of_message(version, qos, parts, !large, &mut form.bytes);
     form.packet_id_at = template.packet_id_at;
 }

@@ -32,6 +32,7 @@ use std::collections::VecDeque;
 use crate::chunk::{Batch, ChunkPool};
 use crate::limits::OUTGOING_BURST_FACTOR;
 use crate::mqtt::{Delivery, QoS, SubscriptionId, Version};
+use crate::store::Hashing;
 
 use super::names::{ConnId, ConnTable, Options, ShardId, Stats};
 use super::trace::Tap;
@@ -59,6 +60,8 @@ struct Outlet {
     dirty: bool,
     /// Its client is traced.
     traced: bool,
+    /// Nothing of it is sent yet.
+    corked: bool,
 }
 
 /// What became of a message at QoS 0.
@@ -81,6 +84,8 @@ pub(crate) struct Outputs {
     bytes_max: usize,
     /// `--qos0-patience`.
     patience_ms: u64,
+    /// Of topics, by which aliases are found.
+    hashing: Hashing,
     table: ConnTable<Outlet>,
     pool: ChunkPool,
     /// Connections with output to send; each once.
@@ -117,6 +122,7 @@ impl Outputs {
             shard: options.shard,
             bytes_max: options.outgoing_bytes_max,
             patience_ms: options.qos0_patience_ms,
+            hashing: Hashing::with_seed(options.seed),
             table: ConnTable::default(),
             pool: ChunkPool::default(),
             dirty: Vec::new(),
@@ -162,8 +168,20 @@ impl Outputs {
         self.bytes(conn) <= self.bytes_max / 2
     }
 
+    /// As [`Outputs::reply`] for an acknowledgement: its size is known to the compiler.
+    #[inline]
+    pub(crate) fn reply_ack(&mut self, conn: ConnId, bytes: [u8; 4]) {
+        self.append_reply(conn, &bytes);
+    }
+
     /// Appends a reply: one packet of at most some bytes.
     pub(crate) fn reply(&mut self, conn: ConnId, bytes: &[u8]) {
+        self.append_reply(conn, bytes);
+    }
+
+    #[expect(clippy::inline_always, reason = "most replies are acknowledgements of one size")]
+    #[inline(always)]
+    fn append_reply(&mut self, conn: ConnId, bytes: &[u8]) {
         let Some(outlet) = self.table.get_mut(conn) else { return };
         outlet.buffer.room(bytes.len(), &mut self.pool).extend_from_slice(bytes);
         outlet.note_dirty(conn, &mut self.dirty);
@@ -176,7 +194,7 @@ impl Outputs {
     /// A connection's client speaks MQTT 5, and has asked for this.
     pub(crate) fn set_format(&mut self, conn: ConnId, options: FormatOptions) {
         if let Some(outlet) = self.table.get_mut(conn) {
-            outlet.format = Some(Box::new(Format::new(options)));
+            outlet.format = Some(Box::new(Format::new(options, &self.hashing)));
         }
     }
 
@@ -288,11 +306,29 @@ impl Outputs {
         Some(conn)
     }
 
-    /// Takes what a connection has to say; empty if nothing. `spare` is an empty batch for reuse.
+    /// Takes what a connection has to say; empty if nothing, or corked. `spare` is an empty batch
+    /// for reuse.
     pub(crate) fn take(&mut self, conn: ConnId, spare: Batch) -> Batch {
         match self.table.get_mut(conn) {
-            Some(outlet) if outlet.buffer.is_waiting() => outlet.buffer.take(spare),
+            Some(outlet) if outlet.buffer.is_waiting() && !outlet.corked => {
+                outlet.buffer.take(spare)
+            }
             _ => spare,
+        }
+    }
+
+    /// Sends nothing of a connection's output until [`Outputs::uncork`].
+    pub(crate) fn cork(&mut self, conn: ConnId) {
+        if let Some(outlet) = self.table.get_mut(conn) {
+            outlet.corked = true;
+        }
+    }
+
+    /// Sends a connection's output, what gathered first.
+    pub(crate) fn uncork(&mut self, conn: ConnId) {
+        if let Some(outlet) = self.table.get_mut(conn) {
+            outlet.corked = false;
+            outlet.note_dirty(conn, &mut self.dirty);
         }
     }
 

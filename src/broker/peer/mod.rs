@@ -15,10 +15,19 @@
 //! | 4 | length of the text |
 //! | text length | topic name or topic filter, UTF-8 |
 //! | rest | payload; of an ask: topic after which to go on |
+//!
+//! Messages about consumer groups use the same fields: see `group`.
+
+mod group;
+mod layout;
 
 use crate::mqtt::QoS;
 
 use super::names::{ConnId, Peers, ShardId, ShardSet, VhostId};
+
+use layout::{Layout, QOS_BITS, RETAIN, flag};
+
+pub(crate) use group::{GroupMessage, MemberName, Work};
 
 const HEADER_BYTES: usize = 36;
 
@@ -126,11 +135,11 @@ pub(crate) enum PeerMessage<'a> {
         replay: ReplayId,
         after: Option<&'a str>,
     },
+    /// About consumer groups.
+    Group(GroupMessage<'a>),
 }
 
 const NOBODY: ConnId = ConnId { slot: u32::MAX, generation: u32::MAX };
-const QOS_BITS: u8 = 0b11;
-const RETAIN: u8 = 1 << 2;
 const KEEP: u8 = 1 << 3;
 const DELIVER: u8 = 1 << 4;
 /// On an ask or answer end: there is a topic after which to go on (it may not be empty, but say
@@ -158,30 +167,13 @@ mod kind {
     pub(crate) const AMPLE: u8 = 14;
 }
 
-/// A message taken apart: the header's fields, the text, properties, the rest.
-#[derive(Clone, Copy)]
-struct Layout<'a> {
-    kind: u8,
-    flags: u8,
-    conn: ConnId,
-    serial: u32,
-    number: u32,
-    session: u64,
-    text: &'a str,
-    properties: &'a [u8],
-    rest: &'a [u8],
-}
-
-fn flag(set: bool, bit: u8) -> u8 {
-    if set { bit } else { 0 }
-}
-
 impl<'a> PeerMessage<'a> {
     /// Whether a reply to a client may wait until this is handled (see [`super::replies`]).
     pub(crate) fn is_awaited(&self) -> bool {
         match self {
             Self::Publish(publish) => publish.qos > QoS::AtMostOnce,
             Self::Interested { .. } | Self::NotInterested { .. } | Self::Freed { .. } => true,
+            Self::Group(message) => message.is_awaited(),
             Self::Hold { .. }
             | Self::Release { .. }
             | Self::Block { .. }
@@ -305,6 +297,7 @@ impl<'a> PeerMessage<'a> {
                 rest: payload,
                 ..replay(id)
             },
+            Self::Group(message) => message.layout(plain),
             Self::AnswerEnd { replay: id, after } => Layout {
                 kind: kind::ANSWER_END,
                 flags: flag(after.is_some(), AFTER),
@@ -354,6 +347,7 @@ impl<'a> PeerMessage<'a> {
             kind::ANSWER_END => {
                 Self::AnswerEnd { replay, after: (flags & AFTER != 0).then_some(text) }
             }
+            kind if group::is_kind(kind) => Self::Group(GroupMessage::from_layout(layout)),
             unknown => panic!("peer message of kind {unknown}"),
         }
     }
@@ -445,6 +439,48 @@ mod tests {
         ];
         for message in messages {
             let mut recorder = Recorder::default();
+            message.send(VhostId(3), ShardSet::of(ShardId(0)), &mut recorder);
+            assert_eq!(PeerMessage::read(&recorder.0), (VhostId(3), message));
+        }
+    }
+
+    /// So do those about groups.
+    #[test]
+    fn messages_about_groups_read_back() {
+        let (session, share) = (9, "$share/g/a/é");
+        let member = MemberName { session, incarnation: u32::MAX };
+        let work = Work {
+            to: member,
+            membership: 7,
+            lane: u64::MAX - 1,
+            number: u32::MAX - 2,
+            retain: true,
+            qos: QoS::ExactlyOnce,
+            topic: "t",
+            properties: b"p",
+            payload: b"payload",
+        };
+        for message in [
+            GroupMessage::Join { session, membership: 3, durable: true, weight: 1 << 60, share },
+            GroupMessage::Join { session, membership: 3, durable: false, weight: 0, share },
+            GroupMessage::Leave { session, unsubscribed: true, suspended: false, share },
+            GroupMessage::Leave { session, unsubscribed: false, suspended: true, share },
+            GroupMessage::Begin { member, credit: 500, weight: 77 },
+            GroupMessage::Away { session },
+            GroupMessage::Gone { session, ended: true },
+            GroupMessage::Gone { session, ended: false },
+            GroupMessage::Credit { member, count: u32::MAX },
+            GroupMessage::Want { member },
+            GroupMessage::Recall { member },
+            GroupMessage::Return { member, count: 8 },
+            GroupMessage::Full { member, full: true },
+            GroupMessage::Full { member, full: false },
+            GroupMessage::Work(work),
+            GroupMessage::Work(Work { qos: QoS::AtMostOnce, retain: false, payload: b"", ..work }),
+            GroupMessage::Done { answered: &[1; 48] },
+            GroupMessage::Forget { session, lane: 1 << 40, number: 4 },
+        ] {
+            let (message, mut recorder) = (PeerMessage::Group(message), Recorder::default());
             message.send(VhostId(3), ShardSet::of(ShardId(0)), &mut recorder);
             assert_eq!(PeerMessage::read(&recorder.0), (VhostId(3), message));
         }

@@ -20,7 +20,7 @@ use super::output::{EncodeBuffers, Message, Source};
 /// A message with where it came from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InboundMessage<'a> {
-    pub(crate) message: Message<'a>,
+    pub(crate) message: &'a Message<'a>,
     pub(crate) source: Source,
     /// The session of its publisher, if that is here.
     pub(crate) publisher: Option<SessionKey>,
@@ -30,6 +30,8 @@ pub(crate) struct InboundMessage<'a> {
     pub(crate) origin: Option<Origin>,
     /// This shard keeps the topic's retained message, and this is to be it.
     pub(crate) keep: bool,
+    /// It was published here: groups get it from this shard.
+    pub(crate) is_shared: bool,
     /// Of one from another shard: the turn in which that received it.
     pub(crate) stamp: u32,
     /// Traces of its publisher or its topic that want it.
@@ -37,9 +39,10 @@ pub(crate) struct InboundMessage<'a> {
 }
 
 impl<'a> InboundMessage<'a> {
-    pub(crate) fn of(message: Message<'a>, source: Source) -> Self {
+    pub(crate) fn of(message: &'a Message<'a>, source: Source) -> Self {
         let (publisher, received, origin, traces) = (None, None, None, TraceSet::NONE);
-        Self { message, source, publisher, received, origin, keep: false, stamp: 0, traces }
+        let (keep, is_shared, stamp) = (false, false, 0);
+        Self { message, source, publisher, received, origin, keep, is_shared, stamp, traces }
     }
 }
 

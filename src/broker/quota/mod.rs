@@ -1,6 +1,6 @@
-//! What each vhost may use on this shard, and what happened in it.
+//! The limits of each vhost on this shard, and its counters.
 //!
-//! Verbs: [`Quotas::get`] tells the limits, [`Quotas::note_publish`] counts against them.
+//! Verbs: [`Quotas::get`] returns the limits, [`Quotas::note_publish`] counts against them.
 //!
 //! May use `names`.
 
@@ -18,10 +18,10 @@ pub(crate) struct Counts {
     pub(crate) subscriptions_denied: u64,
 }
 
-/// A vhost's limits; [`u64::MAX`] stands for none. Each but the first is this shard's share.
+/// A vhost's limits; [`u64::MAX`] is no limit. Each but the first is this shard's share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Quota {
-    /// On all shards together.
+    /// The limit for all shards together.
     pub(crate) connections_max: u64,
     pub(crate) sessions_max: u64,
     pub(crate) retained_bytes_max: u64,
@@ -38,7 +38,7 @@ impl Quota {
         publish_rate: PublishRate { messages: 0, bytes: 0 },
     };
 
-    /// The quota of a vhost with these limits, on each of so many shards.
+    /// The quota of a vhost with these limits on one of `shards` shards.
     fn of(limits: &VhostLimits, shards: u16) -> Self {
         let share =
             |whole: Option<u64>| whole.map_or(u64::MAX, |whole| whole.div_ceil(shards.into()));
@@ -66,15 +66,15 @@ pub(crate) struct Quotas {
 #[derive(Debug)]
 struct VhostQuota {
     quota: Quota,
-    /// What its clients may still publish.
+    /// The publish budget that its clients have left.
     budget: Budget,
-    /// Publishers may wait for bytes of its sessions, and not only for one session's.
+    /// Whether publishers may wait for bytes of all its sessions, and not only of one.
     awaited: bool,
     counts: Counts,
 }
 
 impl Quotas {
-    /// Notes that there is a vhost.
+    /// Adds a vhost.
     pub(crate) fn introduce(&mut self, vhost: VhostId) {
         let new = || VhostQuota {
             quota: Quota::NONE,
@@ -85,7 +85,7 @@ impl Quotas {
         self.list.resize_with(self.list.len().max(usize::from(vhost.0) + 1), new);
     }
 
-    /// Sets the quotas of all vhosts, as the policy has them for each of so many shards.
+    /// Sets the quotas of all vhosts to the policy's limits on one of `shards` shards.
     pub(crate) fn set(&mut self, policy: &Policy, shards: u16) {
         policy.vhosts().for_each(|(number, _)| self.introduce(VhostId(number)));
         for (number, vhost) in (0..).zip(&mut self.list) {
@@ -98,7 +98,7 @@ impl Quotas {
         &self.list[usize::from(vhost.0)].quota
     }
 
-    /// What happened in a vhost.
+    /// The counters of a vhost.
     pub(crate) fn counts(&self, vhost: VhostId) -> Counts {
         self.list[usize::from(vhost.0)].counts
     }
@@ -108,8 +108,8 @@ impl Quotas {
         &mut self.list[usize::from(vhost.0)].counts
     }
 
-    /// Counts a message of so many bytes for what a vhost may publish; when the next may come, if
-    /// that is later than now.
+    /// Counts a message of `bytes` against the publish rate of a vhost; returns the time at which
+    /// the next may come, if that is later than now.
     pub(crate) fn note_publish(
         &mut self,
         vhost: VhostId,
@@ -120,24 +120,24 @@ impl Quotas {
         budget.note(quota.publish_rate, bytes, now_ms)
     }
 
-    /// Whether as much as `queued_bytes` in its sessions is more than a vhost may have.
+    /// Whether `queued_bytes` in its sessions exceed the vhost's limit.
     #[inline]
     pub(crate) fn is_over(&self, vhost: VhostId, queued_bytes: u64) -> bool {
         queued_bytes > self.get(vhost).queued_bytes_max
     }
 
-    /// Whether so much waits in its sessions that publishers who wait for room go on waiting.
+    /// Whether its sessions hold so much that waiting publishers go on waiting.
     pub(crate) fn is_crowded(&self, vhost: VhostId, queued_bytes: u64) -> bool {
         queued_bytes > self.get(vhost).queued_bytes_max / 4 * 3
     }
 
-    /// A publisher waits for one of its sessions: notes it if it waits for the vhost as well.
+    /// Notes that a publisher waits for one of its sessions, if it waits for the vhost as well.
     pub(crate) fn note_awaited(&mut self, vhost: VhostId, queued_bytes: u64) {
         let is_crowded = self.is_crowded(vhost, queued_bytes);
         self.list[usize::from(vhost.0)].awaited |= is_crowded;
     }
 
-    /// Whether publishers waited for a vhost and it has room again; they do not wait from then on.
+    /// Whether publishers waited for a vhost that has room again; this ends their wait.
     pub(crate) fn take_relieved(&mut self, vhost: VhostId, queued_bytes: u64) -> bool {
         let is_awaited = self.list.get(usize::from(vhost.0)).is_some_and(|vhost| vhost.awaited);
         let is_relieved = is_awaited && !self.is_crowded(vhost, queued_bytes);
@@ -152,8 +152,8 @@ impl Quotas {
 mod tests {
     use super::*;
 
-    // A limit's share is at least one of what it allows, and nothing of nothing; connections are
-    // counted on all shards together.
+    // A shard's share of a limit is at least one, and zero of zero; connections are counted on all
+    // shards together.
     #[test]
     fn shares() {
         assert_eq!(Quota::of(&VhostLimits::NONE, 4), Quota::NONE);

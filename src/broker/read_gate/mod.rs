@@ -1,13 +1,13 @@
-//! Why a connection is not read from: one gate for each connection, with all the reasons there are.
+//! The reasons why the broker does not read from a connection: one gate for each connection.
 //!
-//! Invariant: a gate opens only here, and whenever the last reason of a kind is over the reactor is
-//! told to hand the connection's packets over again. Time in which the broker did not read is not
-//! silence of the client (see [`ReadGates::resume`]).
+//! Invariant: a gate opens only here, and when the last reason of a kind ends, the reactor is told
+//! to hand over the connection's packets again. Time in which the broker did not read does not
+//! count for the keep alive (see [`ReadGates::resume`]).
 //!
-//! Verbs: [`ReadGates::pause`] and [`ReadGates::resume`] by whoever owns the reason,
-//! [`ReadGates::is_open`] by the hub.
+//! Verbs: [`ReadGates::pause`] and [`ReadGates::resume`] for the room that owns the reason,
+//! [`ReadGates::is_open`] for the shard.
 //!
-//! May use `names`.
+//! It uses `names`.
 
 use std::collections::VecDeque;
 
@@ -15,40 +15,40 @@ use crate::limits::TRACE_PAUSES_MAX;
 
 use super::names::{Budget, ConnId, ConnTable, Event, PublishRate};
 
-/// Why a connection is not read from.
+/// A reason why a connection is not read from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Pause {
-    /// Outputs that it feeds are full. Counted.
+    /// Outputs that receive its messages are full. Counted.
     FullOutput,
-    /// Sessions that it feeds are full. Counted. It is read from all the same while its own client
-    /// has something to acknowledge.
+    /// Sessions that receive its messages are full. Counted. It is read from nevertheless while its
+    /// own client has messages to acknowledge.
     FullSession,
     /// Its next packet waits for the disk.
     Disk,
     /// Its CONNACK waits for the disk.
     Connack,
-    /// It asks and does not take the answers, or asks on where none can be given.
+    /// It sends requests without taking the answers, or while no answer can be given.
     OwnOutput,
     /// Its password is being verified.
     Password,
-    /// It published faster than it may.
+    /// It published faster than its limit.
     Rate,
 }
 
 impl Pause {
-    /// Its name, as operators read it.
+    /// Its name for operators.
     pub(crate) fn name(self) -> &'static str {
         NAMES[self as usize].0
     }
 
-    /// Those whose bits are set (see [`ReadGates::reasons`]).
+    /// The reasons whose bits are set (see [`ReadGates::reasons`]).
     pub(crate) fn all_of(reasons: u8) -> impl Iterator<Item = Self> {
         ALL.into_iter().filter(move |reason| reasons & reason.bit() != 0)
     }
 }
 
-/// Names of the reasons, and of the figure that counts connections for each.
+/// The names of the reasons, and of the figures that count connections by reason.
 const NAMES: [(&str, &str); 7] = [
     ("slow_client", "held_slow_client"),
     ("full_session", "held_full_session"),
@@ -72,11 +72,11 @@ const ALL: [Pause; 7] = [
 /// The gate of one connection.
 #[derive(Default, Debug)]
 struct ReadGate {
-    /// When it was opened, the last whole packet came, or it could be read from again.
+    /// The time at which it was opened, the last whole packet came, or reading resumed.
     last_packet_ms: u64,
-    /// Reasons, as bits by [`Pause`].
+    /// The reasons that hold, as bits by [`Pause`].
     reasons: u8,
-    /// Bytes that came.
+    /// Number of received bytes.
     received_bytes: u64,
     full_outputs: u32,
     full_sessions: u32,
@@ -85,11 +85,11 @@ struct ReadGate {
     meter: Option<Box<Meter>>,
 }
 
-/// How fast a client publishes, where that has a limit.
+/// The publish rate of a client with a limit.
 #[derive(Default, Debug)]
 struct Meter {
     budget: Budget,
-    /// It is not read from before this time, while [`Pause::Rate`] holds.
+    /// The time before which it is not read from, while [`Pause::Rate`] holds.
     until_ms: u64,
 }
 
@@ -100,7 +100,7 @@ impl Pause {
 }
 
 impl ReadGate {
-    /// How often a reason that is counted holds.
+    /// How often a counted reason holds.
     fn count(&mut self, reason: Pause) -> Option<&mut u32> {
         match reason {
             Pause::FullOutput => Some(&mut self.full_outputs),
@@ -109,7 +109,8 @@ impl ReadGate {
         }
     }
 
-    /// Whether one of these reasons holds, unless the client has something to acknowledge.
+    /// Whether one of these reasons holds, except those that a client with messages to acknowledge
+    /// is exempt from.
     #[inline]
     fn is_closed_by(&self, reasons: u8, has_to_acknowledge: impl Fn() -> bool) -> bool {
         let full_session = Pause::FullSession.bit();
@@ -123,7 +124,7 @@ impl ReadGate {
 pub(crate) struct ReadGates {
     table: ConnTable<ReadGate>,
     events: VecDeque<Event>,
-    /// Of traced clients: reasons that are new, and such that are over (false).
+    /// Changes for traced clients: reasons that began (true) or ended (false).
     traced: Vec<(ConnId, Pause, bool)>,
 }
 
@@ -136,7 +137,7 @@ impl ReadGates {
         self.table.remove(conn);
     }
 
-    /// Stops reading from a connection; whether the reason is new to it.
+    /// Stops reading from a connection; returns whether the reason is new.
     pub(crate) fn pause(&mut self, conn: ConnId, reason: Pause) -> bool {
         let Some(gate) = self.table.get_mut(conn) else { return false };
         if let Some(count) = gate.count(reason) {
@@ -157,27 +158,27 @@ impl ReadGates {
         }
     }
 
-    /// Notes, or does not, from now on, when a connection is not read from.
+    /// Sets whether the pauses of a connection are noted for traces.
     pub(crate) fn set_traced(&mut self, conn: ConnId, traced: bool) {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.traced = traced;
         }
     }
 
-    /// Whether something was noted.
+    /// Whether a pause was noted.
     #[inline]
     pub(crate) fn has_traced(&self) -> bool {
         !self.traced.is_empty()
     }
 
-    /// What was noted.
+    /// Takes the noted pauses.
     pub(crate) fn take_traced(&mut self) -> Vec<(ConnId, Pause, bool)> {
         std::mem::take(&mut self.traced)
     }
 
-    /// Ends a reason, or one of a counted one; whether it is over. Then the reactor is told, and
-    /// the client's silence begins anew: it could not be heard. A client whose password was
-    /// verified meanwhile has no more time for its CONNECT than others.
+    /// Ends a reason, or one count of it; returns whether it is over. Then the reactor is told, and
+    /// the client's keep alive begins anew, because the broker did not read. A client whose
+    /// password was verified meanwhile gets no additional time for its CONNECT.
     pub(crate) fn resume(&mut self, conn: ConnId, reason: Pause, now_ms: u64) -> bool {
         let Some(gate) = self.table.get_mut(conn) else { return false };
         if gate.reasons & reason.bit() == 0 {
@@ -207,8 +208,8 @@ impl ReadGates {
         self.table.get(conn).is_some_and(|gate| gate.reasons & reason.bit() != 0)
     }
 
-    /// Whether the connection may be read from; `has_to_acknowledge`: its client has been, or is to
-    /// be, sent what it must acknowledge.
+    /// Whether the connection may be read from; `has_to_acknowledge`: its client has, or will get,
+    /// messages that it must acknowledge.
     #[inline]
     pub(crate) fn is_open(&self, conn: ConnId, has_to_acknowledge: impl Fn() -> bool) -> bool {
         let gate = self.table.get(conn);
@@ -217,8 +218,8 @@ impl ReadGates {
         })
     }
 
-    /// Whether the connection is not read from for the sake of others, of the disk or of limits:
-    /// then it is not its client that is silent.
+    /// Whether the connection is not read from because of others, of the disk or of limits: then
+    /// its client is not the cause of the silence.
     pub(crate) fn is_silenced(&self, conn: ConnId, has_to_acknowledge: impl Fn() -> bool) -> bool {
         let reasons = !(Pause::OwnOutput.bit() | Pause::Password.bit());
         let gate = self.table.get(conn);
@@ -230,7 +231,7 @@ impl ReadGates {
         self.table.get(conn).map_or(0, |gate| gate.reasons)
     }
 
-    /// How many connections are not read from, by reason, with its name.
+    /// The number of connections that are not read from, by reason, with its name.
     pub(crate) fn figures(&self) -> [(&'static str, u64); ALL.len()] {
         ALL.map(|reason| {
             let is_held = |(_, gate): &(_, &ReadGate)| gate.reasons & reason.bit() != 0;
@@ -238,7 +239,7 @@ impl ReadGates {
         })
     }
 
-    /// The client has something to acknowledge: it is read from although sessions are full.
+    /// Reads from a client with messages to acknowledge although sessions are full.
     #[inline]
     pub(crate) fn note_to_acknowledge(&mut self, conn: ConnId) {
         if self.is_paused_by(conn, Pause::FullSession) {
@@ -246,7 +247,7 @@ impl ReadGates {
         }
     }
 
-    /// Notes that a packet came, or that the client has shown otherwise that it lives.
+    /// Notes a packet, or another sign of life of the client.
     #[inline]
     pub(crate) fn note_alive(&mut self, conn: ConnId, now_ms: u64) {
         if let Some(gate) = self.table.get_mut(conn) {
@@ -254,12 +255,12 @@ impl ReadGates {
         }
     }
 
-    /// When its client was last heard, or could not be.
+    /// The time at which the client last sent a packet, or at which reading resumed.
     pub(crate) fn last_packet_ms(&self, conn: ConnId) -> u64 {
         self.table.get(conn).map_or(0, |gate| gate.last_packet_ms)
     }
 
-    /// Counts bytes that came.
+    /// Counts received bytes.
     #[inline]
     pub(crate) fn note_received(&mut self, conn: ConnId, bytes: u32) {
         if let Some(gate) = self.table.get_mut(conn) {
@@ -272,9 +273,9 @@ impl ReadGates {
         self.table.get(conn).map_or(0, |gate| gate.received_bytes)
     }
 
-    /// Counts a message of so many bytes for its publisher's limit. `others_ms` is when the limit
-    /// that it shares with others lets it go on. If it is too fast, it is not read from until the
-    /// later of the two, which is given.
+    /// Counts a message of `bytes` against its publisher's limit. `others_ms` is the time at which
+    /// the limit that it shares with others allows the next message. If the publisher is too fast,
+    /// the broker does not read from it until the later of the two times, which is returned.
     pub(crate) fn note_publish(
         &mut self,
         conn: ConnId,
@@ -294,8 +295,7 @@ impl ReadGates {
         Some(until_ms)
     }
 
-    /// What clients have published was counted by another limit: all begin anew, and those that
-    /// were too fast go on.
+    /// The limits have changed: all counts begin anew, and publishers that were too fast go on.
     pub(crate) fn restart_meters(&mut self, now_ms: u64) {
         let metered = self.table.iter().filter(|(_, gate)| gate.meter.is_some());
         let metered: Vec<ConnId> = metered.map(|(conn, _)| conn).collect();
@@ -307,7 +307,7 @@ impl ReadGates {
         }
     }
 
-    /// When a connection that published too fast is read from again.
+    /// The time at which a connection that published too fast is read from again.
     #[inline]
     pub(crate) fn rate_pause_ends_ms(&self, conn: ConnId) -> Option<u64> {
         let gate = self.table.get(conn)?;
@@ -315,22 +315,22 @@ impl ReadGates {
         gate.meter.as_ref().filter(|_| is_paused).map(|meter| meter.until_ms)
     }
 
-    /// Has the reactor close a connection, or look again whether it can be closed.
+    /// Tells the reactor to close a connection, or to check again whether it can be closed.
     pub(crate) fn close(&mut self, conn: ConnId) {
         self.events.push_back(Event::Close(conn));
     }
 
-    /// The next thing for the reactor to do.
+    /// The next task for the reactor.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// Whether there is any.
+    /// Whether there is a task.
     pub(crate) fn has_events(&self) -> bool {
         !self.events.is_empty()
     }
 
-    /// Gives memory back, of `slots_max` connections at most; whether there is more.
+    /// Frees memory of at most `slots_max` connections; returns whether there is more.
     pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
         self.events.shrink_to(0);
         self.table.reclaim(slots_max)
@@ -349,7 +349,7 @@ mod tests {
         gates
     }
 
-    // Each reason closes the gate by itself, and its end alone is told to the reactor, once.
+    // Each reason closes the gate alone, and only its end is told to the reactor, once.
     #[test]
     fn each_reason_closes() {
         for reason in ALL {

@@ -1,17 +1,18 @@
-//! Replies that may leave only when other shards have, and the disk has, what they promise
-//! (invariant 8).
+//! Replies that may leave only when the other shards and the disk hold what they promise (invariant
+//! 8).
 //!
-//! Every reply of a turn waits for the same: the last message sent to each shard by the turn's end
-//! that replies wait for, and, if one of them promises something stored here, the log as it is at
-//! the turn's end. Marks only grow, so barriers are reached in the order they were set.
+//! All replies of a turn wait for the same barrier: the last awaited message that was sent to each
+//! shard by the turn's end, and, if one of them promises a record of this shard, the end of the log
+//! at the turn's end. Marks only grow, so barriers are reached in the order in which they were set.
 //!
-//! Invariant: replies of one connection leave in the order they were given [MQTT-4.6.0-2], but for
-//! acknowledgements that are withheld while a session that their publisher feeds is full.
+//! Invariant: replies of one connection leave in the order in which they were added [MQTT-4.6.0-2],
+//! except for acknowledgements that are withheld while a session of their publisher's receivers is
+//! full.
 //!
 //! Verbs: [`Replies::add`], [`Replies::seal`] at the end of a turn, [`Replies::next_kept`] and
 //! [`Replies::take`] when marks have grown.
 //!
-//! May use `names`.
+//! It uses `names`.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,10 +20,10 @@ use crate::mqtt::{PacketId, ReasonCode};
 
 use super::names::{ConnId, ConnTable, ShardId};
 
-/// A reply to a client's packet, or what else is to follow.
+/// A reply to a client's packet, or another action that must wait likewise.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Reply {
-    /// To a client that ended a session which outlives connections.
+    /// The CONNACK for a client whose clean start ended a durable session.
     Connack,
     /// A reason other than success is for clients of MQTT 5 only.
     Puback(PacketId, ReasonCode),
@@ -30,7 +31,7 @@ pub(crate) enum Reply {
     Pubrec(PacketId, ReasonCode),
     Pubrel(PacketId),
     Pubcomp(PacketId),
-    /// `replays`: it grants something whose replay waits for it.
+    /// `replays`: the replay of a granted subscription waits for it.
     Suback {
         packet_id: PacketId,
         codes: Box<[u8]>,
@@ -41,11 +42,13 @@ pub(crate) enum Reply {
         packet_id: PacketId,
         codes: Box<[u8]>,
     },
-    /// Not a reply: a QoS 2 message is everywhere but in this shard's memory of what was received.
-    /// The PUBREC is to follow.
+    /// Not a reply: all receivers of a QoS 2 message have it, but its identifier is not recorded
+    /// yet. The PUBREC follows.
     Receive(PacketId, ReasonCode),
-    /// Not a reply: the log knows what it must before what waits for the client may be sent.
+    /// Not a reply: the log has the records that must precede the client's waiting messages.
     Resume,
+    /// Not a reply: the log knows what it must before anything is sent to the client.
+    Uncork,
 }
 
 impl Reply {
@@ -53,14 +56,22 @@ impl Reply {
     pub(crate) fn acknowledges(&self) -> bool {
         matches!(self, Self::Puback(..) | Self::Pubrec(..))
     }
+
+    /// Whether it waits for full sessions: not if the message was refused.
+    fn waits_for_room(&self) -> bool {
+        match self {
+            Self::Puback(_, reason) | Self::Pubrec(_, reason) => !reason.is_error(),
+            _ => false,
+        }
+    }
 }
 
-/// What a reply has to wait for.
+/// The conditions of a reply.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Wait {
-    /// Other shards, to have settled what they were sent.
+    /// Other shards must settle the messages that they were sent.
     pub(crate) peers: bool,
-    /// This shard's log, to be committed up to the end of this turn.
+    /// This shard's log must be committed up to the end of this turn.
     pub(crate) disk: bool,
 }
 
@@ -72,24 +83,24 @@ impl Wait {
 
 #[derive(Debug)]
 struct Barrier {
-    /// By shard: messages that must be settled.
+    /// By shard: the number of the last message that must be settled.
     marks: Box<[u64]>,
-    /// How far the log must be committed.
+    /// The position up to which the log must be committed.
     log: u64,
-    /// When the turn began, microseconds.
+    /// The beginning of the turn in microseconds.
     since_us: u64,
     replies: Vec<(ConnId, Reply)>,
 }
 
-/// What one connection is promised.
+/// The promised replies of one connection.
 #[derive(Default, Debug)]
 struct Promised {
-    /// Replies that wait, the next two included; what follows must queue behind them
-    /// [MQTT-4.6.0-2].
+    /// Number of waiting replies, those of the next two fields included; later replies must queue
+    /// behind them [MQTT-4.6.0-2].
     count: u32,
-    /// Those of them that are [`Reply::Resume`], and so no replies to the client.
+    /// Number of them that are [`Reply::Resume`], which are no replies to the client.
     resumes: u32,
-    /// This many of them, the first, were promised before a session became full, and are not
+    /// Number of the first of them that were promised before a session became full, and are not
     /// withheld.
     exempt: u32,
 }
@@ -98,14 +109,14 @@ struct Promised {
 #[derive(Default, Debug)]
 pub(crate) struct Replies {
     table: ConnTable<Promised>,
-    /// Acknowledgements that are due but for full sessions.
+    /// Acknowledgements that only wait for full sessions.
     withheld: BTreeMap<ConnId, Vec<Reply>>,
-    /// Replies of this turn.
+    /// The replies of this turn.
     open: Vec<(ConnId, Reply)>,
-    /// Whether one of them waits for the log.
+    /// Whether one of them must wait for the log.
     disk: bool,
     barriers: VecDeque<Barrier>,
-    /// Memory of replies that have left.
+    /// Memory of sent replies, for reuse.
     spare: Vec<(ConnId, Reply)>,
 }
 
@@ -114,14 +125,14 @@ impl Replies {
         self.table.open(conn, Promised::default());
     }
 
-    /// Forgets a connection, and what it is promised.
+    /// Forgets a connection and its promised replies.
     pub(crate) fn remove(&mut self, conn: ConnId) {
         self.table.remove(conn);
         self.withheld.remove(&conn);
     }
 
-    /// Adds a reply. It is given back if it may leave at once: if it has nothing to wait for, no
-    /// other is before it, and it acknowledges nothing for a connection whose sessions are full.
+    /// Adds a reply. It is returned if it may leave at once: it has no condition, no other reply is
+    /// before it, and it is not an acknowledgement of a connection whose receivers are full.
     #[inline]
     pub(crate) fn add(
         &mut self,
@@ -131,7 +142,7 @@ impl Replies {
         feeds_full_session: bool,
     ) -> Option<Reply> {
         let promised = self.table.get_mut(conn)?;
-        let withheld = feeds_full_session && reply.acknowledges();
+        let withheld = feeds_full_session && reply.waits_for_room();
         if wait == Wait::default() && promised.count == 0 && !withheld {
             return Some(reply);
         }
@@ -142,7 +153,13 @@ impl Replies {
         None
     }
 
-    /// A reply's barrier is reached: gives it, unless it is withheld.
+    /// Whether a reply that has nothing to wait for may leave at once: no other is before it.
+    #[inline]
+    pub(crate) fn is_free(&self, conn: ConnId) -> bool {
+        self.table.get(conn).is_some_and(|promised| promised.count == 0)
+    }
+
+    /// Handles a reply whose barrier is reached: returns it, unless it is withheld.
     pub(crate) fn take(
         &mut self,
         conn: ConnId,
@@ -154,22 +171,22 @@ impl Replies {
         promised.resumes -= u32::from(reply == Reply::Resume);
         let was_exempt = promised.exempt > 0;
         promised.exempt -= u32::from(was_exempt);
-        if feeds_full_session && !was_exempt && reply.acknowledges() {
+        if feeds_full_session && !was_exempt && reply.waits_for_room() {
             self.withheld.entry(conn).or_default().push(reply);
             return None;
         }
         Some(reply)
     }
 
-    /// A session that a connection feeds is full, the first one: acknowledgements that are promised
-    /// from now on are withheld.
+    /// The first of the sessions that receive a connection's messages is full: later
+    /// acknowledgements are withheld.
     pub(crate) fn withhold(&mut self, conn: ConnId) {
         if let Some(promised) = self.table.get_mut(conn) {
             promised.exempt = promised.count;
         }
     }
 
-    /// None of them is full any more: gives what was withheld.
+    /// None of them is full any more: returns the withheld ones.
     pub(crate) fn take_withheld(&mut self, conn: ConnId) -> Vec<Reply> {
         if let Some(promised) = self.table.get_mut(conn) {
             promised.exempt = 0;
@@ -177,21 +194,21 @@ impl Replies {
         self.withheld.remove(&conn).unwrap_or_default()
     }
 
-    /// Replies that a connection is promised.
+    /// Number of promised replies of a connection.
     #[inline]
     pub(crate) fn promised(&self, conn: ConnId) -> u32 {
         self.table.get(conn).map_or(0, |promised| promised.count)
     }
 
-    /// Whether replies to a connection's client are still to come.
+    /// Whether replies to a connection's client are waiting.
     pub(crate) fn is_owed(&self, conn: ConnId) -> bool {
         let promised = self.table.get(conn);
         promised.is_some_and(|promised| promised.count > promised.resumes)
             || self.withheld.contains_key(&conn)
     }
 
-    /// Ends the turn; `sent` tells how many messages each shard has been sent so far, `log` how
-    /// far the log goes, and `since_us` when the turn began.
+    /// Ends the turn. `sent` is the number of messages that each shard was sent, `log` the end of
+    /// the log, and `since_us` the beginning of the turn.
     pub(crate) fn seal(
         &mut self,
         shards: u16,
@@ -208,8 +225,8 @@ impl Replies {
         self.barriers.push_back(Barrier { marks, log, since_us, replies });
     }
 
-    /// The next replies that may leave, and when the turn began that made them; `settled` tells
-    /// how far each shard is, `log` how far this shard's log is.
+    /// The next replies that may leave, and the beginning of their turn. `settled` is the last
+    /// settled message of each shard, `log` the committed end of the log.
     pub(crate) fn next_kept(
         &mut self,
         log: u64,
@@ -229,7 +246,7 @@ impl Replies {
         })
     }
 
-    /// Takes the memory of replies back.
+    /// Takes memory of replies for reuse.
     pub(crate) fn recycle(&mut self, mut replies: Vec<(ConnId, Reply)>) {
         replies.clear();
         if self.spare.capacity() < replies.capacity() {
@@ -237,8 +254,7 @@ impl Replies {
         }
     }
 
-    /// Gives memory back that replies have had, of `slots_max` connections at most; whether there
-    /// is more.
+    /// Frees memory of at most `slots_max` connections; returns whether there is more.
     pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
         self.spare = Vec::new();
         self.open.shrink_to(0);
@@ -246,7 +262,7 @@ impl Replies {
         self.table.reclaim(slots_max)
     }
 
-    /// Whether replies wait.
+    /// Whether any reply waits.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.barriers.is_empty() || !self.open.is_empty()
     }
@@ -269,12 +285,12 @@ mod tests {
         replies
     }
 
-    /// Adds one that has to wait.
+    /// Adds a reply that has to wait.
     fn add(replies: &mut Replies, id: u16, wait: Wait) {
         assert_eq!(replies.add(CONN, puback(id), wait, false), None);
     }
 
-    /// Replies leave in order, and only when every shard has reached their marks.
+    /// Replies leave in order, and only when every shard has passed their marks.
     #[test]
     fn replies_wait_for_every_shard() {
         let mut replies = replies();
@@ -307,7 +323,7 @@ mod tests {
         assert_eq!(replies.next_kept(50, |_| 0), Some((vec![(CONN, puback(3))], 5)));
     }
 
-    /// One that has nothing to wait for leaves at once, unless another is before it.
+    /// A reply without a condition leaves at once, unless another is before it.
     #[test]
     fn replies_queue_behind_others() {
         let mut replies = replies();
@@ -323,7 +339,7 @@ mod tests {
         assert_eq!(replies.add(CONN, puback(4), free, false), Some(puback(4)));
     }
 
-    /// While a session is full acknowledgements are withheld, but for those promised before.
+    /// While a session is full, acknowledgements are withheld, except those promised before.
     #[test]
     fn later_acknowledgements_are_withheld() {
         let mut replies = replies();
@@ -335,12 +351,16 @@ mod tests {
         assert_eq!(replies.take(CONN, puback(1), true), Some(puback(1)));
         assert_eq!(replies.take(CONN, puback(2), true), None);
         assert_eq!(replies.take(CONN, pubcomp.clone(), true), Some(pubcomp));
+        // That a message was refused is told at once.
+        let id = PacketId::new(3).expect("not 0");
+        let refused = Reply::Puback(id, ReasonCode::QuotaExceeded);
+        assert_eq!(replies.add(CONN, refused.clone(), Wait::default(), true), Some(refused));
         assert!(replies.is_owed(CONN));
         assert_eq!(replies.take_withheld(CONN), [puback(2)]);
         assert!(!replies.is_owed(CONN));
     }
 
-    /// That more of a session may be sent is owed to nobody.
+    /// A [`Reply::Resume`] does not count as owed to the client.
     #[test]
     fn resumes_are_not_owed() {
         let mut replies = replies();

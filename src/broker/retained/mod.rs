@@ -5,18 +5,19 @@
 //!  step here: scan ──output full──► wait for progress
 //!  step there: Ask ──► Answer* AnswerEnd(after) ──► Ask again, or the next shard
 //! ```
-//! Invariant: at most one ask of a connection is out, and no two replays of a shard have the same
-//! serial for a long time.
+//! Invariant: a connection has at most one unanswered ask, and no two replays of a shard have the
+//! same serial for a long time.
 //!
-//! What another shard published before it knew of the subscription must be in the keeper's store
-//! before the keeper answers, or it would be missed: it went to the keeper alone. So the first ask
-//! to a keeper has all other shards vouch: each tells the keeper, behind all it had for it, that it
-//! has heard of the replay (and so of the subscription, which it was told before).
+//! A message that another shard published before it knew of the subscription went only to the
+//! keeper. It must be in the keeper's store before the keeper answers, or the subscriber would miss
+//! it. So for the first ask to a keeper all other shards vouch: each tells the keeper, after all
+//! earlier messages, that it knows of the replay, and so of the subscription, which it was told
+//! before.
 //!
-//! Verbs: [`RetainedDelivery::start`] and [`RetainedDelivery::stop`] for subscriptions, those of
-//! [`Replays`] for the steps, which the hub takes; [`visit`] walks the store.
+//! Verbs: [`RetainedDelivery::start`], `regrant` and `stop` for subscriptions, those of
+//! [`Replays`] for the steps, which the shard takes; [`visit`] walks the store.
 //!
-//! May use `names`, `output` (the message) and `peer`.
+//! It uses `names`, `output` (the message) and `peer`.
 
 mod granted;
 mod replay;
@@ -35,7 +36,7 @@ pub(crate) use granted::Granted;
 pub(crate) use replay::Replays;
 pub(crate) use walk::{PAGE_MESSAGES, ReadMessage, read, visit};
 
-/// Vouchers that came for an ask, and the ask when it has come.
+/// The vouchers for an ask, and the ask itself once it has come.
 #[derive(Default, Debug)]
 struct Vouchers {
     came: u16,
@@ -63,11 +64,11 @@ pub(crate) struct Page {
 #[derive(Default, Debug)]
 pub(crate) struct RetainedDelivery {
     replays: BTreeMap<ConnId, Box<Replays>>,
-    /// Connections whose replay goes on in the next turn.
+    /// The connections whose replay goes on in the next turn.
     continuing: Vec<ConnId>,
-    /// Connections with a replay that waits for the values of topics of the system.
+    /// The connections with a replay that waits for the values of `$SYS` topics.
     awaiting_system: BTreeSet<ConnId>,
-    /// Counts replays: each has its number.
+    /// The serial of the last replay.
     begun: u32,
     /// Asks that wait for the vouchers of other shards.
     vouchers: BTreeMap<(ShardId, ReplayId), Vouchers>,
@@ -81,12 +82,12 @@ impl RetainedDelivery {
         self.awaiting_system.remove(&conn);
     }
 
-    /// A replay of a connection waits for the values of topics of the system.
+    /// Notes that a replay of a connection waits for the values of `$SYS` topics.
     pub(crate) fn await_system(&mut self, conn: ConnId) {
         self.awaiting_system.insert(conn);
     }
 
-    /// Takes some of the connections with such a replay.
+    /// Takes some of the connections with a replay that waits so.
     pub(crate) fn take_awaiting_system(&mut self, count_max: usize) -> Vec<ConnId> {
         let taken: Vec<ConnId> = self.awaiting_system.iter().take(count_max).copied().collect();
         taken.iter().for_each(|conn| {
@@ -95,7 +96,7 @@ impl RetainedDelivery {
         taken
     }
 
-    /// Whether replays of a connection are not at their end.
+    /// Whether a connection has unfinished replays.
     #[inline]
     pub(crate) fn has_replays(&self, conn: ConnId) -> bool {
         !self.replays.is_empty() && self.replays.contains_key(&conn)
@@ -106,6 +107,13 @@ impl RetainedDelivery {
         self.replays.entry(conn).or_default().start(filter, granted);
     }
 
+    /// A subscription that may be in replay was granted anew, and is not replayed again.
+    pub(crate) fn regrant(&mut self, conn: ConnId, filter: TopicFilter<'_>, granted: Granted) {
+        if let Some(replays) = self.replays.get_mut(&conn) {
+            replays.regrant(filter, granted);
+        }
+    }
+
     /// Ends the replay of a filter that was unsubscribed from [MQTT-3.10.4-2].
     pub(crate) fn stop(&mut self, conn: ConnId, filter: TopicFilter<'_>) {
         if let Some(replays) = self.replays.get_mut(&conn) {
@@ -113,7 +121,7 @@ impl RetainedDelivery {
         }
     }
 
-    /// Remembers that a retained publish went out live while a replay is due.
+    /// Notes a retained publish that was sent live while a replay is due.
     pub(crate) fn note_live(&mut self, conn: ConnId, topic: TopicName<'_>) {
         if self.replays.is_empty() {
             return;
@@ -133,14 +141,14 @@ impl RetainedDelivery {
         self.replays.get_mut(&conn).map(|replays| &mut **replays)
     }
 
-    /// Takes the replays of a connection to go on with them, if they may; [`RetainedDelivery::put`]
-    /// follows, unless they are at their end.
+    /// Takes the replays of a connection for a step, if they may go on; [`RetainedDelivery::put`]
+    /// follows, unless they have ended.
     pub(crate) fn take(&mut self, conn: ConnId) -> Option<Box<Replays>> {
         self.replays.get(&conn).filter(|replays| replays.may_step())?;
         self.replays.remove(&conn)
     }
 
-    /// Keeps the replays of a connection for later: for the next turn, if nothing else holds them.
+    /// Puts the replays of a connection back: for the next turn, if they wait for no event.
     pub(crate) fn put(&mut self, conn: ConnId, replays: Box<Replays>) {
         if replays.is_listed() {
             self.continuing.push(conn);
@@ -154,7 +162,7 @@ impl RetainedDelivery {
         self.begun
     }
 
-    /// Connections whose replays stopped only to let others have their turn.
+    /// The connections whose replays stopped only for the bound of a step.
     pub(crate) fn take_continuing(&mut self) -> Vec<ConnId> {
         let mut conns = std::mem::take(&mut self.continuing);
         conns.retain(|conn| match self.replays.get_mut(conn) {
@@ -167,24 +175,24 @@ impl RetainedDelivery {
         conns
     }
 
-    /// How many there are of them.
+    /// Their number.
     pub(crate) fn continuing(&self) -> usize {
         self.continuing.len()
     }
 
-    /// An ask has come from `asker` that waits for vouchers.
+    /// Takes an ask of `asker` that waits for vouchers.
     pub(crate) fn await_vouchers(&mut self, asker: ShardId, vhost: VhostId, ask: &Ask<'_>) {
         let vouchers = self.vouchers.entry((asker, ask.replay)).or_default();
         let (filter, bytes_max) = (ask.filter.into(), ask.bytes_max);
         vouchers.ask = Some(VouchedAsk { vhost, filter, bytes_max });
     }
 
-    /// A shard has vouched for an ask of `asker`, which may be still to come.
+    /// Notes that a shard has vouched for an ask of `asker`, which may come later.
     pub(crate) fn note_vouched(&mut self, asker: ShardId, replay: ReplayId) {
         self.vouchers.entry((asker, replay)).or_default().came += 1;
     }
 
-    /// Takes an ask of `asker` for which all other of so many shards have vouched.
+    /// Takes an ask of `asker` for which all other shards have vouched.
     pub(crate) fn take_vouched(
         &mut self,
         asker: ShardId,
@@ -192,7 +200,7 @@ impl RetainedDelivery {
         shards: u16,
     ) -> Option<VouchedAsk> {
         let vouchers = self.vouchers.get(&(asker, replay))?;
-        // All but this shard and the one that asks.
+        // All shards but this one and the asker.
         if vouchers.came + 2 < shards || vouchers.ask.is_none() {
             return None;
         }
@@ -204,7 +212,7 @@ impl RetainedDelivery {
         std::mem::take(&mut self.page)
     }
 
-    /// Takes memory back.
+    /// Takes memory of a step for reuse.
     pub(crate) fn recycle(&mut self, page: Page) {
         self.page = page;
     }

@@ -1,4 +1,4 @@
-//! The replays of one connection: which filter's, how far it is, and what it waits for.
+//! The replays of one connection: the filter, the progress, and the awaited event.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -10,7 +10,7 @@ use super::super::names::{ConnId, Context, Options, ShardId, ShardSet, VhostId, 
 use super::super::peer::{Ask, PeerMessage, ReplayId};
 use super::granted::Granted;
 
-/// What comes behind `$SYS/` and all that begins with it.
+/// The first string after all that begin with `$SYS/`.
 const BEHIND_SYSTEM: &str = "$SYS0";
 
 fn is_system(filter: &str) -> bool {
@@ -23,24 +23,24 @@ pub(crate) struct Replays {
     /// Filters whose replay has not begun, each with what was granted.
     pending: BTreeMap<Box<str>, Granted>,
     current: Option<Replay>,
-    /// An ask about the current replay is out.
+    /// Whether an ask about the current replay is unanswered.
     asked: bool,
-    /// SUBACKs that have not left: what they grant follows them.
+    /// Number of unsent SUBACKs; their replays follow them.
     subacks: u32,
-    /// It is on the list of those that go on in the next turn.
+    /// Whether it is on the list for the next turn.
     listed: bool,
-    /// Topics whose newer value has gone out live since their replay was due.
+    /// Topics whose newer message was sent live since their replay was due.
     seen: BTreeSet<Box<str>>,
 }
 
 #[derive(Debug)]
 struct Replay {
-    /// Names it towards other shards: no two of a shard have the same for a long time, so that what
-    /// still comes for one that was ended is not taken for another's.
+    /// Its name for other shards. No two replays of a shard have the same for a long time, so a
+    /// late answer to an ended replay is not attributed to another.
     serial: u32,
     filter: Box<str>,
     granted: Granted,
-    /// The shard whose store is being walked, and the last one to be.
+    /// The shard whose store is being walked, and the last shard.
     keeper: ShardId,
     last_keeper: ShardId,
     /// The topic after which to go on there.
@@ -49,10 +49,22 @@ struct Replay {
 
 impl Replays {
     pub(super) fn start(&mut self, filter: TopicFilter<'_>, granted: Granted) {
-        // What went out live before is due again [MQTT-3.8.4-3].
+        // Messages that were sent live before are due again [MQTT-3.8.4-3].
         let is_due = |topic: &str| TopicName::parse(topic).is_ok_and(|topic| filter.matches(topic));
         self.seen.retain(|topic| !is_due(topic));
+        self.regrant(filter, granted);
         self.pending.insert(filter.as_str().into(), granted);
+    }
+
+    /// Has what is still to come for a filter come as it is granted now.
+    pub(super) fn regrant(&mut self, filter: TopicFilter<'_>, granted: Granted) {
+        if let Some(pending) = self.pending.get_mut(filter.as_str()) {
+            *pending = granted;
+        }
+        let current = self.current.as_mut().filter(|replay| &*replay.filter == filter.as_str());
+        if let Some(current) = current {
+            current.granted = granted;
+        }
     }
 
     pub(super) fn stop(&mut self, filter: TopicFilter<'_>) {
@@ -68,22 +80,22 @@ impl Replays {
         }
     }
 
-    /// Whether a newer message of this topic has gone out live.
+    /// Whether a newer message of this topic was sent live.
     pub(crate) fn has_seen(&self, topic: &str) -> bool {
         self.seen.contains(topic)
     }
 
-    /// A SUBACK is held back, and with it what it grants.
+    /// Notes a SUBACK that is held back, and with it its replay.
     pub(crate) fn hold(&mut self) {
         self.subacks += 1;
     }
 
-    /// A SUBACK that was held back has left.
+    /// Notes that a SUBACK that was held back was sent.
     pub(crate) fn release(&mut self) {
         self.subacks -= 1;
     }
 
-    /// Has them go on in the next turn.
+    /// Schedules them for the next turn.
     pub(crate) fn list(&mut self) {
         self.listed = true;
     }
@@ -105,36 +117,37 @@ impl Replays {
         self.current.as_ref().map(|replay| replay.keeper)
     }
 
-    /// What the current replay is for, and the topic after which it goes on.
+    /// The filter of the current replay, and the topic after which it goes on.
     pub(crate) fn current(&self) -> Option<(TopicFilter<'_>, Granted, Option<&str>)> {
         let replay = self.current.as_ref()?;
         let filter = TopicFilter::parse(&replay.filter).expect("it was granted");
         Some((filter, replay.granted, replay.after.as_deref()))
     }
 
-    /// What was granted to the current replay, if it is the one of this number.
+    /// The granted options of the current replay, if it has this serial.
     pub(crate) fn granted(&self, serial: u32) -> Option<Granted> {
         let replay = self.current.as_ref().filter(|replay| replay.serial == serial)?;
         Some(replay.granted)
     }
 
-    /// The ask that was out about the replay of this number is answered; whether it is current.
+    /// Notes the answer to the ask about the replay with this serial; returns whether it is the
+    /// current one.
     pub(crate) fn end_ask(&mut self, serial: u32) -> bool {
         self.granted(serial).is_some() && std::mem::take(&mut self.asked)
     }
 
-    /// Whether nothing has to happen first.
+    /// Whether they wait for no event.
     pub(crate) fn may_step(&self) -> bool {
         !self.asked && !self.listed && self.subacks == 0
     }
 
-    /// Whether there are replays that have not begun.
+    /// Whether replays wait to begin.
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Makes the next replay the current one; false if none may begin: `awaits_system` tells that
-    /// those of topics of the system have to wait.
+    /// Begins the next replay; returns false if none may begin. `awaits_system`: replays of `$SYS`
+    /// topics have to wait.
     pub(crate) fn begin_next(
         &mut self,
         serial: u32,
@@ -164,13 +177,13 @@ impl Replays {
         if !awaits_system || !is_system(first) {
             return self.pending.pop_first();
         }
-        // Filters that begin with `$SYS` follow each other.
+        // Filters that begin with `$SYS` are neighbours.
         let behind = (Bound::Included(BEHIND_SYSTEM), Bound::Unbounded);
         let behind = self.pending.range::<str, _>(behind).next()?.0.clone();
         self.pending.remove_entry(&behind)
     }
 
-    /// Asks the shard whose turn it is for a page.
+    /// Asks the current shard for a page.
     pub(crate) fn ask(
         &mut self,
         conn: ConnId,

@@ -1,9 +1,10 @@
 //! Clients' answers to messages they were sent (3.4 to 3.7), and sending them what waits.
 
-use crate::mqtt::{Ack, AckKind};
+use crate::limits::QUIET_SEND_BYTES_MAX;
+use crate::mqtt::{Ack, AckKind, AckRun};
 use crate::store::QueueAnswer;
 
-use super::super::names::{CloseReason, ConnId, Context};
+use super::super::names::{CloseReason, ConnId, Context, Flow};
 use super::super::replies::{Reply, Wait};
 use super::{Shard, lent};
 
@@ -18,6 +19,11 @@ impl Shard {
         context: &mut Context<'_>,
     ) {
         let Some(key) = self.connections.session(conn) else { return };
+        if self.groups.has_members()
+            && self.answer_lease(conn, key, (packet_id, reason), kind, context)
+        {
+            return;
+        }
         let mut session = self.catalog.session_mut(key);
         let (id, logs) = (packet_id.get(), &mut self.logs);
         let ahead = session.queue.is_due_again(id);
@@ -52,7 +58,45 @@ impl Shard {
         }
         if waits || self.retained.has_replays(conn) {
             self.make_progress(conn, context);
+        } else if self.groups.has_members() {
+            self.resume_member(key, context);
         }
+    }
+
+    /// Handles PUBACKs in a row; how many of them. If that is none, the first is for
+    /// [`Shard::handle_packet`].
+    pub fn handle_ack_run(
+        &mut self,
+        conn: ConnId,
+        run: AckRun,
+        context: &mut Context<'_>,
+    ) -> (u16, Flow) {
+        const NONE: (u16, Flow) = (0, Flow::Continue);
+        // Each packet of a traced client is noted.
+        if self.traces.is_on() {
+            return NONE;
+        }
+        let Some(key) = self.connections.session(conn) else { return NONE };
+        let mut session = self.catalog.session_mut(key);
+        let count = session.acknowledge_run(run.first.get(), run.count, &mut self.logs);
+        let waits = session.queue.waiting() > 0;
+        drop(session);
+        if count == 0 {
+            return NONE;
+        }
+        self.gates.note_alive(conn, context.now_ms);
+        if let Some(stamp) = self.delivery.take_timed_of(conn, AckRun { count, ..run }) {
+            self.meters.note_client_ack(stamp);
+        }
+        self.relieve_waiting(key, context);
+        if waits || self.retained.has_replays(conn) {
+            self.make_progress(conn, context);
+        } else if self.groups.has_members() {
+            self.resume_member(key, context);
+        }
+        self.stats.packets_in += u64::from(count);
+        self.pause_if_output_full(conn);
+        (count, self.flow(conn))
     }
 
     /// Sends nothing of what waits in the client's session before what was appended is committed.
@@ -64,7 +108,9 @@ impl Shard {
     /// Whether a connection's client has been, or is to be, sent what it must acknowledge.
     pub(super) fn has_to_acknowledge(&self, conn: ConnId) -> bool {
         let key = self.connections.session(conn);
-        key.is_some_and(|key| self.catalog.session(key).queue.stored_bytes() > 0)
+        key.is_some_and(|key| {
+            self.catalog.session(key).queue.stored_bytes() > 0 || self.has_leases(key)
+        })
     }
 
     /// Notes that `bytes` of a connection's output have gone.
@@ -73,6 +119,18 @@ impl Shard {
             self.resume_if_output_taken(conn, context);
             self.make_progress(conn, context);
         }
+    }
+
+    /// Whether something goes on as soon as [`Shard::on_sent`] tells of this connection's output,
+    /// or may do so: nothing is to be put off then.
+    pub fn awaits_sent(&self, conn: ConnId) -> bool {
+        let Some(key) = self.connections.session(conn) else { return true };
+        self.outputs.bytes_max() < 2 * QUIET_SEND_BYTES_MAX
+            || self.outputs.is_held_up(conn)
+            || self.gates.reasons(conn) != 0
+            || self.retained.has_replays(conn)
+            || self.catalog.session(key).queue.waiting() > 0
+            || self.groups.member(key).is_some_and(|member| member.is_full)
     }
 
     /// Sends what waits for a connection, goes on with its replay, and lets the publishers go on
@@ -94,6 +152,9 @@ impl Shard {
         self.relieve(conn);
         if self.retained.has_replays(conn) {
             self.advance_replay(conn, context);
+        }
+        if self.groups.has_members() {
+            self.resume_member(key, context);
         }
     }
 

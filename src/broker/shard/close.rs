@@ -119,6 +119,7 @@ impl Shard {
         if self.catalog.session(key).ends_with_connection() {
             self.end_session(key, context);
         } else {
+            self.pause_member(key, context);
             self.expiry.expect(context.now_ms);
             self.expect_deadline(key, context);
         }

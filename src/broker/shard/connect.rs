@@ -16,6 +16,7 @@ use super::super::replies::{Reply, Wait};
 use super::super::trace::Decision;
 use super::Shard;
 use super::connect_v5::refusal_v5;
+use super::publish_v5::is_as_it_says;
 
 impl Shard {
     pub(super) fn handle_connect(
@@ -29,17 +30,24 @@ impl Shard {
         let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
         connecting.note_version(connect.version);
         connecting.note_packet_bytes_max(asked.packet_bytes_max);
-        let client_address = connecting.client_address();
-        if has_method {
-            // [MQTT-4.12.0-1] v5
-            self.client_log.refused_for(RefusalReason::Method);
-            self.refuse(conn, ConnectReturn::NotAuthorized, context);
-            self.client_log.refused(client_address, Some(connect), context.now_ms);
-            return Flow::Continue;
-        }
         if self.traces.is_on() {
             self.trace_connect(conn, connect, context.now_ms);
         }
+        if has_method {
+            self.introduce_client(conn, connect, context);
+            return Flow::Continue;
+        }
+        self.decide_connect(conn, connect, context)
+    }
+
+    /// Decides about a CONNECT, or waits with it for what must be known first.
+    pub(super) fn decide_connect(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        context: &mut Context<'_>,
+    ) -> Flow {
+        let client_address = self.connections.client_address(conn);
         let Some(connecting) = self.connections.connecting_mut(conn) else { return Flow::Stop };
         let terms = Terms::of(connect, &self.options);
         match self.admission.decide(conn, connecting, connect) {
@@ -102,6 +110,13 @@ impl Shard {
             self.client_log.refused_for(RefusalReason::SmallPackets);
             return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
         }
+        if self.options.checks_payload_format
+            && let Some(will) = connect.will
+            && !is_as_it_says(will.properties.list(), will.payload)
+        {
+            self.client_log.refused_for(RefusalReason::WillPayload);
+            return self.refuse(conn, ConnectReturn::ServerUnavailable, context);
+        }
         let made;
         let client_id = match connect.client_id {
             // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
@@ -124,6 +139,7 @@ impl Shard {
             given => given,
         };
         self.end_if_expired(vhost, client_id, context);
+        self.publish_overdue_will(vhost, client_id, context);
         if !self.may_take(vhost, client_id, identity.user.as_deref()) {
             self.note_lockout(
                 client_address,
@@ -159,7 +175,7 @@ impl Shard {
             (VhostId(identity.vhost), self.connections.client_address(conn));
         let sessions = self.catalog.sessions();
         let found = sessions.find(vhost.0, client_id);
-        let ends = terms.clean_start && found.is_some_and(|key| !sessions.get(key).clean);
+        let is_awaited = found.is_some_and(|key| self.awaits_client(key, terms, context));
         let (session, present) = self.attach(identity, client_id, terms, conn, context);
         if let Some(connecting) = self.connections.connecting(conn) {
             let (name, user) = (self.exchanges.name(vhost), identity.user.as_deref());
@@ -174,6 +190,9 @@ impl Shard {
         // What comes at QoS 2 from now on is sent when it is committed.
         let qos2_below = if is_durable { kept.queue.end() } else { u64::MAX };
         self.delivery.begin(conn, qos2_below, terms.receive_max);
+        if terms.wants_positions && is_durable {
+            self.delivery.tell_positions(conn);
+        }
         let transport = self
             .connections
             .connecting(conn)
@@ -201,19 +220,24 @@ impl Shard {
         }
         self.stats.clients_accepted += 1;
         self.quotas.counts_mut(vhost).clients_accepted += 1;
-        if ends || is_durable && !present {
+        if !present && (is_durable || self.has_just_ended(session)) {
             self.hold_connack(conn);
         } else {
+            if is_durable {
+                self.cork_if_must(conn, session, is_awaited);
+            }
             self.write_connack(conn, present);
         }
         if resuming {
             self.pause_until_committed(conn);
         }
+        self.begin_member(session, context);
         self.make_progress(conn, context);
     }
 
-    /// Holds the CONNACK of a session that begins or ends. A client that was told that its session
-    /// is gone must never see it again: identifiers in it would hide other messages. One that got a
+    /// Holds the CONNACK of a session that begins, or takes the place of one that may have ended. A
+    /// client that was told that its session is gone must never see it again: identifiers in it
+    /// would hide other messages. One that got a
     /// session must find it again: by it other shards know its QoS 2 messages. Until then nothing
     /// of the client is read.
     fn hold_connack(&mut self, conn: ConnId) {
@@ -338,6 +362,7 @@ impl Shard {
             // Nor may it bring what only the user before may read.
             self.catalog.session_mut(key).screen_waiting();
             self.update_withheld(key, context);
+            self.review_memberships(key, context);
         }
     }
 

@@ -3,11 +3,11 @@
 use crate::limits::PACKET_BYTES_MAX;
 use crate::mqtt::{
     Connack, ConnackProperties, Connect, ConnectReturn, DecodeError, Disconnect,
-    DisconnectProperties, Properties, ReasonCode, Version,
+    DisconnectProperties, Properties, ReasonCode, UserProperties, Version,
 };
 
-use super::super::connection::{Open, OpenV5, Terms, capped_s};
-use super::super::names::{CloseReason, ConnId, Context, Options, RefusalReason};
+use super::super::connection::{Connecting, Open, OpenV5, Terms, capped_s};
+use super::super::names::{CloseReason, ConnId, Context, EPOCH_PROPERTY, Options, RefusalReason};
 use super::super::output::FormatOptions;
 use super::Shard;
 
@@ -30,7 +30,10 @@ impl Shard {
         };
         self.outputs.set_format(conn, format);
         let is_id_assigned = connect.client_id.is_empty();
-        Some(Box::new(OpenV5 { terms: *terms, is_id_assigned }))
+        let connecting = self.connections.connecting_mut(conn);
+        let introduction = connecting.and_then(Connecting::take_introduction);
+        let authentication = introduction.map(|introduction| introduction.authentication);
+        Some(Box::new(OpenV5 { terms: *terms, is_id_assigned, authentication }))
     }
 
     /// Tells a client that it was let in, and what of its wishes or of the standard's defaults does
@@ -39,7 +42,7 @@ impl Shard {
         let Some(Open { v5: Some(own), session, .. }) = self.connections.client(conn) else {
             return;
         };
-        let OpenV5 { terms, is_id_assigned } = &**own;
+        let OpenV5 { terms, is_id_assigned, authentication } = &**own;
         let Options { packet_bytes_max, .. } = self.options;
         let id = &*self.catalog.session(*session).client_id;
         let is_bounded = packet_bytes_max < PACKET_BYTES_MAX;
@@ -48,14 +51,30 @@ impl Shard {
             packet_bytes_max: if is_bounded { in_u32(packet_bytes_max) } else { u32::MAX },
             assigned_client_id: is_id_assigned.then_some(id),
             topic_alias_max: terms.own_alias_max,
-            shared_available: false,
             keep_alive_s: terms.keeps_other_alive.then_some(terms.keep_alive_s),
+            authentication_method: authentication.as_ref().map(|it| it.mechanism.name()),
+            authentication_data: authentication
+                .as_ref()
+                .and_then(|it| it.server_final().map(str::as_bytes)),
             ..ConnackProperties::default()
         };
+        let session = self.catalog.session(*session);
+        let epoch = format!("{:016x}", session.epoch());
+        let user = [(EPOCH_PROPERTY, epoch.as_str())];
+        let user: &UserProperties<'_> =
+            if terms.wants_positions && !session.clean { &user } else { &[] };
+        let packet_bytes_max = usize::try_from(terms.packet_bytes_max).unwrap_or(usize::MAX);
         let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
-        let properties = told.lay_out(&[], &mut scratch);
-        let connack = Connack { session_present: present, reason: 0, properties };
-        connack.encode(Version::V5, &mut bytes);
+        for user in [user, &[]] {
+            let properties = told.lay_out(user, &mut scratch);
+            let connack = Connack { session_present: present, reason: 0, properties };
+            bytes.clear();
+            connack.encode(Version::V5, &mut bytes);
+            // [MQTT-3.2.2-20] v5
+            if bytes.len() <= packet_bytes_max {
+                break;
+            }
+        }
         self.outputs.reply(conn, &bytes);
     }
 

@@ -64,6 +64,7 @@ impl Shard {
         if self.traces.is_on() {
             self.collect_traced(context.now_ms);
         }
+        self.flush_groups(context);
         let (time_ms, now_ms) = (self.time_ms(context.now_ms), context.now_ms);
         let (catalog, logs) = (&mut self.catalog, &mut self.logs);
         let more = self.storage.end_turn(catalog, logs, &mut self.gates, time_ms, now_ms);

@@ -4,7 +4,7 @@ use log::warn;
 
 use crate::mqtt::{QoS, SubscriptionId, TopicName};
 use crate::shown::Shown;
-use crate::store::{NewMessage, SessionKey, Subscriptions, Target};
+use crate::store::{NewMessage, Origin, SessionKey, Subscriptions, Target};
 
 use super::super::delivery::DeliveryOptions;
 use super::super::exchange::{Route, RouteHandle, RouteTarget, find_identifiers};
@@ -23,6 +23,17 @@ struct Stored {
     is_logged: bool,
     /// Bytes of the message for each session that it is stored for.
     bytes: u64,
+    /// Nobody has it: full sessions do not take it, or it may not be retained.
+    is_refused: bool,
+}
+
+/// Which sessions of a route a message is stored for.
+#[derive(Clone, Copy, Default)]
+struct Chosen {
+    /// Some are full and do not take it.
+    is_refused: bool,
+    /// How many others there are: they take it, get it at QoS 0, or have it already.
+    others: u32,
 }
 
 /// What became of a message.
@@ -30,8 +41,28 @@ struct Stored {
 pub(super) struct Published {
     /// What an acknowledgement of it has to wait for.
     pub(super) wait: Wait,
-    /// Somebody has subscribed to its topic.
-    pub(super) is_routed: bool,
+    pub(super) fate: Fate,
+}
+
+/// Who has a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Somebody who has subscribed to its topic, or should have.
+    Routed,
+    /// Nobody has subscribed to its topic.
+    Unrouted,
+    /// All who have subscribed are full and do not take it, or nobody has subscribed and it may not
+    /// be retained. What other shards do with it is not known.
+    Refused,
+}
+
+/// What became of a message on this shard.
+#[derive(Clone, Copy)]
+pub(super) struct PublishedHere {
+    /// Something was written to the log.
+    pub(super) is_logged: bool,
+    /// As in [`Fate::Refused`].
+    pub(super) is_refused: bool,
 }
 
 /// Notes the identifiers that a target's copy has.
@@ -79,28 +110,35 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> Published {
         let Options { shard, shards, .. } = self.options;
-        let message = &inbound.message;
+        let message = inbound.message;
         let targets = self.exchanges.get(vhost, route);
         let remote = targets.remote;
         // Once, where it was published: other shards do not know who else gets it.
-        let is_routed = !targets.targets.is_empty() || !remote.is_empty();
+        let is_routed =
+            !targets.targets.is_empty() || !remote.is_empty() || !targets.groups.is_empty();
         self.stats.unrouted += u64::from(!is_routed);
         let keeper = message.retain.then(|| {
             placement::keeper_of(self.exchanges.name(vhost), message.topic.as_str(), shards)
         });
         inbound.keep = keeper == Some(shard);
+        inbound.is_shared = !targets.groups.is_empty();
         inbound.traces = inbound.traces.or(targets.traces);
         let inbound = &*inbound;
         if inbound.traces.is_any() {
             self.trace_publishing(vhost, route, inbound, context.now_ms);
         }
-        let disk = self.publish_on(vhost, route, inbound, context);
+        let here = self.publish_on(vhost, route, inbound, context);
         let keeper = keeper.filter(|keeper| *keeper != shard);
-        let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk };
+        let wait = Wait { peers: !remote.is_empty() || keeper.is_some(), disk: here.is_logged };
         if !wait.peers {
-            return Published { wait, is_routed };
+            let fate = match is_routed {
+                _ if here.is_refused => Fate::Refused,
+                true => Fate::Routed,
+                false => Fate::Unrouted,
+            };
+            return Published { wait, fate };
         }
-        let message = &inbound.message;
+        let fate = if is_routed { Fate::Routed } else { Fate::Unrouted };
         let copy = PeerPublish {
             source: match inbound.source {
                 Source::Here(publisher) => Some(publisher),
@@ -125,11 +163,11 @@ impl Shard {
         if !others.is_empty() {
             PeerMessage::Publish(copy).send(vhost, others, context.peers);
         }
-        Published { wait, is_routed }
+        Published { wait, fate }
     }
 
     /// Stores a message for those sessions of a route that must have it stored, and hands it to
-    /// all; whether something was written to the log.
+    /// all.
     #[expect(
         clippy::inline_always,
         reason = "each message passes here, most of them by one of the callers"
@@ -141,16 +179,19 @@ impl Shard {
         route: RouteHandle,
         inbound: &InboundMessage<'_>,
         context: &mut Context<'_>,
-    ) -> bool {
+    ) -> PublishedHere {
         let InboundMessage { message, keep, origin, .. } = inbound;
         let keep = *keep;
         if origin.is_some_and(|origin| self.catalog.has_origin(&origin)) {
             // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
-            return false;
+            return PublishedHere { is_logged: false, is_refused: false };
         }
         let targets = self.exchanges.get(vhost, route);
-        let stores = targets.stores && message.qos > QoS::AtMostOnce;
+        let mut stores = targets.stores && message.qos > QoS::AtMostOnce;
         let has_targets = !targets.targets.is_empty();
+        if inbound.is_shared {
+            stores |= self.choose_lanes(vhost, route, message.qos, context);
+        }
         let stored = if stores || keep {
             self.store(vhost, route, inbound, context)
         } else {
@@ -159,7 +200,10 @@ impl Shard {
         if has_targets {
             self.deliver(vhost, route, inbound, stored.bytes, context);
         }
-        stored.is_logged
+        if inbound.is_shared {
+            self.share(vhost, route, inbound, context);
+        }
+        PublishedHere { is_logged: stored.is_logged, is_refused: stored.is_refused }
     }
 
     /// Hands a message to the sessions of a route. `stored_bytes`: what it takes in the queue of
@@ -172,13 +216,14 @@ impl Shard {
         stored_bytes: u64,
         context: &mut Context<'_>,
     ) {
-        let &InboundMessage { ref message, source, publisher, stamp, .. } = inbound;
+        let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
         let sent_before = self.outputs.stats().publishes_out;
         let route = self.exchanges.get(vhost, route);
         let traces = inbound.traces.or(route.traces);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
-        let mut outbound = OutboundMessage::new(message, time_ms, encode);
+        let mut outbound =
+            OutboundMessage::new(message, time_ms, encode).with_receivers(route.targets.len());
         // Those that refuse it stand in the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
@@ -257,7 +302,8 @@ impl Shard {
         context: &Context<'_>,
     ) -> Stored {
         let InboundMessage { message, received, origin, keep, .. } = *inbound;
-        self.choose_targets(vhost, route, inbound, self.time_ms(context.now_ms));
+        let time_ms = self.time_ms(context.now_ms);
+        let Chosen { mut is_refused, others } = self.choose_targets(vhost, route, inbound, time_ms);
         let topic = message.topic.as_str();
         let mut new = NewMessage {
             vhost: vhost.0,
@@ -274,6 +320,7 @@ impl Shard {
         if new.retain && !self.catalog.may_retain(&new, bytes_max) {
             self.count_retained_refused(topic);
             new.retain = false;
+            is_refused = true;
         }
         // [MQTT-3.3.1-10]
         let clears = keep && message.payload.is_empty();
@@ -285,26 +332,29 @@ impl Shard {
             let stored = self.catalog.store(&new, working.targets(), &mut self.logs);
             working.clear_targets();
             self.meters.count_stored();
-            return Stored { is_logged: true, bytes: stored.bytes.into() };
+            return Stored { is_logged: true, bytes: stored.bytes.into(), is_refused: false };
         }
         if clears && let Some(origin) = origin {
             // Should it come again, it must not clear what came after it.
             self.catalog.note_origin(origin, &mut self.logs);
-            return Stored { is_logged: true, bytes: 0 };
+            return Stored { is_logged: true, bytes: 0, is_refused: false };
         }
-        Stored { is_logged: is_cleared, bytes: 0 }
+        let is_refused = is_refused && others == 0 && !is_cleared;
+        Stored { is_logged: is_cleared, bytes: 0, is_refused }
     }
 
-    /// Finds the sessions of a route that a message is to be stored for, and those that are full
-    /// and do not take it: with messages that have not expired.
+    /// Finds the sessions of a route that a message is to be stored for, and those that do not take
+    /// it: they are full, with messages that have not expired, or have it already.
     fn choose_targets(
         &mut self,
         vhost: VhostId,
         route: RouteHandle,
         inbound: &InboundMessage<'_>,
         time_ms: u64,
-    ) {
+    ) -> Chosen {
+        let mut chosen = Chosen::default();
         let message = inbound.message;
+        let again = if self.catalog.has_copies() { self.origin_of(inbound) } else { None };
         let route = self.exchanges.get(vhost, route);
         let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
         let mut queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
@@ -312,6 +362,12 @@ impl Shard {
             let Some(granted) = target.granted_from(inbound.publisher) else { continue };
             let qos = message.qos.min(granted);
             if !target.durable || qos == QoS::AtMostOnce {
+                chosen.others += 1;
+                continue;
+            }
+            if again.is_some_and(|origin| self.catalog.has_copy(origin, target.session)) {
+                self.publishing.working().refused.push(target.session);
+                chosen.others += 1;
                 continue;
             }
             let session = &mut self.catalog.session_mut(target.session);
@@ -326,14 +382,31 @@ impl Shard {
             if is_refused {
                 self.delivery.drop_newest(session, &mut self.client_log);
                 self.publishing.working().refused.push(target.session);
+                chosen.is_refused = true;
                 continue;
             }
             let exactly_once = qos == QoS::ExactlyOnce;
             let retain = target.retain(message.retain, inbound.publisher);
             let target = Target { session: target.session, retain, exactly_once };
             self.publishing.working().add_target(target);
+            chosen.others += 1;
             queued_bytes += message.bytes() as u64;
         }
+        if inbound.is_shared {
+            chosen.others += 1;
+            self.add_lanes(message.retain);
+        }
+        chosen
+    }
+
+    /// The origin of a QoS 2 message, as other shards would know it.
+    #[cold]
+    fn origin_of(&self, inbound: &InboundMessage<'_>) -> Option<Origin> {
+        inbound.origin.or_else(|| {
+            let (key, packet_id) = inbound.received?;
+            let serial = self.catalog.session(key).serial;
+            Some(Origin { shard: self.options.shard.0, serial, packet_id })
+        })
     }
 
     /// Notes that a message was not retained.

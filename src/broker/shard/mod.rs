@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `connect`, `connect_v5` | CONNECT, and the session it finds; what MQTT 5 adds |
+//! | `authenticate` | AUTH: a client that proves who it is in several steps |
 //! | `close`, `wills` | ends of connections; wills |
 //! | `publish`, `publish_v5` | PUBLISH and PUBREL from clients; topic aliases, properties |
 //! | `fan_out` | who gets a message |
@@ -14,6 +15,8 @@
 //! | `replies` | replies to clients, at once or when they may leave |
 //! | `subscribe`, `retained` | SUBSCRIBE and UNSUBSCRIBE; retained messages for them |
 //! | `sessions` | ends of sessions: unbound, expired, deleted |
+//! | `groups`, `group_life`, `group_peers` | consumer groups: this shard's part of them |
+//! | `members`, `membership` | sessions here that are members of groups |
 //! | `pressure` | full outputs and sessions: publishers that wait and go on |
 //! | `disk` | what the disk is asked for; what waits for it |
 //! | `peers` | messages of other shards |
@@ -25,12 +28,18 @@
 //! | `report`, `inspect` | figures; answers to an operator's asks |
 
 mod answers;
+mod authenticate;
 mod close;
 mod connect;
 mod connect_v5;
 mod disk;
 mod fan_out;
+mod group_life;
+mod group_peers;
+mod groups;
 mod inspect;
+mod members;
+mod membership;
 mod peers;
 mod pressure;
 mod publish;
@@ -38,6 +47,7 @@ mod publish_v5;
 mod replies;
 mod report;
 mod retained;
+mod returns;
 mod review;
 mod rules;
 mod sessions;
@@ -61,8 +71,9 @@ use super::client_log::{ClientLog, ClosedConnections};
 use super::connection::{Answer, Connections, Phase, TlsInfo};
 use super::delivery::Delivery;
 use super::exchange::Exchanges;
-use super::expiry::Expiry;
+use super::expiry::{Expiry, Uncommitted};
 use super::full_sessions::FullSessions;
+use super::group::Groups;
 use super::meters::Meters;
 use super::names::{
     ClientAddress, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats,
@@ -95,6 +106,7 @@ pub struct Shard {
     publishing: Publishing,
     delivery: Delivery,
     full_sessions: FullSessions,
+    groups: Groups,
     expiry: Expiry,
     storage: Storage,
     retained: RetainedDelivery,
@@ -104,6 +116,9 @@ pub struct Shard {
     logs: Logs,
     /// Counts client ids made here.
     made_ids: u64,
+    /// Clients that returned to sessions which waited for them, and sessions that ended.
+    returns: Uncommitted,
+    ends: Uncommitted,
     stats: Stats,
 }
 
@@ -116,6 +131,7 @@ macro_rules! lent {
             gates: &mut $shard.gates,
             client_log: &mut $shard.client_log,
             meters: &mut $shard.meters,
+            groups: &mut $shard.groups,
         }
     };
 }
@@ -142,7 +158,7 @@ impl Shard {
             meters: Meters::default(),
             outputs: Outputs::new(&options),
             replies: Replies::default(),
-            admission: Admission::open(),
+            admission: Admission::open(options.nonce_key),
             exchanges: Exchanges::new(Hashing::with_seed(options.seed)),
             quotas: Quotas::default(),
             client_log: ClientLog::new(options.log_connections),
@@ -150,6 +166,7 @@ impl Shard {
             publishing: Publishing::default(),
             delivery: Delivery::new(&options),
             full_sessions: FullSessions::new(&options),
+            groups: Groups::new(&Hashing::with_seed(options.seed), options.shards),
             expiry: Expiry::new(&options),
             storage: Storage::new(&options, housekeeping),
             retained: RetainedDelivery::default(),
@@ -158,6 +175,8 @@ impl Shard {
             catalog,
             logs,
             made_ids: 0,
+            returns: Uncommitted::default(),
+            ends: Uncommitted::default(),
             stats: Stats::default(),
             options,
         }
@@ -245,6 +264,8 @@ impl Shard {
             return shard;
         }
         let connecting = self.connections.connecting(conn);
+        let login = Self::login_in(connect);
+        let connect = &Connect { username: login.as_deref().or(connect.username), ..*connect };
         match connecting.and_then(|connecting| self.admission.vhost_of(connecting, connect)) {
             Some(vhost) => {
                 placement::home_of(self.exchanges.name(vhost), connect.client_id, shards)
@@ -260,9 +281,9 @@ impl Shard {
         packet: &Packet<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let is_request =
-            matches!(packet, Packet::Pubrel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_));
-        if is_request && !self.is_connecting(conn) && self.waits_for_log(conn) {
+        // Most packets are messages, and acknowledgements of them.
+        let is_frequent = matches!(packet, Packet::Publish(_) | Packet::Puback(_));
+        if !is_frequent && self.is_request_too_early(conn, packet) {
             return Flow::Wait;
         }
         if self.traces.is_on() {
@@ -301,10 +322,16 @@ impl Shard {
             (Phase::Open(_), Packet::Disconnect(disconnect)) => {
                 self.handle_disconnect(conn, disconnect, context);
             }
+            (Phase::Open(_), Packet::Auth(auth)) => self.handle_auth(conn, auth, context),
             (Phase::Open(_), Packet::Connect(_)) => {
                 self.close(conn, CloseReason::SecondConnect, context);
             }
             (Phase::Open(_), _) => self.close(conn, CloseReason::Unexpected, context),
+            (Phase::Connecting(connecting), _) if connecting.introduction().is_some() => {
+                if self.handle_introduction(conn, packet, context) == Flow::Wait {
+                    return Flow::Wait;
+                }
+            }
             (Phase::Connecting(_), Packet::Connect(connect)) => {
                 if self.handle_connect(conn, connect, context) == Flow::Wait {
                     return Flow::Wait;
@@ -316,6 +343,13 @@ impl Shard {
         self.stats.packets_in += 1;
         self.pause_if_output_full(conn);
         self.flow(conn)
+    }
+
+    /// Whether a client asks for something that the log must know, which has no room for it now.
+    fn is_request_too_early(&mut self, conn: ConnId, packet: &Packet<'_>) -> bool {
+        let is_request =
+            matches!(packet, Packet::Pubrel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_));
+        is_request && !self.is_connecting(conn) && self.waits_for_log(conn)
     }
 
     /// Handles bytes that are no packet: they end the connection [MQTT-4.8.0-1].

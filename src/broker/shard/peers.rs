@@ -50,6 +50,7 @@ impl Shard {
                 let message = Message { topic, properties, payload, qos, retain: true };
                 self.handle_answered(replay, &message, context);
             }
+            PeerMessage::Group(message) => self.handle_group(from, vhost, &message, context),
             PeerMessage::AnswerEnd { replay, after } => {
                 self.handle_answer_end(replay, after, context);
             }
@@ -84,7 +85,7 @@ impl Shard {
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
             let message = Message { topic, properties, payload, qos, retain };
             let inbound =
-                InboundMessage { origin, keep, stamp, ..InboundMessage::of(message, source) };
+                InboundMessage { origin, keep, stamp, ..InboundMessage::of(&message, source) };
             self.publish_on(vhost, route, &inbound, context);
         }
     }

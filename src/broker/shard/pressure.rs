@@ -111,6 +111,23 @@ impl Shard {
         true
     }
 
+    /// Drops what has expired in sessions that publishers wait for, if that is due: their clients
+    /// may be away, and then nothing else makes room.
+    pub(super) fn drop_expired_in_full_sessions(&mut self, context: &mut Context<'_>) {
+        for key in self.full_sessions.take_due(context.now_ms) {
+            if self.catalog.sessions().try_get(key).is_none() {
+                continue;
+            }
+            let time_ms = self.time_ms(context.now_ms);
+            let mut session = self.catalog.session_mut(key);
+            let dropped = self.delivery.drop_expired(&mut session, time_ms, &mut self.logs);
+            drop(session);
+            if dropped > 0 {
+                self.relieve_waiting(key, context);
+            }
+        }
+    }
+
     /// Has a publisher wait until a session has room.
     fn block(&mut self, shard: ShardId, publisher: ConnId, context: &mut Context<'_>) {
         if shard == self.options.shard {

@@ -17,7 +17,7 @@ use super::super::publish::InboundMessage;
 use super::super::replies::{Reply, Wait};
 use super::super::storage::Wanted;
 use super::Shard;
-use super::fan_out::Published;
+use super::fan_out::{Fate, Published};
 
 /// Where a client's message goes.
 #[derive(Clone, Copy)]
@@ -85,6 +85,9 @@ impl Shard {
         {
             return Flow::Wait;
         }
+        if self.full_sessions.is_awaited() && self.is_beyond_bounds(conn, to, message) {
+            return self.refuse_publish(conn, message.qos, packet_id);
+        }
         let mut traces = to.traces;
         if traces.is_any() {
             traces = self.trace_publish(conn, (message, packet_id), traces, false, context.now_ms);
@@ -98,12 +101,13 @@ impl Shard {
             self.meter(conn, vhost, message.bytes(), context.now_ms);
         }
         let mut inbound = InboundMessage {
-            message: *message,
+            message,
             source: Source::Here(conn),
             publisher: Some(to.session),
             received: None,
             origin: None,
             keep: false,
+            is_shared: false,
             stamp: 0,
             traces,
         };
@@ -116,8 +120,11 @@ impl Shard {
                 if let Some(packet_id) = packet_id {
                     // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     let reason = self.reason_of(conn, &published);
+                    if reason == ReasonCode::QuotaExceeded {
+                        return self.refuse_publish(conn, message.qos, Some(packet_id));
+                    }
                     let wait = published.wait;
-                    let waits = self.promise(conn, Reply::Puback(packet_id, reason), wait);
+                    let waits = self.promise_puback(conn, packet_id, reason, wait);
                     if waits && traces.is_any() {
                         let reply = ("PUBACK", packet_id);
                         self.trace_reply_waits(conn, traces, reply, wait, context);
@@ -131,14 +138,54 @@ impl Shard {
     /// What the answer to a message says of it.
     #[inline]
     fn reason_of(&self, conn: ConnId, published: &Published) -> ReasonCode {
-        if published.is_routed || self.outputs.version(conn) != Version::V5 {
+        if published.fate == Fate::Routed || self.outputs.version(conn) != Version::V5 {
             return ReasonCode::Success;
         }
-        ReasonCode::NoMatchingSubscribers
+        match published.fate {
+            Fate::Routed | Fate::Unrouted => ReasonCode::NoMatchingSubscribers,
+            Fate::Refused => ReasonCode::QuotaExceeded,
+        }
+    }
+
+    /// Whether a session that a message is for has as much more than it may that the message would
+    /// cost it an older one (`--session-overflow block`), and the publisher can be told so.
+    #[cold]
+    fn is_beyond_bounds(&self, conn: ConnId, to: PublishRoute, message: &Message<'_>) -> bool {
+        if message.qos == QoS::AtMostOnce || self.outputs.version(conn) != Version::V5 {
+            return false;
+        }
+        let bytes = message.bytes() as u64;
+        let queued_bytes = self.catalog.totals(to.vhost.0).queued_bytes;
+        let queued_bytes_max = self.quotas.get(to.vhost).queued_bytes_max;
+        let route = self.exchanges.get(to.vhost, to.route);
+        route.targets.iter().any(|target| {
+            let granted = target.granted_from(Some(to.session));
+            let stores = granted.is_some_and(|granted| granted > QoS::AtMostOnce);
+            let session = self.catalog.session(target.session);
+            let queued = (queued_bytes, queued_bytes_max);
+            target.durable && stores && self.full_sessions.is_beyond(session, queued, bytes)
+        })
+    }
+
+    /// Answers a message that goes nowhere, since a session that it is for is full. At QoS 2 its
+    /// identifier is free at once [MQTT-4.3.3-9] v5.
+    #[cold]
+    fn refuse_publish(&mut self, conn: ConnId, qos: QoS, packet_id: Option<PacketId>) -> Flow {
+        self.stats.publishes_refused += 1;
+        if let Some(id) = packet_id {
+            let reason = ReasonCode::QuotaExceeded;
+            let reply = match qos {
+                QoS::ExactlyOnce => Reply::Pubrec(id, reason),
+                _ => Reply::Puback(id, reason),
+            };
+            self.promise(conn, reply, Wait::default());
+        }
+        Flow::Continue
     }
 
     /// The vhost and route of what a connection publishes; `None` if it is not open.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "each message passes here, by one caller")]
+    #[inline(always)]
     fn publish_route(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<PublishRoute> {
         let &Open { vhost, session, traces: own, .. } = self.connections.client(conn)?;
         let last = self.exchanges.last_route(conn, vhost, topic);
@@ -147,6 +194,7 @@ impl Shard {
         Some(PublishRoute { vhost, session, route, denied, traces: own.or(traces) })
     }
 
+    #[inline(never)]
     fn find_publish_route(
         &mut self,
         conn: ConnId,
@@ -227,7 +275,7 @@ impl Shard {
         let route = self.exchanges.get(to.vhost, to.route);
         let is_kept = message.qos > QoS::AtMostOnce;
         let mut concerned = if is_kept { route.remote } else { ShardSet::default() };
-        if is_kept && route.stores {
+        if is_kept && (route.stores || self.has_durable_group(&route.groups)) {
             concerned.insert(shard);
         }
         if message.retain {
@@ -272,6 +320,10 @@ impl Shard {
             inbound.origin = apart.then_some(origin);
             let published = self.publish(vhost, route, inbound, context);
             let (wait, reason) = (published.wait, self.reason_of(conn, &published));
+            if reason == ReasonCode::QuotaExceeded {
+                self.refuse_publish(conn, QoS::ExactlyOnce, Some(packet_id));
+                return;
+            }
             if apart {
                 self.publishing.begin_transit(key, id);
                 self.promise(conn, Reply::Receive(packet_id, reason), wait);
@@ -328,10 +380,10 @@ impl Shard {
             self.catalog.free(key, id, &mut self.logs);
             let session = self.catalog.session(key);
             wait.disk = !session.clean;
-            if wait.disk && shards > 1 {
+            if wait.disk && (shards > 1 || self.catalog.has_copies()) {
                 // Also if it is free here already: this may be the repetition of a PUBREL that all
                 // shards but this one lost in a crash.
-                wait.peers = true;
+                wait.peers = shards > 1;
                 let serial = session.serial;
                 self.publishing.end_transit(key, id);
                 self.free_everywhere(serial, id, context);

@@ -95,7 +95,9 @@ impl Shard {
         };
         let message = message_of(topic, properties, publish);
         let flow = self.handle_checked(conn, message, publish, context);
-        if !self.exchanges.set_alias(conn, number, text) {
+        if publish.topic.is_none() {
+            self.exchanges.return_alias(conn, number, text);
+        } else if !self.exchanges.set_alias(conn, number, text) {
             self.close(conn, CloseReason::AliasBytes, context);
             return Flow::Stop;
         }

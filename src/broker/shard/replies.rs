@@ -29,6 +29,27 @@ impl Shard {
         }
     }
 
+    /// As [`Shard::promise`] for a PUBACK, most of which leave at once and say that all is well.
+    #[inline]
+    pub(super) fn promise_puback(
+        &mut self,
+        conn: ConnId,
+        packet_id: PacketId,
+        reason: ReasonCode,
+        wait: Wait,
+    ) -> bool {
+        let is_plain = wait == Wait::default() && reason == ReasonCode::Success;
+        if is_plain
+            && self.replies.is_free(conn)
+            && !self.gates.is_paused_by(conn, Pause::FullSession)
+        {
+            self.meters.count_acknowledged();
+            self.outputs.reply_ack(conn, Ack::bytes_v3(AckKind::Puback, packet_id));
+            return false;
+        }
+        self.promise(conn, Reply::Puback(packet_id, reason), wait)
+    }
+
     /// Ends a turn: its replies that wait for other shards wait for the last message to each that
     /// replies wait for, those that wait for the disk for the end of the log.
     pub fn seal_promises(&mut self, peers: &dyn Peers) {
@@ -81,15 +102,22 @@ impl Shard {
     /// Replies, or does what else was to follow.
     pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
         match reply {
+            Reply::Puback(packet_id, ReasonCode::Success) => {
+                self.outputs.reply_ack(conn, Ack::bytes_v3(AckKind::Puback, *packet_id));
+            }
             Reply::Connack => self.send_held_connack(conn, context),
             Reply::Resume => {
                 self.delivery.end_barrier(conn);
                 self.make_progress(conn, context);
             }
+            Reply::Uncork => self.outputs.uncork(conn),
             _ => self.write_reply(conn, reply),
         }
         if matches!(reply, Reply::Suback { replays: true, .. }) {
             self.release_replay(conn, context);
+        }
+        if matches!(reply, Reply::Suback { .. }) && self.groups.has_members() {
+            self.begin_if_new(conn, context);
         }
     }
 
@@ -122,7 +150,9 @@ impl Shard {
                 outputs.reply(conn, &bytes);
             }
             Reply::Receive(packet_id, reason) => self.note_received(conn, *packet_id, *reason),
-            Reply::Connack | Reply::Resume => unreachable!("they wait, and the caller does them"),
+            Reply::Connack | Reply::Resume | Reply::Uncork => {
+                unreachable!("they wait, and the caller does them")
+            }
         }
     }
 }
@@ -162,6 +192,9 @@ fn words_of(reason: ReasonCode) -> Option<&'static str> {
     match reason {
         ReasonCode::NotAuthorized => Some("the access rules of the broker deny this topic"),
         ReasonCode::TopicNameInvalid => Some("the topic has more levels than --max-topic-levels"),
+        ReasonCode::QuotaExceeded => {
+            Some("the sessions that the message is for are full; it may be sent again later")
+        }
         ReasonCode::PayloadFormatInvalid => Some("the payload is not the UTF-8 it says"),
         _ => None,
     }

@@ -16,6 +16,7 @@ use super::{Shard, lent};
 impl Shard {
     /// Goes on with the replays that stopped only to let others have their turn.
     pub fn continue_replays(&mut self, context: &mut Context<'_>) {
+        self.continue_groups(context);
         for conn in self.retained.take_continuing() {
             self.advance_replay(conn, context);
         }

@@ -52,6 +52,7 @@ impl Shard {
         for key in keys {
             self.review_session(key, before, &mut denied, &mut allowed);
             self.update_withheld(key, context);
+            self.review_memberships(key, context);
         }
         self.stats.subscriptions_suspended += denied.count;
         self.stats.subscriptions_resumed += allowed.count;

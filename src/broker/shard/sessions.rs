@@ -20,9 +20,17 @@ impl Shard {
         self.expiry.clear_deadline(key);
         let will = self.take_kept_will(key);
         let vhost = VhostId(self.catalog.session(key).vhost);
+        self.end_member(key, context);
+        let stored = (!self.catalog.session(key).clean).then(|| self.name_of(key));
         let subscriptions = self.catalog.end_session(key, &mut self.logs);
+        if let Some(name) = stored {
+            self.ends.note(name, &self.logs.disk);
+        }
         for (filter, _) in subscriptions.iter() {
             let filter = TopicFilter::parse(filter).expect("it was checked before");
+            if filter.is_shared() {
+                continue;
+            }
             self.unbind(vhost, key, filter, context);
         }
         self.publishing.forget(key);
@@ -37,18 +45,26 @@ impl Shard {
     /// belongs to no vhost is dropped.
     pub fn restore_bindings(&mut self, context: &mut Context<'_>) {
         self.drop_unnamed(context);
-        // Their connections ended with the process.
+        // Their connections ended with the process. A will is published when it is known who wants
+        // it on other shards.
         let sessions = self.catalog.sessions();
-        let is_over = |key: &SessionKey| sessions.get(*key).ends_with_connection();
+        let is_over = |key: &SessionKey| {
+            let session = sessions.get(*key);
+            session.ends_with_connection() && session.will().is_none()
+        };
         let over: Vec<SessionKey> = sessions.keys_from(0).filter(is_over).collect();
         over.into_iter().for_each(|key| self.end_session(key, context));
         let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
+        self.restore_groups(&keys, context);
         for key in keys {
             let session = self.catalog.session(key);
             let vhost = VhostId(session.vhost);
             for (filter, options) in session.subscriptions.iter() {
                 let parsed = TopicFilter::parse(filter).ok().zip(QoS::try_from(options.qos).ok());
                 let Some((filter, qos)) = parsed else { continue };
+                if filter.is_shared() {
+                    continue;
+                }
                 let grant = Grant { qos, durable: true, options: GrantOptions::of(options) };
                 if self.exchanges.bind(vhost, filter, key, grant) {
                     let others = ShardSet::all_but(self.options.shards, self.options.shard);
@@ -66,18 +82,24 @@ impl Shard {
         }
     }
 
-    /// Sets the deadlines of the sessions that recovery found, and ends those that end with their
-    /// connections.
+    /// Sets the deadlines of the sessions that recovery found.
     fn restore_deadlines(&mut self, context: &mut Context<'_>) {
         let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
         for key in keys {
             let session = self.catalog.session(key);
-            if session.ends_with_connection() {
-                self.end_session(key, context);
-            } else if session.expiry_s().is_some() || session.will().is_some() {
+            if session.is_lane() {
+                continue;
+            }
+            if session.expiry_s().is_some() || session.will().is_some() {
                 self.expect_deadline(key, context);
             }
         }
+    }
+
+    /// Other shards have said what they want, or have still to do so: until then no will is
+    /// published that fell due while the broker was down.
+    pub fn hold_deadlines(&mut self, holds: bool) {
+        self.expiry.hold_deadlines(holds);
     }
 
     /// Drops sessions and retained messages of vhosts that were deleted.
@@ -112,6 +134,9 @@ impl Shard {
         let has_room = !self.storage.shortage().is_of_space();
         self.expiry.look_at_clocks(has_sessions, has_room, context.now_ms);
         for _ in 0..SESSIONS_DUE_MAX {
+            if self.expiry.are_deadlines_held() {
+                break;
+            }
             let Some(key) = self.expiry.take_due(context.now_ms) else { break };
             self.on_session_due(key, context);
         }

@@ -1,8 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE (3.8 to 3.11).
 
 use crate::mqtt::{
-    QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeEntry, SubscriptionId,
-    TopicFilter, Unsubscribe, Version,
+    QoS, ReasonCode, RetainHandling, SharedFilter, Suback, Subscribe, SubscribeEntry,
+    SubscriptionId, TopicFilter, Unsubscribe, Version,
 };
 use crate::store::{SessionKey, SubscriptionOptions};
 
@@ -24,30 +24,39 @@ impl Shard {
         let (vhost, key) = (open.vhost, open.session);
         let version = open.version;
         let identifier = subscribe.subscription_id();
-        let mut codes = Vec::new();
+        let (mut codes, mut replays) = (Vec::new(), false);
         for entry in subscribe.entries() {
             let granted = self.subscribe(conn, (vhost, key), &entry, identifier, context);
             if self.traces.is_on() {
-                self.trace_subscription(conn, entry.filter, granted.ok(), context.now_ms);
+                let granted = granted.ok().map(|(qos, _)| qos);
+                self.trace_subscription(conn, entry.filter, granted, context.now_ms);
             }
             codes.push(match granted {
-                Ok(qos) => qos as u8,
+                Ok((qos, wants_retained)) => {
+                    replays |= wants_retained;
+                    qos as u8
+                }
                 Err(refused) if version == Version::V5 => refused as u8,
                 Err(_) => Suback::FAILURE,
             });
         }
         // Until other shards know of a filter, a message published there could be missed. Also when
         // another session told them just before: they may not have handled that yet.
-        let replays = codes.iter().any(|code| *code < Suback::FAILURE);
+        let is_granted = codes.iter().any(|code| *code < Suback::FAILURE);
         self.update_if_withheld(key, context);
         let durable = !self.catalog.session(key).clean;
-        let wait = Wait { peers: replays && self.options.shards > 1, disk: replays && durable };
+        let wait =
+            Wait { peers: is_granted && self.options.shards > 1, disk: is_granted && durable };
         let (packet_id, codes) = (subscribe.packet_id, codes.into());
-        if self.promise(conn, Reply::Suback { packet_id, codes, replays }, wait)
+        let waits = self.promise(conn, Reply::Suback { packet_id, codes, replays }, wait);
+        if waits
             && replays
             && let Some(replays) = self.retained.get_mut(conn)
         {
             replays.hold();
+        }
+        if !waits && self.groups.has_members() {
+            self.begin_if_new(conn, context);
         }
         self.advance_replay(conn, context);
     }
@@ -67,7 +76,11 @@ impl Shard {
             let existed = self.catalog.unsubscribe(key, filter.as_str(), &mut self.logs);
             if existed {
                 wait.disk = durable;
-                wait.peers |= self.unbind(vhost, key, filter, context);
+                wait.peers |= if filter.is_shared() {
+                    self.unsubscribe_shared(vhost, key, filter.as_str(), context)
+                } else {
+                    self.unbind(vhost, key, filter, context)
+                };
                 self.retained.stop(conn, filter);
             }
             let none = ReasonCode::NoSubscriptionExisted;
@@ -85,6 +98,7 @@ impl Shard {
         }
     }
 
+    /// What a filter is granted, and whether what is retained is to be replayed for it.
     fn subscribe(
         &mut self,
         conn: ConnId,
@@ -92,16 +106,17 @@ impl Shard {
         entry: &SubscribeEntry<'_>,
         identifier: Option<SubscriptionId>,
         context: &mut Context<'_>,
-    ) -> Result<QoS, ReasonCode> {
+    ) -> Result<(QoS, bool), ReasonCode> {
         let filter = entry.filter;
         if filter.level_count() > self.options.topic_levels_max {
             self.refuse_subscription(key, filter, "more levels than --max-topic-levels");
             return Err(ReasonCode::TopicFilterInvalid);
         }
-        if filter.is_shared() {
-            // A client that was granted it would wait for ever for its share.
-            self.refuse_subscription(key, filter, "there are no shared subscriptions yet");
-            return Err(ReasonCode::SharedSubscriptionsNotSupported);
+        if let Some(shared) = SharedFilter::parse(filter) {
+            let granted =
+                self.subscribe_shared((vhost, key), shared, entry, identifier, context)?;
+            // [MQTT-3.8.4] Nothing that is retained is sent to who shares.
+            return Ok((granted, false));
         }
         let session = self.catalog.session(key);
         if !self.admission.may_subscribe(session, filter) {
@@ -138,20 +153,28 @@ impl Shard {
             RetainHandling::IfNew => is_new,
             RetainHandling::Never => false,
         };
+        let of_replay = Granted { qos: granted, identifier };
         if wants_retained {
-            self.retained.start(conn, filter, Granted { qos: granted, identifier });
+            self.retained.start(conn, filter, of_replay);
+        } else {
+            self.retained.regrant(conn, filter, of_replay);
         }
-        Ok(granted)
+        Ok((granted, wants_retained))
     }
 
-    fn refuse_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>, why: &str) {
+    pub(super) fn refuse_subscription(
+        &mut self,
+        key: SessionKey,
+        filter: TopicFilter<'_>,
+        why: &str,
+    ) {
         let session = self.catalog.session(key);
         self.client_log.denied_subscription((key, &session.client_id), filter, why);
         self.stats.subscriptions_refused += 1;
     }
 
     /// Whether a session may have this filter, or has it already.
-    fn has_room_for(&self, key: SessionKey, filter: &str) -> bool {
+    pub(super) fn has_room_for(&self, key: SessionKey, filter: &str) -> bool {
         let subscriptions = &self.catalog.session(key).subscriptions;
         subscriptions.len() < self.options.subscriptions_max || subscriptions.contains(filter)
     }

@@ -56,8 +56,10 @@ impl Shard {
             self.outputs.patience_ends_ms(),
             self.storage.due_ms(),
             self.expiry.due_ms(),
+            self.full_sessions.due_ms(),
             self.client_log.due_ms(has_slow),
             self.traces.due_ms(),
+            self.groups.due_ms(),
         ];
         dues.into_iter().flatten().min()
     }
@@ -68,6 +70,8 @@ impl Shard {
         self.outputs.end_patience(&mut self.gates, context);
         self.storage.on_due(&mut self.logs, &mut self.gates, now_ms);
         self.check_expiry(context);
+        self.drop_expired_in_full_sessions(context);
+        self.end_graces(context);
         if self.traces.is_on() {
             self.expire_traces(now_ms);
         }

@@ -313,7 +313,7 @@ impl Shard {
         now_ms: u64,
     ) {
         self.collect_traced(now_ms);
-        let Message { topic, qos, retain, .. } = inbound.message;
+        let Message { topic, qos, retain, .. } = *inbound.message;
         let (traces, version) = (inbound.traces, Version::V311);
         let subject = match inbound.source {
             Source::Here(conn) => self.subject(conn),
@@ -326,7 +326,7 @@ impl Shard {
         if matches!(inbound.source, Source::Nobody) {
             // It is sent nowhere as it is here: its identifier stands for none.
             let packet_id = PacketId::new(1).filter(|_| qos > QoS::AtMostOnce);
-            let publish = publish_of(&inbound.message, packet_id);
+            let publish = publish_of(inbound.message, packet_id);
             let kept = self.traces.published(Direction::Own, version, &publish);
             let (kind, what) = (TraceKind::Packet, Happening::Packet(kept));
             self.record(subject.clone(), kind, what, traces, now_ms);

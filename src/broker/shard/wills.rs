@@ -11,12 +11,15 @@ use super::super::publish::InboundMessage;
 use super::Shard;
 
 impl Shard {
-    /// A client came with this will, or with none: a delayed one is kept with a session that
-    /// outlives the connection, in the place of any other.
+    /// A client came with this will, or with none: it is kept with a session that is on disk, in
+    /// the place of any other. So it is published also if the broker dies with the connection. While
+    /// the log has no room for requests, one without a delay is not: a full disk must not keep its
+    /// client out, and the connection has it as well.
     pub(super) fn keep_will(&mut self, key: SessionKey, will: Option<&Will>) {
+        let is_short = self.storage.shortage().holds_requests(&self.logs.disk);
         let logs = &mut self.logs;
         let is_clean = self.catalog.session(key).clean;
-        match will.filter(|will| will.delay_s > 0 && !is_clean) {
+        match will.filter(|will| !is_clean && (will.delay_s > 0 || !is_short)) {
             Some(will) => self.catalog.set_will(key, &will.stored(), logs),
             None => {
                 self.catalog.clear_will(key, logs);
@@ -25,14 +28,34 @@ impl Shard {
     }
 
     /// Publishes the wills of all connections: the broker stops, and who wants them is still there.
-    /// Those that are delayed wait for the next start.
+    /// Those that are delayed wait for the next start, as their sessions do.
     pub fn publish_wills(&mut self, context: &mut Context<'_>) {
         for conn in self.connections.ids() {
-            if let Some((vhost, key, will)) = self.connections.take_prompt_will(conn)
-                && self.may_publish_will(key, &will)
-            {
+            let catalog = &self.catalog;
+            let ends = |key| catalog.session(key).ends_with_connection();
+            let taken = self.connections.take_prompt_will(conn, ends);
+            let Some((vhost, key, will)) = taken else { continue };
+            self.catalog.clear_will(key, &mut self.logs);
+            if self.may_publish_will(key, &will) {
                 self.publish_will(vhost, Some(key), &will, context);
             }
+        }
+    }
+
+    /// Publishes the will of a session's last connection, if its time has come and nobody has
+    /// looked yet: the session gets another connection.
+    pub(super) fn publish_overdue_will(
+        &mut self,
+        vhost: VhostId,
+        client_id: &str,
+        context: &mut Context<'_>,
+    ) {
+        let key = self.catalog.sessions().find(vhost.0, client_id);
+        let time_ms = self.time_ms(context.now_ms);
+        if let Some(key) = key
+            && self.catalog.will_due_ms(key, time_ms) == Some(0)
+        {
+            self.on_session_due(key, context);
         }
     }
 
@@ -69,7 +92,7 @@ impl Shard {
         let message = Message { topic, properties, payload, qos: *qos, retain: *retain };
         let route = self.route(vhost, topic);
         let mut inbound =
-            InboundMessage { publisher, ..InboundMessage::of(message, Source::Nobody) };
+            InboundMessage { publisher, ..InboundMessage::of(&message, Source::Nobody) };
         self.publish(vhost, route, &mut inbound, context);
     }
 
@@ -90,6 +113,9 @@ impl Shard {
     pub(super) fn on_session_due(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let time_ms = self.time_ms(context.now_ms);
         let session = self.catalog.session(key);
+        if session.is_lane() {
+            return self.expire_group(key, context);
+        }
         if session.holder.is_some() {
             return;
         }

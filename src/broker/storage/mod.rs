@@ -1,9 +1,9 @@
-//! What the disk is given and asked for, what it answers, and what is done about it in time.
+//! The requests to the disk, their results, and the work that depends on time.
 //!
 //! Verbs: those of the reactor ([`Storage::next_write`], [`Storage::on_written`] and so on),
 //! [`Storage::end_turn`], and those of [`Shortage`] for clients that may have to wait.
 //!
-//! May use `names` and `read_gate`. It is lent the catalog and the logs.
+//! It uses `names` and `read_gate`. The catalog and the logs are lent to it.
 
 mod shortage;
 
@@ -17,7 +17,7 @@ use super::read_gate::ReadGates;
 
 pub(crate) use shortage::{Shortage, Wanted};
 
-/// Time between two tries to get a file, milliseconds.
+/// Time between two attempts to get a file, in milliseconds.
 const RETRY_MS: u64 = 1_000;
 
 /// See the room.
@@ -25,9 +25,9 @@ pub(crate) struct Storage {
     housekeeping: Housekeeping,
     shortage: Shortage,
     retry_ms: Option<u64>,
-    /// The log has no file for what is next.
+    /// Whether the log lacks a file for the next bytes.
     exhausted: bool,
-    /// When what is staged and no reply waits for is to be written.
+    /// The time to write staged bytes for which no reply waits.
     lazy_ms: Option<u64>,
     stats: Stats,
 }
@@ -48,7 +48,7 @@ impl Storage {
         [&self.stats, &self.shortage.stats]
     }
 
-    /// What housekeeping has done.
+    /// The counters of housekeeping.
     pub(crate) fn housekeeping_stats(&self) -> HousekeepingStats {
         self.housekeeping.stats()
     }
@@ -62,8 +62,8 @@ impl Storage {
         &mut self.shortage
     }
 
-    /// What is to be written next, if nothing is being written. What no reply waits for waits a
-    /// little for more.
+    /// The next write, if none is under way. Bytes for which no reply waits are delayed a little to
+    /// gather more.
     pub(crate) fn next_write(&mut self, logs: &mut Logs, now_ms: u64) -> Option<GroupWrite> {
         let staged = logs.disk.staged_bytes();
         let is_naming = logs.disk.is_naming();
@@ -77,12 +77,12 @@ impl Storage {
                 return None;
             }
         }
-        // Without one the end of another write, or a file, has it looked for again.
+        // Without a file, the end of another write or a new file causes another attempt.
         self.lazy_ms = None;
         logs.disk.next_write()
     }
 
-    /// The write has ended.
+    /// Handles the end of a write.
     pub(crate) fn on_written(
         &mut self,
         result: std::io::Result<()>,
@@ -92,14 +92,14 @@ impl Storage {
     ) {
         if result.is_err() {
             self.stats.disk_write_failures += 1;
-            // After several in a row the log asks for no more files until it is told to.
+            // After several failures in a row the log asks for no more files until it is told to.
             self.retry_ms.get_or_insert(now_ms + RETRY_MS);
         }
         logs.disk.on_written(result);
         self.update(logs, gates, now_ms);
     }
 
-    /// A file has come that was asked for.
+    /// Takes a file that was asked for.
     pub(crate) fn on_supplied(
         &mut self,
         (id, mapping): (FileId, Box<dyn Mapping>),
@@ -115,7 +115,7 @@ impl Storage {
         self.shortage.resume_large(gates, now_ms);
     }
 
-    /// A file was asked for and there is none.
+    /// Handles a file request that failed.
     pub(crate) fn on_refused(
         &mut self,
         error: &std::io::Error,
@@ -125,7 +125,7 @@ impl Storage {
     ) {
         logs.disk.on_refused(error);
         if !logs.disk.is_refused() {
-            // A shorter one may be had.
+            // A shorter file may be available.
             return;
         }
         self.stats.disk_supply_failures += 1;
@@ -146,7 +146,7 @@ impl Storage {
         self.update(logs, gates, now_ms);
     }
 
-    /// The file system's free space was looked at.
+    /// Takes the file system's free space.
     pub(crate) fn on_space(
         &mut self,
         (free, total): (u64, u64),
@@ -158,8 +158,9 @@ impl Storage {
         self.update(logs, gates, now_ms);
     }
 
-    /// Ends a turn, at the time `time_ms` of the time line: acknowledgements are written, segments
-    /// that are free go, and housekeeping takes a step; whether there is more to do at once.
+    /// Ends a turn, at the time `time_ms` of the time line: it writes acknowledgements, releases
+    /// free segments, and lets housekeeping take a step. Returns whether there is more work at
+    /// once.
     pub(crate) fn end_turn(
         &mut self,
         sessions: &mut Catalog,
@@ -172,13 +173,13 @@ impl Storage {
         logs.end_turn();
         logs.disk.end_turn();
         self.update(logs, gates, now_ms);
-        // Where space is short this is what makes some.
+        // If space is low, this step frees some.
         let is_behind = logs.disk.staged_bytes() > STAGED_BYTES_MAX;
         let is_pressed = self.shortage.is_of_space();
         !is_behind && self.housekeeping.step(sessions, logs, time_ms, is_pressed)
     }
 
-    /// When [`Storage::on_due`] is due.
+    /// The time at which [`Storage::on_due`] is due.
     pub(crate) fn due_ms(&self) -> Option<u64> {
         self.retry_ms.into_iter().chain(self.lazy_ms).min()
     }

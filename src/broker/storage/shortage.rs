@@ -1,4 +1,4 @@
-//! What publishers wait for when their message needs the disk: time, space, or another shard's.
+//! The reasons why publishers wait for the disk: time, space, or another shard's disk.
 //!
 //! ```text
 //!          staged over its bound            staged below half of it
@@ -8,18 +8,18 @@
 //!          files for the reserve only       a file more
 //!  lacking ◄─────────────────────── fine ◄──────────────────────────
 //! ```
-//! Each alone makes publishers wait, here and, since other shards are told, there. What has been
-//! sent by then is stored all the same; the reserve has room for it (see
+//! Each of them makes publishers wait, on this shard and on the others, which are told. Messages
+//! that are already on their way are stored nevertheless; the reserve has room for them (see
 //! [`crate::limits::RESERVE_FILES`]).
 //!
-//! A client that waits is not read from, so one that publishes and consumes over one connection
-//! cannot acknowledge meanwhile what it has been sent; a disk that only such clients could empty
-//! stays full until one of them connects again.
+//! A waiting client is not read from. So a client that publishes and consumes over one connection
+//! cannot acknowledge messages meanwhile. If only such clients could empty the disk, it stays full
+//! until one of them reconnects.
 //!
-//! Other requests that the log must know (a new session, SUBSCRIBE, UNSUBSCRIBE, what a publisher
-//! says at QoS 2) may use the reserve, but not the last of it: without that no checkpoint could be
-//! written that frees a segment. They wait for that, or while too much is staged; but for room not
-//! if messages wait for their client: it may be one of those who empty the disk.
+//! Other requests that are logged (a new session, SUBSCRIBE, UNSUBSCRIBE, a publisher's QoS 2
+//! packets) may use the reserve except its last part: that is kept for the checkpoint that frees a
+//! segment. Such requests wait for that part, or while too much is staged. They do not wait for
+//! room if messages wait for their client, because it may be one that empties the disk.
 
 use log::{info, warn};
 
@@ -32,21 +32,21 @@ use crate::store::{Log, Logs};
 use super::super::names::{ConnId, Options, ShardId, ShardSet, Stats, Threshold};
 use super::super::read_gate::{Pause, ReadGates};
 
-/// Bytes of a message's record beside its topic and payload, and for each session it is for; not
-/// less.
+/// Upper bound of the bytes of a message's record beside its topic and payload, and of those for
+/// each session.
 const RECORD_BYTES: usize = 64;
 const TARGET_BYTES: usize = 12;
 
-/// What another shard has on its way when it is told: a ring, and what found that full.
+/// Upper bound of the bytes that another shard has on its way when it is told: a ring, and the
+/// messages that found it full.
 const ON_THE_WAY_BYTES: u64 = (MESH_RING_BYTES + MESH_RING_BYTES / 4) as u64;
 
-/// Bytes of a record of which is not asked whether a segment has room for it: any has.
+/// Size in bytes up to which any segment has room for a record.
 const PLAIN_BYTES: usize = 128 * 1024;
 
 const _: () = assert!((PLAIN_BYTES as u64) < SEGMENT_BYTES_FIRST / 4);
 
-/// Of the room of a first segment requests leave such a share alone, or what checkpoints take if
-/// that is more.
+/// The share of a first segment that requests leave free, unless checkpoints take more.
 const REQUESTS_LEAVE: u64 = 4;
 
 /// See the module.
@@ -59,28 +59,28 @@ pub(crate) struct Shortage {
     behind: bool,
     low: bool,
     lacking: bool,
-    /// The other shards were told.
+    /// Whether the other shards were told.
     told: bool,
-    /// In this turn messages are appended while the log ends before the first offset, and if they
-    /// end before the second.
+    /// In this turn messages are appended while the log ends before the first offset, if they end
+    /// before the second one.
     staged_end: u64,
     room_end: u64,
     /// In this turn other requests are appended while the log ends before this offset.
     requests_end: u64,
-    /// Other shards that are short.
+    /// The other shards whose disks are short.
     peers: ShardSet,
     waiting: Vec<ConnId>,
-    /// Bytes of the smallest message that waits here.
+    /// Size in bytes of the smallest waiting message.
     least: Option<u64>,
     waiting_for_peers: Vec<ConnId>,
-    /// Their messages are larger than the files that are ready, and wait for one of their own.
+    /// Publishers whose messages are larger than the ready files and wait for a file of their own.
     waiting_for_large: Vec<ConnId>,
-    /// Some do, and there is no room for it.
+    /// Whether there is no room for such a file.
     lacks_large: bool,
-    /// Of the file system, when it was looked at last: free bytes, all, and the free ones below
-    /// which it is low.
+    /// The last known state of the file system: free bytes, all bytes, and the bound of free bytes
+    /// below which it is low.
     space: [u64; 3],
-    /// What they ask for is no message.
+    /// Clients whose request is not a message.
     waiting_for_log: Vec<ConnId>,
     pub(super) stats: Stats,
 }
@@ -88,11 +88,11 @@ pub(crate) struct Shortage {
 /// A message that may have to wait for the disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
-    /// Shards whose disk must have it.
+    /// The shards whose disks must store it.
     pub(crate) shards: ShardSet,
-    /// Bytes of its topic and payload.
+    /// Length of its topic and payload in bytes.
     pub(crate) bytes: usize,
-    /// Sessions of this shard that it is for.
+    /// Number of this shard's sessions that receive it.
     pub(crate) targets: usize,
 }
 
@@ -121,17 +121,17 @@ impl Shortage {
         }
     }
 
-    /// Replaces the options; free space is looked at by them the next time.
+    /// Replaces the options, which hold from the next look at free space on.
     pub(crate) fn set_options(&mut self, options: &Options) {
         self.low_at = options.disk_low;
     }
 
-    /// Whether it would be over if there were more space.
+    /// Whether more space would end it.
     pub(crate) fn is_of_space(&self) -> bool {
         self.low || self.lacking || self.lacks_large
     }
 
-    /// Free bytes of the file system, all, and the free ones below which it is low.
+    /// Free bytes of the file system, all bytes, and the bound below which it is low.
     pub(crate) fn space(&self) -> [u64; 3] {
         self.space
     }
@@ -145,8 +145,8 @@ impl Shortage {
         self.behind
     }
 
-    /// Whether a message with so many bytes of topic and payload need not wait, whatever disks must
-    /// have it.
+    /// Whether a message with this length of topic and payload need not wait, whichever disks must
+    /// store it.
     #[inline]
     pub(crate) fn has_room_for(&self, bytes: usize, log: &Log) -> bool {
         let (bytes, appended) = (bytes + RECORD_BYTES, log.appended());
@@ -172,8 +172,8 @@ impl Shortage {
         } else if !wanted.shards.contains(self.here) {
             return false;
         } else {
-            // One that may be larger than a file that is ready takes no room that others need: the
-            // log says whether it has one for it.
+            // A message that may be larger than a ready file takes no room that others need: the
+            // log says whether it has a file for it.
             let is_large = bytes > log.capacity_min().min(PLAIN_BYTES as u64);
             let needed = if is_large { 1 } else { bytes };
             let appended = log.appended();
@@ -191,8 +191,8 @@ impl Shortage {
         true
     }
 
-    /// Whether a message that nobody waits with cannot be taken now: a publisher would have to wait
-    /// for a disk, here or on another shard.
+    /// Whether a message without a publisher that could wait cannot be taken now: a publisher would
+    /// have to wait for a disk, here or on another shard.
     #[cold]
     pub(crate) fn refuses(&self, wanted: Wanted, log: &mut Log) -> bool {
         let bytes = (wanted.bytes + RECORD_BYTES + wanted.targets * TARGET_BYTES) as u64;
@@ -205,21 +205,21 @@ impl Shortage {
         wanted.shards.contains(self.here) && (has_none || is_large && !log.is_ready_for(bytes))
     }
 
-    /// Whether a request that the log must know has to wait, unless its client is exempt.
+    /// Whether a logged request has to wait, unless its client is exempt.
     #[inline]
     pub(crate) fn holds_requests(&self, log: &Log) -> bool {
         log.appended() >= self.requests_end
     }
 
-    /// Has a client wait with its request: it goes on later.
+    /// Lets a client wait with its request, which goes on later.
     pub(crate) fn hold_request(&mut self, conn: ConnId, gates: &mut ReadGates) {
         gates.pause(conn, Pause::Disk);
         self.stats.requests_waited_disk += 1;
         self.waiting_for_log.push(conn);
     }
 
-    /// Looks at how the disk gets along, with a checkpoint of about so many bytes to be written;
-    /// lets clients go on that waited for it.
+    /// Updates the state of the disk, with the approximate size of the next checkpoint in bytes;
+    /// lets waiting clients go on if it allows.
     pub(super) fn update(
         &mut self,
         checkpoint_bytes: u64,
@@ -231,7 +231,7 @@ impl Shortage {
         let checkpoint = checkpoint_bytes * 2;
         let disk = &mut logs.disk;
         let each = ON_THE_WAY_BYTES.min(2 * disk.capacity());
-        // A log that has little of its own is not worth a reserve of much.
+        // A small log does not justify a large reserve.
         let on_the_way = u64::from(self.shards - 1) * each;
         disk.set_reserve(on_the_way.min(disk.written_bytes()), checkpoint);
         let (appended, staged) = (disk.appended(), disk.staged_bytes());
@@ -256,12 +256,12 @@ impl Shortage {
         }
     }
 
-    /// Publishers of messages larger than a segment look again whether there is a file.
+    /// Lets publishers of messages larger than a segment check again for a file.
     pub(super) fn resume_large(&mut self, gates: &mut ReadGates, now_ms: u64) {
         resume(std::mem::take(&mut self.waiting_for_large), gates, now_ms);
     }
 
-    /// Another shard's disk is short of something, or not any more.
+    /// Notes whether another shard's disk is short.
     pub(crate) fn set_peer_short(
         &mut self,
         shard: ShardId,
@@ -276,13 +276,13 @@ impl Shortage {
         resume(std::mem::take(&mut self.waiting_for_peers), gates, now_ms);
     }
 
-    /// Whether this shard's disk is short of something, if the other shards are to be told anew.
+    /// Whether this shard's disk is short, if that is news for the other shards.
     pub(crate) fn take_news(&mut self) -> Option<bool> {
         let is_short = self.is_any();
         (std::mem::replace(&mut self.told, is_short) != is_short).then_some(is_short)
     }
 
-    /// The file system's free space was looked at.
+    /// Takes the file system's free space.
     pub(super) fn on_space(&mut self, free: u64, total: u64, logs: &mut Logs) {
         let percent = |share: u8| total / 100 * u64::from(share);
         let least = match self.low_at {

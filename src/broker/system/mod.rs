@@ -1,5 +1,5 @@
-//! Topics under which the broker tells of itself, `$SYS/…` (4.7.2): their values, as the admin
-//! thread has computed them last. They are in no log and no session keeps them.
+//! The broker's own topics `$SYS/…` (4.7.2) with the values that the admin thread computed last.
+//! They are in no log, and no session keeps them.
 //!
 //! ```text
 //!          somebody subscribes      values come
@@ -7,8 +7,8 @@
 //!     ▲                                            │ ▲   │ to subscribers
 //!     └──────────── nobody is subscribed ──────────┘ └───┘
 //! ```
-//! Invariant: while nobody is subscribed no values are known, so a new subscriber gets none that
-//! are old: it waits until new ones come.
+//! Invariant: without a subscriber no values are known. So a new subscriber gets no old values; it
+//! waits for new ones.
 //!
 //! Verbs: [`System::set`], [`System::clear`] and [`System::get`].
 //!
@@ -27,7 +27,7 @@ pub struct SystemTopic {
 
 impl SystemTopic {
     /// # Panics
-    /// If it is none of the system's topics.
+    /// If it is not a topic of the system.
     pub fn new(topic: impl Into<Box<str>>, payload: impl Into<Box<str>>) -> Self {
         let (topic, payload) = (topic.into(), payload.into());
         let is_system = TopicName::parse(&topic).is_ok_and(TopicName::is_system);
@@ -51,7 +51,7 @@ impl SystemTopic {
 pub struct SystemTopics(Vec<SystemTopic>);
 
 impl SystemTopics {
-    /// Puts them in order. Of one that is there several times one stays.
+    /// Sorts the topics, and keeps one of equal ones.
     pub fn new(mut topics: Vec<SystemTopic>) -> Self {
         topics.sort_unstable();
         topics.dedup_by(|one, other| one.topic == other.topic);
@@ -63,7 +63,7 @@ impl SystemTopics {
         self.0.iter()
     }
 
-    /// Those behind a topic, in order; all if there is none.
+    /// The topics after `topic`, in order; all if it is `None`.
     pub(crate) fn after(&self, topic: Option<&str>) -> &[SystemTopic] {
         let begin = topic.map_or(0, |topic| self.0.partition_point(|known| *known.topic <= *topic));
         &self.0[begin..]
@@ -74,7 +74,7 @@ impl SystemTopics {
         found.ok().map(|at| &*self.0[at].payload)
     }
 
-    /// Topics whose value is not what it was.
+    /// Topics whose value has changed.
     fn changed_since(&self, before: &Self) -> Vec<SystemTopic> {
         let is_new = |now: &&SystemTopic| before.get(&now.topic) != Some(&*now.payload);
         self.0.iter().filter(is_new).cloned().collect()
@@ -85,12 +85,12 @@ impl SystemTopics {
 #[derive(Clone, Debug)]
 pub struct SystemUpdate {
     topics: Arc<SystemTopics>,
-    /// The shard has the values; what has changed and is still to be sent.
+    /// The shard has the values; the changed ones still wait to be sent.
     pub(crate) changed: Option<Vec<SystemTopic>>,
 }
 
 impl SystemUpdate {
-    /// An update that no shard has seen.
+    /// An update that no shard has taken yet.
     pub fn new(topics: Arc<SystemTopics>) -> Self {
         Self { topics, changed: None }
     }
@@ -100,7 +100,7 @@ impl SystemUpdate {
 #[derive(Debug)]
 pub(crate) struct System {
     topics: Option<Arc<SystemTopics>>,
-    /// Values come when they are wanted.
+    /// Whether the admin thread publishes values at all.
     is_served: bool,
 }
 
@@ -109,7 +109,7 @@ impl System {
         Self { topics: None, is_served }
     }
 
-    /// Whether values are to come that are not there yet.
+    /// Whether a subscriber waits for values.
     pub(crate) fn is_awaited(&self) -> bool {
         self.is_served && self.topics.is_none()
     }
@@ -119,15 +119,15 @@ impl System {
         self.topics.as_ref()
     }
 
-    /// Takes the values of an update, and has it carry what has changed: nothing, if none were
-    /// known, since whoever waits for values gets them all.
+    /// Takes the values of an update, and leaves the changed ones in it: none if no values were
+    /// known, because a waiting subscriber gets all of them.
     pub(crate) fn set(&mut self, update: &mut SystemUpdate) {
         let before = self.topics.replace(update.topics.clone());
         let changed = before.map(|before| update.topics.changed_since(&before));
         update.changed = Some(changed.unwrap_or_default());
     }
 
-    /// Nobody wants them any more.
+    /// Drops the values after the last subscriber has gone.
     pub(crate) fn clear(&mut self) {
         self.topics = None;
     }
@@ -142,7 +142,7 @@ mod tests {
         Arc::new(SystemTopics::new(all.collect()))
     }
 
-    /// What has changed is told, and nothing when no values were known.
+    /// Only changed values are sent, and none if no values were known.
     #[test]
     fn changes_are_found() {
         let mut system = System::new(true);
@@ -163,7 +163,7 @@ mod tests {
         assert!(system.is_awaited() && !System::new(false).is_awaited());
     }
 
-    /// A walk goes on behind the topic where it has stopped, also if that is gone.
+    /// A walk continues after the topic at which it stopped, even if that topic is gone.
     #[test]
     fn walks_go_on() {
         let all = topics(&[("$SYS/c", ""), ("$SYS/a", ""), ("$SYS/b", "")]);

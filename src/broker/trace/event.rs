@@ -1,7 +1,9 @@
-//! What a trace tells: packets as they were on the wire, and what the broker decided.
+//! The events of a trace: packets as they were on the wire, and decisions of the broker.
 
 use crate::limits::TRACE_PACKET_BYTES_MAX;
-use crate::mqtt::{Packet, PacketKind, Publish, QoS, TopicName, Version, peek_frame};
+use crate::mqtt::{
+    Auth, AuthProperties, Packet, PacketKind, Publish, QoS, TopicName, Version, peek_frame,
+};
 
 use super::super::names::{ClientAddress, TraceSet};
 use super::spec::TraceKind;
@@ -9,19 +11,20 @@ use super::spec::TraceKind;
 /// One event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TraceEvent {
-    /// The traces that it is for.
+    /// The traces that record it.
     pub traces: TraceSet,
-    /// When its turn began, microseconds on the clock of [`Context`](super::super::Context).
+    /// The beginning of its turn, in microseconds on the clock of
+    /// [`Context`](super::super::Context).
     pub time_us: u64,
-    /// The client that it is about; empty: none, or none yet.
+    /// The client id; empty without a client, or before CONNECT.
     pub client: Box<str>,
-    /// The number of its vhost.
+    /// The client's vhost.
     pub vhost: u16,
-    /// Where the client is.
+    /// The client's address.
     pub address: ClientAddress,
-    /// What it is about.
+    /// The kind of the event.
     pub kind: TraceKind,
-    /// What happened.
+    /// The event itself.
     pub what: Happening,
 }
 
@@ -34,37 +37,37 @@ pub enum Happening {
     Decision(Decision),
 }
 
-/// Where a packet comes from.
+/// The sender of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
-    /// From the client.
+    /// The client sent it.
     Received,
-    /// To the client.
+    /// The broker sent it to the client.
     Sent,
-    /// From the broker itself: a will, or an operator's message.
+    /// The broker published it: a will, or an operator's message.
     Own,
 }
 
-/// A packet, or its beginning. A password in it is not the client's.
+/// A packet, or its beginning. A password in it is replaced.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TracedPacket {
-    /// Where it comes from.
+    /// Its sender.
     pub direction: Direction,
-    /// How its bytes are to be read.
+    /// The version of MQTT in which it is encoded.
     pub version: Version,
-    /// Its beginning: all but the end of a payload or of a very long packet.
+    /// Its beginning; only the end of a long payload or of a very long packet is missing.
     pub bytes: Box<[u8]>,
-    /// Bytes of the whole packet.
+    /// Length of the whole packet in bytes.
     pub total_bytes: usize,
-    /// Bytes of its payload, if it is a PUBLISH.
+    /// Length of its payload in bytes, if it is a PUBLISH.
     pub payload_bytes: usize,
 }
 
-/// What stands in the place of a password.
+/// The text that replaces a password.
 const HIDDEN: &[u8] = b"********";
 
 impl TracedPacket {
-    /// A packet as it is written, with so many bytes of its payload at most.
+    /// Encodes a packet, with at most `payload_max` bytes of its payload.
     pub(super) fn of(
         direction: Direction,
         version: Version,
@@ -84,12 +87,20 @@ impl TracedPacket {
                 }
                 shown.encode(connect.version, &mut bytes);
             }
+            // A proof can be tried against passwords.
+            Packet::Auth(auth) => {
+                let told = AuthProperties::of(auth.properties);
+                let shown = AuthProperties { data: told.data.map(|_| HIDDEN), ..told };
+                let mut scratch = Vec::new();
+                let properties = shown.lay_out(&[], &mut scratch);
+                Auth { properties, ..*auth }.encode(version, &mut bytes);
+            }
             other => other.encode(version, &mut bytes),
         }
         Self::of_bytes(direction, version, &bytes)
     }
 
-    /// The same of a PUBLISH.
+    /// Encodes a PUBLISH likewise.
     pub(super) fn of_publish(
         direction: Direction,
         version: Version,
@@ -104,7 +115,7 @@ impl TracedPacket {
         Self { direction, version, bytes: bytes.into(), total_bytes, payload_bytes }
     }
 
-    /// The same of a packet that is written already.
+    /// Takes a packet that is encoded already.
     pub(super) fn of_bytes(direction: Direction, version: Version, bytes: &[u8]) -> Self {
         let kept = &bytes[..bytes.len().min(TRACE_PACKET_BYTES_MAX)];
         let total_bytes = bytes.len();
@@ -122,87 +133,87 @@ impl TracedPacket {
         TopicName::parse(std::str::from_utf8(topic).ok()?).ok()
     }
 
-    /// Its type, as the first byte has it.
+    /// The packet type in its first byte.
     pub(crate) fn type_bits(&self) -> u8 {
         self.bytes.first().map_or(0, |first| first >> 4)
     }
 }
 
-/// What the broker decided, or waits for.
+/// A decision of the broker, or a wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Decision {
     /// The password has to be verified first.
     VerifiesPassword,
-    /// A client is let in.
+    /// A client is accepted.
     LetIn {
-        /// As this user; none: anonymous.
+        /// The user; `None` for an anonymous client.
         user: Option<Box<str>>,
-        /// There was a session.
+        /// Whether a session existed.
         session_present: bool,
     },
     /// A client is refused.
     Refused {
-        /// Why, in words.
+        /// The reason in words.
         why: Box<str>,
     },
-    /// Whether a client may publish, where there are rules.
+    /// Whether a client may publish; recorded only where rules exist.
     Publish {
-        /// To which topic.
+        /// The topic.
         topic: Box<str>,
-        /// Why not; none: it may.
+        /// The reason why not; `None` if it may.
         denied: Option<&'static str>,
     },
-    /// What a client gets of a filter that it subscribes to.
+    /// The answer to one filter of a SUBSCRIBE.
     Subscription {
         /// The filter.
         filter: Box<str>,
-        /// The QoS; or why it gets nothing.
+        /// The granted QoS, or the reason of the refusal.
         granted: Result<QoS, &'static str>,
     },
-    /// Who gets a message.
+    /// The receivers of a message.
     Route {
-        /// Its topic.
+        /// The message's topic.
         topic: Box<str>,
-        /// Sessions of this shard.
+        /// Number of subscribed sessions of this shard.
         sessions: usize,
-        /// Other shards with a subscriber.
+        /// Number of other shards with a subscriber.
         shards: Vec<u16>,
-        /// It becomes its topic's retained message, or clears it.
+        /// Whether it becomes the topic's retained message, or clears it.
         retain: bool,
     },
-    /// What became of a message for one session; the client is that of the session.
+    /// The fate of a message for one session, whose client the event names.
     Target {
         /// Its topic.
         topic: Box<str>,
         /// The QoS for this session.
         qos: QoS,
-        /// What became of it.
+        /// Its fate.
         outcome: Outcome,
     },
-    /// Sessions of this shard that got a message and are not named.
+    /// Further sessions of this shard that got a message, without their names.
     Targets {
         /// Its topic.
         topic: Box<str>,
         /// How many.
         more: usize,
     },
-    /// The session is full: this many messages that had waited longest were dropped.
+    /// The session is full: its oldest messages were dropped.
     DroppedOldest {
         /// How many.
         messages: u32,
     },
     /// A reply waits.
     ReplyWaits {
-        /// The packet it is.
+        /// The type of the reply.
         reply: &'static str,
         /// Its packet identifier.
         packet_id: u16,
-        /// For other shards to have the message.
+        /// Whether it waits for other shards to have the message.
         peers: bool,
-        /// For the log to have it.
+        /// Whether it waits for the log to have it.
         disk: bool,
     },
-    /// The client is not read from any more, for this reason.
+    /// The broker stops reading from the client, for this reason.
     Paused(&'static str),
     /// That reason is over.
     Resumed(&'static str),
@@ -213,10 +224,10 @@ pub enum Decision {
     },
 }
 
-/// What became of a message for one session.
+/// The fate of a message for one session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// It is on its way to the client.
+    /// It was written to the client's output.
     Sent,
     /// It waits in the session, for this reason.
     Waits(&'static str),
@@ -225,7 +236,7 @@ pub enum Outcome {
 }
 
 impl TraceEvent {
-    /// Bytes that it takes, about.
+    /// The memory that it takes, in bytes (approximate).
     pub fn bytes(&self) -> usize {
         let text = match &self.what {
             Happening::Packet(packet) => packet.bytes.len(),
@@ -253,7 +264,7 @@ impl Decision {
         }
     }
 
-    /// The kind of event that it is.
+    /// Its kind.
     pub(crate) fn kind(&self) -> TraceKind {
         match self {
             Self::VerifiesPassword

@@ -1,19 +1,19 @@
-//! Traces: what an operator wants to see happen to some clients or topics, while it happens.
+//! Traces: they show an operator the events of some clients or topics while they happen.
 //!
 //! ```text
 //!  begin ──► on: bits in connections, outputs, gates and routes ──► events ──► a box
 //!   end, or its time is over ──► off: the bits go
 //! ```
-//! Whoever handles a message or a packet looks at a bit that it has at hand: of the connection, of
-//! the route, of the route's target. Only if one is set it comes here.
+//! The code that handles a packet or a message checks a bit of the connection, of the route or of
+//! the route's target. It calls this room only if the bit is set.
 //!
-//! Invariant: what waits to be fetched is bounded, for each trace by itself:
-//! [`TRACE_BYTES_MAX`] bytes, and [`TRACE_EVENTS_MAX`] events a second. What is beyond is counted
-//! (`skipped`), and nothing waits for it. Passwords are not kept.
+//! Invariant: the events that wait to be fetched are bounded for each trace: [`TRACE_BYTES_MAX`]
+//! bytes, and [`TRACE_EVENTS_MAX`] events a second. Further events are only counted (`skipped`);
+//! the data path never waits. Passwords are not kept.
 //!
 //! Verbs: [`Traces::begin`] and [`Traces::end`]; [`Traces::of_client`], [`Traces::of_topic`] and
-//! [`Traces::of_message`] tell which bits to set; [`Traces::record`] takes an event,
-//! [`Traces::take`] gives what has gathered. [`Tap`] gathers packets where they are written.
+//! [`Traces::of_message`] return the bits to set; [`Traces::record`] takes an event,
+//! [`Traces::take`] returns the gathered events. [`Tap`] gathers packets where they are written.
 //!
 //! May use `names`.
 
@@ -37,18 +37,18 @@ pub use spec::{TraceKind, TraceKinds, TraceSpec, TracedId};
 pub(crate) use spec::Candidate;
 pub(crate) use tap::Tap;
 
-/// What has gathered of all traces.
+/// The gathered events of all traces.
 #[derive(Default, Debug)]
 pub struct TraceBatch {
     /// In the order in which they happened.
     pub events: Vec<TraceEvent>,
-    /// By trace: events that were left out.
+    /// By trace: the number of events that were left out.
     pub skipped: [u64; TRACES_MAX],
-    /// By number: the traces that they are of; 0: none.
+    /// By number: the identifiers of the traces; 0: no trace.
     pub ids: [u64; TRACES_MAX],
-    /// A trace is on here; else nothing follows.
+    /// Whether a trace is on; without one no events follow.
     pub is_on: bool,
-    /// When it was given, as events have their time.
+    /// The time of this answer, on the clock of the events.
     pub now_us: u64,
 }
 
@@ -57,15 +57,15 @@ struct Trace {
     id: u64,
     spec: TraceSpec,
     until_ms: u64,
-    /// The second that `events` were counted in.
+    /// The second in which `events` were counted.
     second: u64,
     events: u32,
-    /// Bytes that wait to be fetched.
+    /// Bytes of the events that wait to be fetched.
     bytes: usize,
     skipped: u64,
 }
 
-/// A client that events are about.
+/// The client of an event.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) traces: TraceSet,
@@ -75,33 +75,34 @@ pub(crate) struct Subject {
     pub(crate) version: Version,
 }
 
-/// A session that was handed a message.
+/// A session that received a message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TracedTarget {
     pub(crate) traces: TraceSet,
     pub(crate) session: SessionKey,
     pub(crate) qos: QoS,
-    /// The session has it.
+    /// The fate of the message there.
     pub(crate) is_kept: bool,
 }
 
-/// See the module.
+/// The traces of one shard; see the module.
 #[derive(Default, Debug)]
 pub(crate) struct Traces {
     list: [Option<Box<Trace>>; TRACES_MAX],
     on: TraceSet,
-    /// Those of `on` that are of clients.
+    /// The traces in `on` that select clients.
     of_clients: TraceSet,
     events: Vec<TraceEvent>,
-    /// Traced clients that are not let in yet.
+    /// Traced clients that are not accepted yet.
     connecting: BTreeMap<ConnId, Subject>,
-    /// Sessions that the message at hand was handed to, and how many more there were.
+    /// Sessions that received the current message, and the number of further ones.
     targets: Vec<TracedTarget>,
     targets_more: usize,
 }
 
 impl Traces {
-    /// Begins a trace, until it ends or its time is over. One with this number ends before.
+    /// Begins a trace, which runs until it is ended or its time is over. An older trace with this
+    /// number ends first.
     pub(crate) fn begin(&mut self, number: usize, id: u64, spec: TraceSpec, until_ms: u64) {
         self.end(number);
         let (second, events, bytes, skipped) = (0, 0, 0, 0);
@@ -110,13 +111,13 @@ impl Traces {
         self.note_changed();
     }
 
-    /// Ends a trace. What has gathered of it goes, so that it is taken for no other's.
+    /// Ends a trace and drops its events, so that none is attributed to a later trace.
     pub(crate) fn end(&mut self, number: usize) {
         self.list[number] = None;
         self.note_changed();
     }
 
-    /// Ends those whose time is over; whether any was.
+    /// Ends the traces whose time is over; returns whether there was one.
     pub(crate) fn expire(&mut self, now_ms: u64) -> bool {
         let mut any = false;
         for trace in &mut self.list {
@@ -128,7 +129,7 @@ impl Traces {
         any
     }
 
-    /// When [`Traces::expire`] is due.
+    /// The time at which [`Traces::expire`] is due.
     #[inline]
     pub(crate) fn due_ms(&self) -> Option<u64> {
         if !self.is_on() {
@@ -164,12 +165,12 @@ impl Traces {
         self.on.is_any()
     }
 
-    /// Bytes of a payload that one of them wants.
+    /// The largest number of payload bytes that one of them keeps.
     pub(crate) fn payload_max(&self) -> usize {
         self.list.iter().flatten().map(|trace| trace.spec.payload_bytes).max().unwrap_or(0)
     }
 
-    /// The traces of a client.
+    /// The traces that select a client.
     pub(crate) fn of_client(&self, client: &Candidate<'_>) -> TraceSet {
         if !self.of_clients.is_any() {
             return TraceSet::NONE;
@@ -177,7 +178,7 @@ impl Traces {
         self.select(|spec| spec.is_of_clients() && spec.has_client(client))
     }
 
-    /// The traces of a topic, whoever publishes to it.
+    /// The traces that select a topic, for any publisher.
     pub(crate) fn of_topic(&self, vhost: u16, topic: TopicName<'_>) -> TraceSet {
         if self.on == self.of_clients {
             return TraceSet::NONE;
@@ -185,17 +186,17 @@ impl Traces {
         self.select(|spec| !spec.is_of_clients() && spec.has_vhost(vhost) && spec.has_topic(topic))
     }
 
-    /// Those of some traces that want messages of a topic.
+    /// Those among `traces` that record messages of a topic.
     pub(crate) fn of_message(&self, traces: TraceSet, topic: TopicName<'_>) -> TraceSet {
         traces.and(self.select(|spec| spec.has_topic(topic)))
     }
 
-    /// Those of some traces that want what is about no message.
+    /// Those among `traces` that record events without a message.
     pub(crate) fn of_others(&self, traces: TraceSet) -> TraceSet {
         traces.and(self.select(|spec| spec.topic.is_none()))
     }
 
-    /// Notes a traced client that sends CONNECT; whether it is new.
+    /// Notes a traced client that sent CONNECT; returns whether it is new.
     pub(crate) fn note_connecting(&mut self, conn: ConnId, subject: Subject) -> bool {
         if self.connecting.contains_key(&conn) {
             return false;
@@ -208,17 +209,17 @@ impl Traces {
         true
     }
 
-    /// A traced client that is not let in yet.
+    /// A traced client that is not accepted yet.
     pub(crate) fn connecting(&self, conn: ConnId) -> Option<&Subject> {
         self.connecting.get(&conn)
     }
 
-    /// It was let in, or is gone.
+    /// Forgets a client that was accepted, or is gone.
     pub(crate) fn end_connecting(&mut self, conn: ConnId) {
         self.connecting.remove(&conn);
     }
 
-    /// Notes that the message at hand was handed to a session.
+    /// Notes that a session received the current message.
     #[cold]
     pub(crate) fn note_target(&mut self, target: TracedTarget) {
         if self.targets.len() < TRACE_TARGETS_MAX {
@@ -228,23 +229,23 @@ impl Traces {
         }
     }
 
-    /// Those that were noted, and how many there were beyond.
+    /// Returns the noted sessions, and the number of further ones.
     pub(crate) fn take_targets(&mut self) -> (Vec<TracedTarget>, usize) {
         (std::mem::take(&mut self.targets), std::mem::take(&mut self.targets_more))
     }
 
-    /// Whether there are any.
+    /// Whether a session was noted.
     #[inline]
     pub(crate) fn has_targets(&self) -> bool {
         !self.targets.is_empty()
     }
 
-    /// A packet that a client has sent.
+    /// Records a packet that a client has sent.
     pub(crate) fn received(&self, version: Version, packet: &Packet<'_>) -> TracedPacket {
         TracedPacket::of(Direction::Received, version, packet, self.payload_max())
     }
 
-    /// A PUBLISH of a client, or of the broker itself.
+    /// Records a PUBLISH of a client, or of the broker itself.
     pub(crate) fn published(
         &self,
         direction: Direction,
@@ -254,7 +255,7 @@ impl Traces {
         TracedPacket::of_publish(direction, version, publish, self.payload_max())
     }
 
-    /// Takes an event for those traces of `event.traces` that want its kind and have room.
+    /// Records an event for those among `event.traces` that want its kind and have room.
     pub(crate) fn record(&mut self, mut event: TraceEvent) {
         let bytes = event.bytes();
         let second = event.time_us / 1_000_000;
@@ -280,12 +281,12 @@ impl Traces {
         }
     }
 
-    /// All that are on.
+    /// The set of running traces.
     pub(crate) fn on(&self) -> TraceSet {
         self.on
     }
 
-    /// Whether there is something to fetch, or nothing will come any more.
+    /// Whether there are events to fetch, or the trace has ended.
     #[inline]
     pub(crate) fn has_news(&self) -> bool {
         !self.is_on()
@@ -293,7 +294,7 @@ impl Traces {
             || self.list.iter().flatten().any(|trace| trace.skipped > 0)
     }
 
-    /// What has gathered.
+    /// Returns the gathered events.
     pub(crate) fn take(&mut self, now_us: u64) -> TraceBatch {
         let (events, is_on) = (std::mem::take(&mut self.events), self.is_on());
         let mut batch = TraceBatch { events, is_on, now_us, ..TraceBatch::default() };
@@ -309,7 +310,7 @@ impl Traces {
 }
 
 impl Trace {
-    /// Whether an event of so many bytes finds room; counts it in any case.
+    /// Whether there is room for an event of `bytes`; counts it either way.
     fn admit(&mut self, second: u64, bytes: usize) -> bool {
         if self.second != second {
             (self.second, self.events) = (second, 0);
@@ -356,8 +357,8 @@ mod tests {
         TraceSpec { id: Some(TracedId::Exactly(id.into())), ..TraceSpec::default() }
     }
 
-    // Each trace has so many events a second and so many bytes; another one beside it does not
-    // notice, and what is left out is counted.
+    // Each trace has its own bounds of events a second and of bytes; another trace is not affected,
+    // and events that are left out are counted.
     #[test]
     fn each_trace_is_bounded() {
         let mut traces = traces(&[of_id("a"), of_id("b")]);
@@ -381,7 +382,7 @@ mod tests {
         assert_eq!(traces.take(0).events.len(), 1, "what was fetched makes room");
     }
 
-    // A trace ends when it is told to, or by itself; nothing of it is recorded any more.
+    // A trace ends on request or after its time; then it records no more events.
     #[test]
     fn ends() {
         let mut traces = traces(&[of_id("a"), TraceSpec::default()]);
@@ -400,12 +401,13 @@ mod tests {
         let batch = traces.take(0);
         assert_eq!((batch.events.len(), batch.is_on), (0, false));
         assert_eq!(traces.due_ms(), None);
-        // Another with that number is not given what was of the first.
+        // A new trace with that number does not get the events of the first.
         traces.begin(1, 9, of_id("x"), 2000);
         assert_eq!((traces.take(0).ids[1], traces.has_news()), (9, false));
     }
 
-    // A trace of clients is no trace of a topic, and the other way round; with both both must hold.
+    // A trace of clients does not select topics, nor the other way round; a trace of both needs
+    // both.
     #[test]
     fn clients_and_topics() {
         let topic = |topic: &str| TraceSpec { topic: Some(topic.into()), ..TraceSpec::default() };

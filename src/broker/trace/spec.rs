@@ -1,4 +1,4 @@
-//! What a trace is of: clients, topics or both, and the kinds of events that are wanted.
+//! The selection of a trace: clients, topics or both, and the kinds of events.
 
 use std::net::IpAddr;
 
@@ -6,35 +6,35 @@ use crate::mqtt::{TopicFilter, TopicName};
 
 use super::super::names::AddressRange;
 
-/// Which client ids.
+/// A selection of client ids.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TracedId {
-    /// This one.
+    /// This client id.
     Exactly(Box<str>),
-    /// Those that begin so.
+    /// Client ids with this prefix.
     Prefix(Box<str>),
 }
 
-/// See the module. All that is given must hold; what is none is not asked for.
+/// See the module. All given conditions must hold; `None` is no condition.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct TraceSpec {
     /// The number of a vhost.
     pub vhost: Option<u16>,
     /// Client ids.
     pub id: Option<TracedId>,
-    /// The user; empty: nobody.
+    /// The user; empty for anonymous clients.
     pub user: Option<Box<str>>,
-    /// Where the client connected from.
+    /// The client's addresses.
     pub address: Option<AddressRange>,
-    /// A topic filter. With it only what is about a message is traced.
+    /// A topic filter. With it only events about messages are recorded.
     pub topic: Option<Box<str>>,
     /// Kinds of events.
     pub kinds: TraceKinds,
-    /// Bytes of a payload that are kept, from its beginning.
+    /// Number of payload bytes that are kept, from its beginning.
     pub payload_bytes: usize,
 }
 
-/// A client, as a trace is asked whether it is of it.
+/// The properties of a client that a trace selects by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate<'a> {
     pub(crate) vhost: u16,
@@ -44,7 +44,7 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl TraceSpec {
-    /// Whether it is of clients, and not only of topics.
+    /// Whether it selects clients, and not only topics.
     pub(super) fn is_of_clients(&self) -> bool {
         self.id.is_some() || self.user.is_some() || self.address.is_some()
     }
@@ -73,7 +73,7 @@ impl TraceSpec {
     }
 }
 
-/// What an event is about.
+/// The kinds of events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum TraceKind {
@@ -81,9 +81,9 @@ pub enum TraceKind {
     Connect,
     /// All other packets.
     Packet,
-    /// Who gets a message, and who does not; what waits, and for what.
+    /// Receivers of messages, drops, and waits with their reasons.
     Deliver,
-    /// Who may come in, publish, subscribe.
+    /// Permissions to connect, publish and subscribe.
     Auth,
     /// The end of a connection.
     Close,
@@ -94,7 +94,7 @@ impl TraceKind {
     pub const ALL: [Self; 5] =
         [Self::Connect, Self::Packet, Self::Deliver, Self::Auth, Self::Close];
 
-    /// Its name, as operators know it.
+    /// Its name in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -124,7 +124,7 @@ impl FromIterator<TraceKind> for TraceKinds {
 }
 
 impl TraceKinds {
-    /// Whether a kind is in it.
+    /// Whether it contains a kind.
     pub fn has(self, kind: TraceKind) -> bool {
         self.0 & 1 << kind as u8 != 0
     }
@@ -134,7 +134,7 @@ impl TraceKinds {
 mod tests {
     use super::*;
 
-    // All that a trace asks for must hold; a topic alone is of no client.
+    // All conditions of a trace must hold; a topic alone selects no client.
     #[test]
     fn all_must_hold() {
         let ann = Candidate {
@@ -172,7 +172,7 @@ mod tests {
         assert!(of_nobody.has_client(&nobody));
     }
 
-    // Kinds are told apart, and all are wanted if none is named.
+    // Each kind has its bit, and all kinds are recorded if none is named.
     #[test]
     fn kinds() {
         let some: TraceKinds = [TraceKind::Auth, TraceKind::Close].into_iter().collect();

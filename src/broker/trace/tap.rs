@@ -1,6 +1,6 @@
-//! Packets that were written for traced connections, until the hub knows whose they are.
+//! Packets that were written for traced connections, until the shard attributes them.
 //!
-//! Invariant: `bytes` is what they take, at most [`TRACE_TAP_BYTES_MAX`] and one packet.
+//! Invariant: `bytes` is the memory that they take, at most [`TRACE_TAP_BYTES_MAX`] and one packet.
 
 use crate::limits::TRACE_TAP_BYTES_MAX;
 use crate::mqtt::{Publish, Version};
@@ -13,9 +13,9 @@ use super::event::{Direction, TracedPacket};
 pub(crate) struct Tap {
     packets: Vec<(ConnId, TracedPacket)>,
     bytes: usize,
-    /// Packets that found no room.
+    /// Number of packets for which there was no room.
     skipped: u64,
-    /// Bytes of a payload that are kept.
+    /// Number of payload bytes that are kept.
     payload_max: usize,
 }
 
@@ -24,7 +24,7 @@ impl Tap {
         self.payload_max = payload_max;
     }
 
-    /// A packet was written as it is here.
+    /// Notes a written packet, given as bytes.
     #[cold]
     pub(crate) fn note(&mut self, conn: ConnId, version: Version, bytes: &[u8]) {
         if self.has_room() {
@@ -32,7 +32,7 @@ impl Tap {
         }
     }
 
-    /// A PUBLISH was written.
+    /// Notes a written PUBLISH.
     #[cold]
     pub(crate) fn note_publish(&mut self, conn: ConnId, version: Version, publish: &Publish<'_>) {
         if self.has_room() {
@@ -58,7 +58,7 @@ impl Tap {
         self.packets.is_empty() && self.skipped == 0
     }
 
-    /// What was noted since, and how many packets found no room.
+    /// Returns the packets since the last call, and the number of those without room.
     pub(crate) fn take(&mut self) -> (Vec<(ConnId, TracedPacket)>, u64) {
         self.bytes = 0;
         (std::mem::take(&mut self.packets), std::mem::take(&mut self.skipped))
@@ -69,7 +69,7 @@ impl Tap {
 mod tests {
     use super::*;
 
-    // However much is written between two looks, little memory is taken, and the rest is counted.
+    // However much is written between two calls, memory is bounded and the rest is counted.
     #[test]
     fn memory_is_bounded() {
         let conn = ConnId { slot: 0, generation: 0 };

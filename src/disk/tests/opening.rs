@@ -32,7 +32,7 @@ fn missing_directory_is_made() {
     }
     assert_eq!(names(&path), ["FORMAT", "LOCK", "shard-0", "shard-1", "shard-2"]);
     let format = fs::read_to_string(path.join("FORMAT")).expect("it was written");
-    assert_eq!(format, "ringmq data, format 3\nshards 3\nsum f39bace9\n");
+    assert_eq!(format, "ringmq data, format 4\nshards 3\nsum 19faf0bd\n");
     assert_eq!(fs::read(path.join("LOCK")).expect("it was made"), b"");
 }
 
@@ -75,7 +75,7 @@ fn empty_directories() {
     }
 }
 
-// A directory of format 1 becomes one of format 3 when it is opened for writing, and not before.
+// A directory of format 1 becomes one of format 4 when it is opened for writing, and not before.
 // From then on each shard has an `EXTENT`, also if nothing was made of it but that; one that has
 // none is told.
 #[test]
@@ -98,7 +98,7 @@ fn format_1_is_taken_over() {
         assert_eq!(fault(&directory), None);
         assert_eq!(directory.vhosts().expect("they are fine").find("tenant"), Some(1));
         let now = fs::read_to_string(&format).expect("it is there");
-        assert!(now.starts_with("ringmq data, format 3\nshards 1\nsum "), "{now:?}");
+        assert!(now.starts_with("ringmq data, format 4\nshards 1\nsum "), "{now:?}");
     }
     fs::remove_file(scratch.0.join("shard-0/EXTENT")).expect("it is there");
     let (path, what) = fault(&open(&scratch.0)).expect("it is gone");
@@ -111,7 +111,7 @@ fn format_1_is_taken_over() {
     assert!(path.ends_with("shard-0") && what.starts_with("it is missing"), "{what}");
 }
 
-// One of format 2 becomes one of format 3 when it is opened for writing, and not before: it keeps
+// One of format 2 becomes one of format 4 when it is opened for writing, and not before: it keeps
 // its shards, and an `EXTENT` that is missing is missed as ever.
 #[test]
 fn format_2_is_taken_over() {
@@ -127,7 +127,7 @@ fn format_2_is_taken_over() {
     let directory = open(&scratch.0);
     assert_eq!((directory.shards(), directory.shard(0).expect("it is there").fault()), (1, None));
     let now = fs::read_to_string(&format).expect("it is there");
-    assert!(now.starts_with("ringmq data, format 3\nshards 1\nsum "), "{now:?}");
+    assert!(now.starts_with("ringmq data, format 4\nshards 1\nsum "), "{now:?}");
     drop(directory);
     write(&format, old.as_bytes());
     fs::remove_file(scratch.0.join("shard-0/EXTENT")).expect("it is there");
@@ -153,8 +153,8 @@ fn refused_directories_are_untouched() {
         ("FORMAT", "", "FORMAT is damaged: it must say \"ringmq data, format 1\""),
         ("FORMAT", "ringmq data, format 1\n", "FORMAT is damaged"),
         ("FORMAT", "ringmq data, format 2\nshards 1\nsum 64ea5b28\n", "FORMAT is damaged"),
-        ("FORMAT", "ringmq data, format 4\nshards 1\n", "has format 4, and this ringmq knows"),
-        ("FORMAT", "ringmq data, format 4\nshards 1\n", "formats up to 3; start the newer"),
+        ("FORMAT", "ringmq data, format 5\nshards 1\n", "has format 5, and this ringmq knows"),
+        ("FORMAT", "ringmq data, format 5\nshards 1\n", "formats up to 4; start the newer"),
         ("FORMAT", fine, "was made with --shards 2; start with --shards 2 or another --data-dir"),
     ] {
         let scratch = Scratch::new();

@@ -2,7 +2,7 @@
 //! give.
 
 use super::super::{
-    Delivery, Packet, Property, PropertyId, Publish, PublishHead, PublishProperties,
+    Delivery, MessageParts, Packet, Property, PropertyId, Publish, PublishHead, PublishProperties,
     PublishTemplate, QoS, SubscriptionId, TopicAlias, Value, Version,
 };
 use super::{decode_whole, id, topic};
@@ -74,6 +74,41 @@ fn copies() {
                     out.extend_from_slice(&payload);
                     assert_eq!(out, expected(version, publish, delivery));
                 }
+            }
+        }
+    }
+}
+
+// What a message has for its only receiver, and its template for several, is the packet that is
+// encoded alone; the bytes of the head are what was announced.
+#[test]
+fn copies_of_a_message() {
+    let lists = [(V311, Vec::new()), (V5, Vec::new()), (V5, forwarded(1)), (V5, forwarded(200))];
+    let mut scratch = b"from before".to_vec();
+    for ((version, list), payload_bytes) in
+        lists.iter().flat_map(|list| PAYLOADS.map(|bytes| (list, bytes)))
+    {
+        let payload = vec![0x33; payload_bytes];
+        for (qos, delivery) in
+            QOSES.iter().flat_map(|qos| deliveries(*qos).into_iter().map(|of| (*qos, of)))
+        {
+            let publish = publish(qos, list, &payload);
+            let topic = publish.topic.expect("it has one");
+            let message = MessageParts { topic, forwarded: list, payload: &payload };
+            let expected = expected(*version, publish, delivery);
+            let mut out = vec![0xee];
+            message.append_head(*version, qos, delivery, &mut out);
+            assert_eq!(out.len(), 1 + message.head_bytes(*version, qos));
+            out.extend_from_slice(&payload);
+            assert_eq!((out[0], &out[1..]), (0xee, &expected[..]));
+
+            for with_payload in [true, false] {
+                let mut out = Vec::new();
+                let template =
+                    PublishTemplate::of_message(*version, qos, message, with_payload, &mut scratch);
+                template.append(delivery, &mut out);
+                out.extend_from_slice(if with_payload { &[] } else { &payload });
+                assert_eq!(out, expected);
             }
         }
     }

@@ -48,6 +48,7 @@ use crate::chunk::Batch;
 
 use super::links::Links;
 use super::options::Options;
+use super::pause::Pause;
 use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
@@ -102,6 +103,7 @@ pub struct Epoll {
     buffers: Buffers,
     writer: Writer,
     waker: Waker,
+    pause: Pause,
     endings: Vec<Ending>,
     /// Sends that begin or go on in the next turn. Some may have ended meanwhile.
     due: Vec<Key>,
@@ -110,6 +112,8 @@ pub struct Epoll {
     readable: VecDeque<Key>,
     /// Room for what the kernel tells.
     events: Vec<Event>,
+    /// Whether this wait has completions that somebody waits for.
+    has_news: bool,
     /// Whether the log knows that the kernel watches no more.
     warned: bool,
     features: String,
@@ -127,6 +131,7 @@ impl Epoll {
         let signals = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &waker, data(Tag::other(Kind::Wake, 0)), signals)?;
         epoll::add(&epoll, writer.signal(), data(Tag::other(Kind::Write, 0)), signals)?;
+        let pause = Pause::new(&waker)?;
         Ok(Self {
             epoll,
             links: Links::default(),
@@ -136,10 +141,12 @@ impl Epoll {
             buffers: Buffers::new(recv_buffers, recv_buffer_bytes)?,
             writer,
             waker,
+            pause,
             endings: Vec::new(),
             due: Vec::new(),
             readable: VecDeque::new(),
             events: Vec::with_capacity(EVENTS_MAX),
+            has_news: false,
             warned: false,
             features: format!("epoll: {recv_buffers} receive buffers of {recv_buffer_bytes} bytes"),
         })
@@ -229,17 +236,21 @@ impl Epoll {
         result: io::Result<usize>,
         into: &mut Vec<Completion<Socket>>,
     ) {
-        let (batch, sent) = self.sends.end(self.links.on_sent(key));
+        let slot = self.links.on_sent(key);
+        let is_quiet = self.sends.get_mut(slot).is_quiet;
+        let (batch, sent) = self.sends.end(slot);
+        self.has_news |= !(is_quiet && result.as_ref().is_ok_and(|sent| *sent == batch.bytes()));
         let result = if sent > 0 { Ok(sent) } else { result };
         into.push(Completion::Sent { key, result, batch });
     }
 
-    /// Sleeps until the kernel has something to tell, and does what is then possible.
+    /// Sleeps until the kernel has something to tell, and does what is then possible. Returns how
+    /// many events there were.
     fn collect_events(
         &mut self,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         let mut events = mem::take(&mut self.events);
         let timeout = timeout.map(whole_milliseconds);
         let told = epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref());
@@ -248,7 +259,8 @@ impl Epoll {
         }
         self.events = events;
         match told {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Ok(events) => Ok(events),
+            Err(Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
         }
     }
@@ -258,7 +270,10 @@ impl Epoll {
         match kind {
             Kind::Recv => self.on_link_event(key, event.flags, into),
             Kind::Accept => self.listeners[key.slot as usize].note(),
-            Kind::Wake => into.push(Completion::Woken),
+            Kind::Wake => {
+                self.pause.note_woken();
+                into.push(Completion::Woken);
+            }
             Kind::Write => {
                 let result = self.writer.take_result();
                 into.extend(result.map(|result| Completion::Written { result }));
@@ -463,6 +478,18 @@ impl Ring for Epoll {
         self.due.push(key);
     }
 
+    fn submit_quiet_send(&mut self, key: Key, socket: &Socket, batch: Batch) {
+        self.submit_send(key, socket, batch);
+        let slot = self.links.send_slot(key).expect("it was begun just now");
+        self.sends.get_mut(slot).is_quiet = true;
+    }
+
+    fn await_send(&mut self, key: Key) {
+        if let Some(slot) = self.links.send_slot(key) {
+            self.sends.get_mut(slot).is_quiet = false;
+        }
+    }
+
     fn cancel_send(&mut self, key: Key) {
         if self.links.sends(key) {
             self.endings.push(Ending::Send(key, cancelled()));
@@ -505,15 +532,25 @@ impl Ring for Epoll {
         self.links.reclaim(slots_max) || more_watches
     }
 
-    fn wait(
+    fn gather(
         &mut self,
+        time: Duration,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
         let before = into.len();
         self.end_cancelled(into);
+        self.has_news = into.len() > before;
         self.advance_sends(into);
-        let is_idle = into.len() == before && !self.is_busy();
+        let mut is_idle = !self.has_news && !self.is_busy();
+        if is_idle && !time.is_zero() {
+            self.pause.prepare();
+            let told = self.collect_events(Some(Duration::ZERO), into)?;
+            is_idle = told == 0;
+            if is_idle {
+                self.pause.rest(timeout.map_or(time, |timeout| timeout.min(time)));
+            }
+        }
         self.collect_events(if is_idle { timeout } else { Some(Duration::ZERO) }, into)?;
         self.accept(into);
         self.receive_all(into);

@@ -30,6 +30,8 @@ pub(super) struct Sending {
     sent: usize,
     /// Whether it waits for the kernel to tell of room; else it is due.
     pub(super) waits: bool,
+    /// Whether nobody waits for its end.
+    pub(super) is_quiet: bool,
 }
 
 /// The result of one step.
@@ -55,7 +57,8 @@ impl Sends {
     /// If the batch is empty.
     pub(super) fn begin(&mut self, socket: Descriptor, batch: Batch) -> u32 {
         assert!(!batch.is_empty(), "a send has something to send");
-        let slot = self.slots.insert(Sending { socket, batch, sent: 0, waits: false });
+        let slot =
+            self.slots.insert(Sending { socket, batch, sent: 0, waits: false, is_quiet: false });
         u32::try_from(slot).expect("no more sends than links, which have 32 bits")
     }
 

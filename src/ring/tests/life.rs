@@ -8,7 +8,12 @@ use bytes::Bytes;
 use super::*;
 use crate::limits::SEND_CHUNKS_MAX;
 
-on_both_rings!(shutdown_ends_everything, drop_lets_go, memory_comes_back,);
+on_both_rings!(
+    shutdown_ends_everything,
+    drop_lets_go,
+    memory_comes_back,
+    reclaiming_keeps_completions,
+);
 
 /// Memory that counts its drops.
 struct Counted(Vec<u8>, Arc<AtomicUsize>);
@@ -111,5 +116,18 @@ fn features_are_told() {
     let lines = [uring.features().to_string(), epoll.features().to_owned()];
     for (line, start) in lines.iter().zip(["io_uring: 1024/16384 entries, ", "epoll: 256 "]) {
         assert!(line.starts_with(start) && !line.contains('\n'), "{line}");
+    }
+}
+
+/// Completions that a full submission queue made the ring take early outlast a reclaim.
+fn reclaiming_keeps_completions(kind: Kind) {
+    let mut rig = Rig::with(kind, &Options { submissions: 8, ..Options::default() });
+    let (socket, _peer) = pair();
+    for slot in 0..30 {
+        rig.ring.submit_send(Key { slot, generation: 0 }, &socket, batch_of(1, 1));
+    }
+    rig.ring.reclaim(1 << 20);
+    for slot in 0..30 {
+        assert_eq!(rig.take_sent(Key { slot, generation: 0 }).0, Ok(1));
     }
 }

@@ -14,6 +14,7 @@ macro_rules! on_both_rings {
 
 mod accept;
 mod edges;
+mod gather;
 mod life;
 mod recv;
 mod send;

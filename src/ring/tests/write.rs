@@ -28,17 +28,17 @@ on_both_rings!(
 const PIPE_BYTES_MAX: usize = 1 << 20;
 
 /// A path of its own, removed in the end.
-struct TempPath(PathBuf);
+pub(super) struct TempPath(PathBuf);
 
 impl TempPath {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ringmq-ring-{}-{count}", process::id());
         Self(std::env::temp_dir().join(name))
     }
 
-    fn create(&self) -> File {
+    pub(super) fn create(&self) -> File {
         Arc::new(fs::File::create(&self.0).expect("a writable directory").into())
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::access::{Policy, Secret};
+use crate::access::{Policy, check_hash};
 use crate::admin::{LIMIT_FIELDS, Password, TaskError, TaskErrorKind};
 use crate::limits::PASSWORD_FILE_BYTES_MAX;
 use crate::passwd;
@@ -24,8 +24,8 @@ pub(super) fn secret_of(password: &Password) -> Result<String, TaskError> {
         Password::Plain(plain) => {
             passwd::hash(plain.as_bytes()).map_err(|error| invalid(error.to_string()))
         }
-        Password::Hash(hash) => match Secret::parse(hash) {
-            Ok(_) => Ok(hash.clone()),
+        Password::Hash(hash) => match check_hash(hash) {
+            Ok(()) => Ok(hash.clone()),
             Err(error) => Err(invalid(format!("password_hash {error}"))),
         },
     }

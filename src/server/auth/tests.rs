@@ -9,7 +9,7 @@ use super::failures::Failures;
 use super::memory::Memory;
 use super::queue::{Lane, Queue};
 use super::{PasswordVerifier, VerifierPool};
-use crate::access::{Identity, Question, Secret};
+use crate::access::{Exchange, Identity, Mechanism, Policy, Question, Secret, Sources};
 use crate::broker::{Answer, ConnId, PasswordCheck};
 use crate::limits::{AUTH_ADDRESSES_MAX, AUTH_REMEMBERED_MAX, AUTH_SUSPECTS_MAX, AUTH_WAITING_MAX};
 use crate::reactor::Verifier;
@@ -37,8 +37,8 @@ impl Counter {
 
     fn ask(&mut self, slot: u32, address: IpAddr, password: &str, known: bool) -> Option<Answer> {
         let identity = Identity { vhost: 0, user: Some("user".into()), certified: false };
-        let password = password.as_bytes().into();
-        let question = Question { identity, password, secret: self.secret.clone(), known };
+        let secret = self.secret.clone();
+        let question = Question::of_password(identity, password.as_bytes(), secret, known);
         let conn = ConnId { slot, generation: 0 };
         self.verifier.ask(PasswordCheck { conn, address: Some(address), question })
     }
@@ -71,6 +71,36 @@ fn looked_at_once() {
     let mut counter = Counter::open(0);
     let long = "x".repeat(crate::limits::PASSWORD_BYTES_MAX + 1);
     assert_eq!(counter.ask(4, HERE, &long, true), Some(Answer::Wrong), "not looked at");
+}
+
+// A proof is answered at once; wrong ones count as wrong passwords do, and beyond the bound none is
+// looked at.
+#[test]
+fn proofs_count() {
+    let path = std::env::temp_dir().join(format!("ringmq-proofs-{}", std::process::id()));
+    let keys = Secret::make_scram("right", Mechanism::Sha256, 1, b"salt").expect("plain letters");
+    std::fs::write(&path, format!("user:{keys}\n")).expect("the directory is writable");
+    let sources = Sources { passwords: Some(path.clone()), ..Sources::default() };
+    let policy = Policy::load(&sources, &mut |_| Ok(1)).expect("the file is right");
+    std::fs::remove_file(path).expect("it was written");
+    let mut counter = Counter::open(2);
+    let mut ask = |address, user: &str, proof: &str| {
+        let first = format!("n,,n={user},r=x");
+        let mechanism = Mechanism::Sha256;
+        let exchange = Exchange::begin(&policy, mechanism, first.as_bytes(), "y").expect("SCRAM");
+        let last = format!("c=biws,r=xy,p={proof}");
+        let question = exchange.finish(last.as_bytes()).expect("SCRAM").question;
+        let conn = ConnId { slot: 0, generation: 0 };
+        counter.verifier.ask(PasswordCheck { conn, address: Some(address), question })
+    };
+    // By Python's hashlib.
+    let right = "s9NO8FhQ+9vZ9o1XV1HL4QyHQc6XWXAYwNgaVxxWtT8=";
+    let wrong = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    assert_eq!(ask(HERE, "user", right), Some(Answer::Right));
+    assert_eq!(ask(HERE, "user", wrong), Some(Answer::Wrong));
+    assert_eq!(ask(HERE, "nobody", right), Some(Answer::Wrong));
+    assert_eq!(ask(HERE, "user", right), Some(Answer::Throttled));
+    assert_eq!(ask(THERE, "user", right), Some(Answer::Right), "another address");
 }
 
 // Beyond the bound no password from that address is hashed; a remembered right one is accepted.

@@ -403,6 +403,12 @@ impl Log {
         Some(self.segments.list[self.segments.counter(at)].start)
     }
 
+    /// One past the last offset of the segment that a position stands in, so far.
+    pub fn segment_end(&self, position: Position) -> Option<u64> {
+        let at = self.segments.find(offset_of(position))?;
+        Some(self.segments.end_of(at))
+    }
+
     /// Offsets of the segment that starts at `start`, and of those that share its references.
     pub(in crate::store) fn shared_range(&self, start: u64) -> Option<Range<u64>> {
         let at = self.segments.index_of(start)?;

@@ -199,6 +199,7 @@ impl Record<'_> {
             Self::Subscribed { .. } => "subscribed",
             Self::Unsubscribed { .. } => "unsubscribed",
             Self::Attached { .. } => "attached",
+            Self::Leases { .. } => "leases",
             Self::Owner { .. } => "owner",
             Self::Ends(_) => "ends",
             Self::Detached { .. } => "detached",

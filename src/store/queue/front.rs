@@ -217,6 +217,16 @@ impl Front {
         Some(self.taken(number, entry))
     }
 
+    /// Puts a message with the next number into flight; nothing waits.
+    #[inline]
+    pub(super) fn pass(&mut self, number: u64, entry: Entry) -> Next {
+        debug_assert!(self.ready.is_empty() && self.ready_first == number, "nothing is before it");
+        self.ready_first = number + 1;
+        self.enter(number, entry);
+        self.next = self.flight_end();
+        self.taken(number, entry)
+    }
+
     /// Takes the first of `ready` off.
     #[inline]
     pub(super) fn pop_ready(&mut self) -> Option<(u64, Entry)> {
@@ -265,6 +275,20 @@ impl Front {
         }
         self.trim();
         entry
+    }
+
+    /// Ends the oldest message in flight, if it was sent at QoS 1 and is not to be sent again;
+    /// gives what it was. [`Front::trim`] is to follow. There is nothing to note: it went in order.
+    #[inline]
+    pub(super) fn end_oldest(&mut self) -> Option<Entry> {
+        if self.first >= self.next {
+            return None;
+        }
+        // One that is gone or released counts as one at QoS 2 here.
+        let entry = self.flight.pop_front_if(|entry| !entry.terms().exactly_once)?;
+        self.first += 1;
+        self.unacked -= 1;
+        Some(entry)
     }
 
     /// Ends a message in `ready`.

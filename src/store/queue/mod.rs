@@ -30,6 +30,7 @@
 //! nothing, and may be dropped; any other is drained first.
 
 mod acks;
+mod answers;
 mod blocks;
 mod entry;
 mod flow;
@@ -62,6 +63,14 @@ pub trait QueueLog {
 
     /// `count` fewer of them need it.
     fn release(&mut self, position: Position, count: u32);
+
+    /// As [`QueueLog::release`] of one at each of these positions, which mostly are close together.
+    fn release_each(&mut self, positions: impl Iterator<Item = Position>)
+    where
+        Self: Sized,
+    {
+        positions.for_each(|position| self.release(position, 1));
+    }
 
     /// Names the segment of a position: any number that is the same for all of one segment.
     fn segment_of(&self, position: Position) -> u64;
@@ -102,6 +111,21 @@ pub enum Next {
         /// The message's packet identifier.
         packet_id: u16,
     },
+}
+
+/// Where taking stops: in front of a message that was never taken and has the number `end` or a
+/// higher one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TakeBound {
+    /// The number.
+    pub end: u64,
+    /// Of any QoS, and not of QoS 2 alone.
+    pub all: bool,
+}
+
+impl TakeBound {
+    /// Taking goes on to the end.
+    pub const NONE: Self = Self { end: u64::MAX, all: false };
 }
 
 /// The meaning of a client's answer to a message in flight.
@@ -220,16 +244,16 @@ impl Queue {
     /// next packet identifier is free.
     #[inline]
     pub fn take_next(&mut self, window: u16, log: &mut impl QueueLog) -> Option<Next> {
-        self.take_next_before(u64::MAX, window, log)
+        self.take_next_before(TakeBound::NONE, window, log)
     }
 
-    /// The same, but stops in front of a QoS 2 message that was never taken and has this number or
-    /// a higher one. A PUBREL that is owed since its client was away goes out also where the window
+    /// The same, but stops in front of a message that was never taken and is beyond `bound`. A
+    /// PUBREL that is owed since its client was away goes out also where the window
     /// is full [MQTT-3.3.4-10].
     #[inline]
     pub fn take_next_before(
         &mut self,
-        once_end: u64,
+        bound: TakeBound,
         window: u16,
         log: &mut impl QueueLog,
     ) -> Option<Next> {
@@ -256,7 +280,7 @@ impl Queue {
             if front.ready_first - front.first >= IDENTIFIERS {
                 return None;
             }
-            if front.ready_first >= once_end && front.is_once_next() {
+            if front.ready_first >= bound.end && (bound.all || front.is_once_next()) {
                 return None;
             }
             if let Some(next) = front.take_ready() {
@@ -264,6 +288,18 @@ impl Queue {
             }
             self.unload(log);
         }
+    }
+
+    /// Puts a message that is not kept at the end of a volatile queue and takes it. Nothing waits,
+    /// and the window is open (see [`Queue::window_open`]).
+    #[inline]
+    pub fn pass(&mut self, terms: Terms) -> Next {
+        let number = self.end;
+        let front = self.wake();
+        front.resting = false;
+        let next = front.pass(number, Entry::passing(terms));
+        self.end += 1;
+        next
     }
 
     /// Forgets where the message taken last is stored: it will not be sent again. For volatile
@@ -283,57 +319,29 @@ impl Queue {
         })
     }
 
-    /// PUBACK: ends the QoS 1 message with this packet identifier.
+    /// Whether the client still owes an answer for this packet identifier, or the message that is
+    /// taken next has it.
+    pub fn uses_identifier(&self, packet_id: u16) -> bool {
+        let Some(front) = &self.front else {
+            return Self::packet_id(self.tail_first()) == packet_id && !self.tail().is_empty();
+        };
+        let is_next =
+            front.next_number() < self.end && Self::packet_id(front.next_number()) == packet_id;
+        let number = front.number_of(packet_id);
+        is_next
+            || number.is_some_and(|number| {
+                front.get(number) != Entry::GONE && number < front.flight_end()
+            })
+    }
+
+    /// The packet identifier of the message that is taken next.
     #[inline]
-    pub fn acknowledge(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
-        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
-        if front.flight[at].terms().exactly_once {
-            return Answer::Wrong;
-        }
-        self.end_at(at, log);
-        Answer::Done
-    }
-
-    /// PUBREC: the client has the QoS 2 message; its identifier stays taken until PUBCOMP.
-    pub fn release(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
-        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
-        let entry = front.flight[at];
-        if !entry.terms().exactly_once {
-            return Answer::Wrong;
-        }
-        if entry == Entry::RELEASED {
-            return Answer::Known;
-        }
-        front.release(at);
-        self.let_go(entry, log);
-        Answer::Done
-    }
-
-    /// PUBREC with a reason code of 0x80 or more: ends the QoS 2 message with this packet
-    /// identifier [MQTT-4.4.0-2]. One that was released before is not the client's to refuse.
-    pub fn refuse(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
-        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
-        let entry = front.flight[at];
-        if !entry.terms().exactly_once {
-            return Answer::Wrong;
-        }
-        if entry == Entry::RELEASED {
-            return Answer::Known;
-        }
-        self.end_at(at, log);
-        Answer::Done
-    }
-
-    /// PUBCOMP: ends the QoS 2 message with this packet identifier, if it was released. For one
-    /// that is still to be sent again it says nothing: it may answer what this side has lost.
-    pub fn complete(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
-        let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
-        if front.flight[at] == Entry::RELEASED {
-            self.end_at(at, log);
-            return Answer::Done;
-        }
-        let is_due_again = front.first + at as u64 >= front.next_number();
-        if is_due_again { Answer::Known } else { Answer::Wrong }
+    pub fn next_identifier(&self) -> u16 {
+        let number = match &self.front {
+            Some(front) => front.next_number(),
+            None => self.tail_first(),
+        };
+        Self::packet_id(number)
     }
 
     /// Ends a message in memory that cannot be read.

@@ -29,6 +29,28 @@ pub struct Origin {
     pub packet_id: u16,
 }
 
+/// Set in the shard of an origin that names one session's copy.
+const COPY: u16 = 1 << 15;
+
+impl Origin {
+    /// The first origin, in order, that can name a copy.
+    pub(in crate::store) const FIRST_COPY: Self = Self { shard: COPY, serial: 0, packet_id: 0 };
+
+    /// Whether it names one session's copy: see [`super::super::Catalog::note_copy`].
+    pub fn is_copy(&self) -> bool {
+        self.shard & COPY != 0
+    }
+
+    /// The name of the copy that the session with this serial has. It stands among the origins of a
+    /// shard where only some sessions have the message: those that came from a shard which had it.
+    pub(in crate::store) fn copy_of(self, session_serial: u64) -> Self {
+        // The multiplier of SplitMix64: the bits of one serial are spread away from the other's.
+        let spread = self.serial.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let serial = spread ^ (spread >> 29) ^ session_serial;
+        Self { shard: self.shard | COPY, serial, packet_id: self.packet_id }
+    }
+}
+
 /// A message as it stands in the log.
 ///
 /// | bytes | what |

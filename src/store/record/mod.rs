@@ -49,6 +49,7 @@
 //! | 28 | session expiry | session, interval *v*: 0 the server's, else seconds + 1 |
 //! | 29 | will | session, will: the rest (see `will`) |
 //! | 30 | will cleared | session |
+//! | 31 | leases | session, numbers reserved below *v* |
 //!
 //! Times are milliseconds of the log's time line (see `timeline`); the wall time is since 1970.
 
@@ -87,6 +88,7 @@ pub(in crate::store) enum Record<'a> {
     Expiry { session: SessionKey, interval_s: Option<u32> },
     Will { session: SessionKey, will: Will<'a> },
     WillCleared { session: SessionKey },
+    Leases { session: SessionKey, below: u64 },
     Received { session: SessionKey, packet_id: u16 },
     Freed { session: SessionKey, packet_id: u16 },
     FreedElsewhere(Origin),
@@ -169,6 +171,7 @@ impl<'a> Record<'a> {
             Self::Expiry { .. } => 28,
             Self::Will { .. } => 29,
             Self::WillCleared { .. } => 30,
+            Self::Leases { .. } => 31,
         }
     }
 
@@ -294,6 +297,10 @@ impl<'a> Record<'a> {
             Self::SessionEnded { session }
             | Self::Attached { session }
             | Self::WillCleared { session } => put_varint(out, (*session).into()),
+            Self::Leases { session, below } => {
+                put_varint(out, (*session).into());
+                put_varint(out, *below);
+            }
             Self::Expiry { session, interval_s } => {
                 put_varint(out, (*session).into());
                 put_varint(out, interval_s.map_or(0, |seconds| u64::from(seconds) + 1));
@@ -467,7 +474,7 @@ impl<'a> Record<'a> {
                 }
                 Self::Gaps(gaps)
             }
-            28..=30 => Self::decode_end(kind, body)?,
+            28..=31 => Self::decode_end(kind, body)?,
             22 => Self::Owner { session: body.narrow()?, user: body.text()? },
             _ => return None,
         };
@@ -485,6 +492,7 @@ impl<'a> Record<'a> {
                 Self::Expiry { session, interval_s: interval_s.transpose().ok()? }
             }
             29 => Self::Will { session, will: Will::read(body)? },
+            31 => Self::Leases { session, below: body.varint()? },
             _ => Self::WillCleared { session },
         })
     }

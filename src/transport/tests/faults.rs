@@ -1,8 +1,8 @@
-//! Peers that break the rules, and what they are told.
+//! Peers that break the rules, and the alerts that they get.
 
 use super::*;
 
-// Bytes that are no TLS end the link, and the peer is told with an alert.
+// Bytes that are not TLS end the link, and the peer gets an alert.
 #[test]
 fn garbage_is_answered_with_an_alert() {
     let setup = Authority::new().setup(Identity::None);
@@ -27,7 +27,7 @@ fn garbage_is_answered_with_an_alert() {
     }
 }
 
-// Random bytes and damaged handshakes never do worse than end the link.
+// Random bytes and damaged handshakes only end the link.
 #[test]
 fn mutants_end_the_link() {
     let authority = Authority::new();
@@ -63,7 +63,7 @@ fn mutants_end_the_link() {
     }
 }
 
-// A damaged record ends the link; what was whole before it is delivered, nothing behind it.
+// A damaged record ends the link; records before it are delivered, none after it.
 #[test]
 fn damaged_records_deliver_nothing() {
     for version in VERSIONS {
@@ -82,7 +82,7 @@ fn damaged_records_deliver_nothing() {
     }
 }
 
-// The begin of a record, however long it is waited for, delivers nothing.
+// An incomplete record delivers no bytes.
 #[test]
 fn truncated_records_deliver_nothing() {
     for version in VERSIONS {
@@ -96,7 +96,7 @@ fn truncated_records_deliver_nothing() {
     }
 }
 
-// A message of the handshake that never ends does not take memory beyond its bound.
+// An endless handshake message takes no memory beyond its bound.
 #[test]
 fn endless_messages_are_cut_off() {
     let setup = Authority::new().setup(Identity::None);
@@ -116,7 +116,7 @@ fn endless_messages_are_cut_off() {
     assert!(matches!(then, Then::Fault(_)));
 }
 
-// Who speaks a version or a protocol that is not offered is told so.
+// A client with a version or a protocol that is not offered gets the matching alert.
 #[test]
 fn who_cannot_agree_is_told() {
     let authority = Authority::new();

@@ -1,4 +1,4 @@
-//! Who a client certificate is for.
+//! The user name in a client certificate.
 
 use rustls::pki_types::pem::PemObject;
 
@@ -16,8 +16,8 @@ fn mail(name: &str) -> SanType {
     SanType::Rfc822Name(name.try_into().expect("a name"))
 }
 
-// The name is where the flag says; who has none there, or one that could be no user name, is
-// refused and not let in without a name.
+// The name is in the field that the flag names. A certificate without a valid user name there is
+// refused; its client does not connect without a name.
 #[test]
 fn names_are_where_the_flag_says() {
     use Identity::{AlternativeName as San, CommonName as Cn, None as Nowhere};
@@ -58,7 +58,8 @@ fn names_are_where_the_flag_says() {
     }
 }
 
-// Who shows no certificate has no name; who shows one of another authority is not let in.
+// A client without a certificate has no name; one with a certificate of another authority is
+// refused.
 #[test]
 fn names_of_strangers() {
     let (authority, other) = (Authority::new(), Authority::new());
@@ -87,7 +88,7 @@ fn first_of_two_names() {
     assert_eq!(name.as_deref(), Some("first"));
 }
 
-// A client that comes back with a ticket is who it was.
+// A client that resumes with a ticket keeps its name.
 #[test]
 fn tickets_remember_names() {
     let authority = Authority::new();

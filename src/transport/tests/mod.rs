@@ -21,10 +21,10 @@ use rustls::{
 use super::{Beginning, ClientVerifier, Identity, Opened, Then, Tls, TlsSetup, Transport};
 use crate::chunk::{Batch, Chunk, ChunkPool};
 
-/// Both versions, which share little in rustls.
+/// Both versions of TLS, which share little code in rustls.
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
-/// An authority, and what it has issued.
+/// An authority and its server certificate.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
@@ -60,7 +60,7 @@ impl Authority {
         Arc::new(roots)
     }
 
-    /// A server that takes clients without a certificate, and with one of this authority.
+    /// A server that accepts clients without a certificate and with one of this authority.
     fn setup(&self, identity: Identity) -> TlsSetup {
         let name = SanType::DnsName("localhost".try_into().expect("a name"));
         let (chain, key) = self.issue("server", vec![name]);
@@ -95,7 +95,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// The other side.
+/// The client side.
 struct Client {
     tls: ClientConnection,
 }
@@ -112,7 +112,7 @@ impl Client {
         self.tls.writer().write_all(plain).expect("no limit");
     }
 
-    /// What it has to send.
+    /// Bytes that it has to send.
     fn wire(&mut self) -> Vec<u8> {
         let mut wire = Vec::new();
         while self.tls.wants_write() {
@@ -121,7 +121,7 @@ impl Client {
         wire
     }
 
-    /// Takes what was sent to it; the application bytes in it.
+    /// Takes bytes that were sent to it; returns the application bytes in them.
     fn read(&mut self, mut wire: &[u8]) -> Vec<u8> {
         let mut plain = Vec::new();
         while !wire.is_empty() {
@@ -135,7 +135,7 @@ impl Client {
     }
 }
 
-/// The transport, and what a reactor has around it.
+/// The transport with the buffers that a reactor has for it.
 struct Server {
     transport: Transport,
     room: Vec<u8>,
@@ -160,12 +160,12 @@ impl Server {
         then
     }
 
-    /// What one send carries of `plain` and what waits.
+    /// The bytes of one send of `plain` and of waiting bytes.
     fn send(&mut self, plain: Batch, last: bool) -> Batch {
         self.transport.seal(plain, last, &mut self.room, &mut self.pool)
     }
 
-    /// All sends that it has to make without application bytes; none of them stands for any.
+    /// Makes all sends without application bytes; none of them counts as application bytes.
     fn flush(&mut self) -> Vec<u8> {
         let mut wire = Vec::new();
         while self.transport.has_output() {
@@ -189,12 +189,12 @@ fn batch(parts: &[&[u8]]) -> Batch {
     batch
 }
 
-/// Bytes that tell where they stand.
+/// Bytes that depend on their position.
 fn pattern(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| (at % 251).to_le_bytes()[0]).collect()
 }
 
-/// Lets both say what they have to until neither has anything; what the server then thinks.
+/// Exchanges bytes until neither side has any to send; returns the server's last state.
 fn converse(client: &mut Client, server: &mut Server) -> Then {
     loop {
         let wire = client.wire();
@@ -210,7 +210,7 @@ fn converse(client: &mut Client, server: &mut Server) -> Then {
     }
 }
 
-/// Two that have shaken hands.
+/// A client and a server after the handshake.
 fn connected(version: &'static SupportedProtocolVersion) -> (Client, Server) {
     let authority = Authority::new();
     let mut server = Server::new(&authority.setup(Identity::None));

@@ -1,4 +1,4 @@
-//! What goes in comes out, however it is cut.
+//! Application bytes arrive unchanged, however the wire bytes are cut.
 
 use super::*;
 use crate::limits::SEND_CHUNKS_MAX;
@@ -32,7 +32,7 @@ fn every_split_is_the_same() {
     }
 }
 
-// Bytes that come one by one are as good as all at once.
+// Bytes that come one by one give the same result as all at once.
 #[test]
 fn byte_by_byte() {
     for version in VERSIONS {
@@ -62,8 +62,8 @@ fn records_of_all_sizes() {
     }
 }
 
-// What waits goes out whole and in order, in full records, and every byte of it is accounted for,
-// whatever parts of a send the kernel takes.
+// Waiting bytes are sent completely and in order, in full records, and every byte is counted,
+// whichever parts of a send the kernel takes.
 #[test]
 fn sealed_whole_and_counted() {
     let large = pattern(16 * 1024);
@@ -104,7 +104,7 @@ fn sealed_whole_and_counted() {
     }
 }
 
-// The peer's close_notify is the end, also behind bytes; ours is the last that is said, once.
+// The peer's close_notify is the end, also after bytes; ours is the last record, sent once.
 #[test]
 fn both_say_goodbye() {
     for version in VERSIONS {
@@ -125,7 +125,7 @@ fn both_say_goodbye() {
     }
 }
 
-// What is kept is opened later, as if it came then; the transport may have moved meanwhile.
+// Kept bytes are opened later as if they had come then, also after the transport has moved.
 #[test]
 fn kept_bytes_are_opened_later() {
     fn is_send<T: Send>(value: T) -> T {
@@ -148,7 +148,7 @@ fn kept_bytes_are_opened_later() {
     }
 }
 
-// A client comes back with its ticket, also to another transport of the same setup.
+// A client resumes with its ticket, also at another transport of the same setup.
 #[test]
 fn tickets_are_taken_everywhere() {
     let authority = Authority::new();

@@ -45,7 +45,7 @@ fn plain_server(beginning: Beginning) -> Server {
     Server { transport: Transport::new(None, beginning), room, pool, plain: Vec::new() }
 }
 
-/// One whose request was answered.
+/// A WebSocket whose request was answered.
 fn opened() -> Server {
     let mut server = plain_server(Beginning::default());
     assert!(matches!(server.receive(REQUEST.as_bytes()), Then::More));
@@ -53,7 +53,7 @@ fn opened() -> Server {
     server
 }
 
-/// The last send, all of which goes.
+/// The last send, which is sent completely.
 fn end(server: &mut Server, plain: Batch) -> Vec<u8> {
     let sealed = server.send(plain, true);
     server.transport.on_sent(sealed.bytes());
@@ -112,7 +112,7 @@ fn changed(line: &str, to: &str) -> String {
     REQUEST.replacen(from, &to, 1)
 }
 
-// What opens a WebSocket, and what is answered with which status.
+// Each request opens a WebSocket or is answered with its status.
 #[test]
 fn requests() {
     let long = format!("X-Long: {}", "x".repeat(WEBSOCKET_REQUEST_BYTES_MAX));
@@ -181,7 +181,7 @@ fn requests() {
     }
 }
 
-// Pages of elsewhere may not connect where only this host may; a listener may be of MQTT alone.
+// Pages from elsewhere may not connect at a local listener; a listener may accept MQTT only.
 #[test]
 fn listeners_refuse() {
     let setup = Arc::new(WebSocketSetup::default());
@@ -241,7 +241,7 @@ fn frames_in_pieces() {
         assert!(server.plain == plain, "{piece}");
         assert_eq!(server.flush(), unmasked(0x8a, b"x"), "the last ping alone is answered");
     }
-    // Every cut of what has each kind of header.
+    // Every cut of bytes that contain each kind of header.
     let short = [masked(0x02, &pattern(3)), masked(0x89, b"x"), masked(0x00, &pattern(300))];
     let wire = [short.concat(), masked(0x80, &[9; 126]), masked(0x82, &[8; 7])].concat();
     let plain = [pattern(3), pattern(300), vec![9; 126], vec![8; 7]].concat();
@@ -256,7 +256,7 @@ fn frames_in_pieces() {
     }
 }
 
-// A frame of any length is handed on as it comes, and nothing of it is kept.
+// The payload of a frame of any length is passed on as it comes, and no part of it is kept.
 #[test]
 fn endless_frames() {
     let mut server = opened();
@@ -270,7 +270,7 @@ fn endless_frames() {
     assert_eq!(server.plain.len(), 100_000);
 }
 
-// Each broken rule is told with its code, after what came before it was handed on.
+// Each broken rule has its Close code, after the bytes before it were passed on.
 #[test]
 fn broken_rules() {
     use WebSocketFault as F;
@@ -320,7 +320,7 @@ fn broken_rules() {
     }
 }
 
-// A client's Close frame is answered with its code, behind what was still to be said.
+// A client's Close frame is answered with its code, after the frames that still waited.
 #[test]
 fn closes() {
     for (frame, code) in [
@@ -351,7 +351,7 @@ fn closes() {
     }
 }
 
-// A flood of pings leaves one answer, whatever comes between, and none after the end.
+// A flood of pings gets one answer, whatever comes between them, and none after the end.
 #[test]
 fn ping_floods() {
     let mut server = opened();
@@ -372,7 +372,7 @@ fn ping_floods() {
     assert_eq!(said, [unmasked(0x8a, b"late"), close_frame(1000)].concat());
 }
 
-// One send is one frame, and of its bytes those of the application are counted, however they go.
+// One send is one frame, and its application bytes are counted, however the kernel takes it.
 #[test]
 fn one_frame_for_each_send() {
     for sizes in [&[1][..], &[125], &[126], &[60, 66], &[65_535], &[65_536], &[16_384; 20]] {
@@ -395,7 +395,7 @@ fn one_frame_for_each_send() {
     }
 }
 
-// Random bytes and damaged frames never do worse than end the link, and keep no memory.
+// Random bytes and damaged frames only end the link, and keep no memory.
 #[test]
 fn mutants() {
     let (traffic, _) = traffic();
@@ -428,7 +428,7 @@ fn mutants() {
     }
 }
 
-// Over TLS the same, with output that no single send takes, and both say goodbye in order.
+// Over TLS it is the same, with output larger than one send, and both sides close in order.
 #[test]
 fn over_tls() {
     for version in VERSIONS {
@@ -453,7 +453,7 @@ fn over_tls() {
             if sealed.is_empty() {
                 break;
             }
-            // A ping while a frame is under way is answered behind it.
+            // A ping during a frame is answered after the frame.
             client.write(&masked(0x89, b"within"));
             server.receive(&client.wire());
             counted += server.transport.on_sent(sealed.bytes());

@@ -1,4 +1,4 @@
-//! Rules of WebSocket that a client broke.
+//! The rules of WebSocket that a client can break.
 
 /// Why a WebSocket ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,29 +11,29 @@ pub enum WebSocketFault {
     Text,
     /// A control frame in pieces, or of more than 125 bytes (5.5).
     Control,
-    /// A continuation of nothing, or a new message within another (5.4).
+    /// A continuation without a message, or a new message inside another one (5.4).
     Sequence,
     /// A length of more than 63 bits (5.2).
     Length,
-    /// A Close frame with half a code, or a code that nobody may send (5.5.1, 7.4).
+    /// A Close frame with half a code, or with a code that must not be sent (5.5.1, 7.4).
     CloseCode,
-    /// A Close frame whose reason is no UTF-8 (5.5.1).
+    /// A Close frame whose reason is not UTF-8 (5.5.1).
     CloseText,
-    /// The first bytes are no HTTP request, and the listener takes WebSocket alone.
+    /// The first bytes are not an HTTP request, and the listener accepts only WebSocket.
     NoRequest,
 }
 
 impl WebSocketFault {
-    /// It in words.
+    /// The broken rule in words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unmasked => "WebSocket frame without a mask",
             Self::Reserved => "WebSocket frame with a reserved bit or opcode",
-            Self::Text => "WebSocket text frame, where MQTT has binary ones",
-            Self::Control => "WebSocket control frame in pieces or over 125 bytes",
+            Self::Text => "WebSocket text frame: MQTT needs binary frames",
+            Self::Control => "WebSocket control frame that is fragmented or over 125 bytes",
             Self::Sequence => "WebSocket frames out of sequence",
             Self::Length => "WebSocket frame with a length of over 63 bits",
-            Self::CloseCode => "WebSocket Close frame with a code that is none",
+            Self::CloseCode => "WebSocket Close frame with an invalid code",
             Self::CloseText => "WebSocket Close frame with a reason that is not UTF-8",
             Self::NoRequest => {
                 "does not begin with an HTTP request; this listener takes WebSocket alone (`,ws` \

@@ -1,11 +1,11 @@
-//! Frames that are received (RFC 6455, 5): their payloads, unmasked where they lie.
+//! Received frames (RFC 6455, 5): their payloads are unmasked in place.
 //!
-//! A frame may be larger than any buffer: its payload is handed on as it comes. The payloads of the
-//! frames in one buffer become one slice; the first stays in place, the others are moved down over
-//! the headers between them. Of a control frame the payload is gathered, 125 bytes at most.
+//! A frame may be larger than any buffer, so its payload is passed on as it comes. The payloads of
+//! the frames in one buffer become one slice: the first stays in place, the others move down over
+//! the headers between them. The payload of a control frame, at most 125 bytes, is gathered.
 //!
-//! Invariant: `left > 0` within a payload; `header_bytes > 0` only when the begin of a header is
-//! kept, and then `left == 0`.
+//! Invariant: `left > 0` inside a payload; `header_bytes > 0` only while the beginning of a header
+//! is kept, and then `left == 0`.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::limits::WEBSOCKET_CONTROL_BYTES_MAX;
 use super::fault::WebSocketFault;
 use super::mask::{unmask, unmask_down};
 
-/// Bytes of the longest header: two, a length of eight, a mask.
+/// Length of the longest header in bytes: two, a length of eight, a mask of four.
 const HEADER_BYTES_MAX: usize = 14;
 
 const FIN: u8 = 0x80;
@@ -27,10 +27,10 @@ pub(super) const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 pub(super) const PONG: u8 = 0xa;
 
-/// What a client says in its Close frame if it gives no code (7.4.1).
+/// The code that stands for a Close frame without one (7.4.1).
 pub(super) const NORMAL: u16 = 1000;
 
-/// What a payload is for.
+/// The kinds of frames, by their payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Data,
@@ -39,33 +39,33 @@ enum Kind {
     Close,
 }
 
-/// See the module.
+/// The received frames of one link; see the module.
 #[derive(Debug)]
 pub(super) struct Frames {
-    /// Bytes of the payload that are to come.
+    /// Bytes of the current payload that were not received yet.
     left: u64,
     kind: Kind,
-    /// The mask of the next byte of the payload, and those after it.
+    /// The mask, rotated so that the next payload byte takes its first byte.
     mask: [u8; 4],
-    /// A message has begun whose last frame is to come.
+    /// Whether a message has begun whose last frame was not received yet.
     in_message: bool,
     header: [u8; HEADER_BYTES_MAX],
     header_bytes: usize,
-    /// The payload of a control frame, as far as it has come.
+    /// The received part of a control frame's payload.
     control: Vec<u8>,
-    /// The last ping that is to be answered.
+    /// The payload of the last ping that was not answered yet.
     ping: Option<Vec<u8>>,
 }
 
-/// A frame's header.
+/// The header of a frame.
 struct Header {
     kind: Kind,
-    /// It continues a message, and whether it is a message's last.
+    /// Whether it continues a message, and whether it is the last frame of one.
     continues: bool,
     is_last: bool,
     length: u64,
     mask: [u8; 4],
-    /// Of the header itself.
+    /// Length of the header itself in bytes.
     bytes: usize,
 }
 
@@ -83,8 +83,8 @@ impl Frames {
         }
     }
 
-    /// The payload of the last ping since this was asked. Of several pings one is answered (5.5.3),
-    /// so that a flood of them makes no output.
+    /// Takes the payload of the last ping since the previous call. Only the last of several pings
+    /// is answered (5.5.3), so a flood of pings causes no flood of answers.
     pub(super) fn take_ping(&mut self) -> Option<Vec<u8>> {
         self.ping.take()
     }
@@ -93,8 +93,8 @@ impl Frames {
         self.ping.is_some()
     }
 
-    /// Reads what was received: where application bytes are in it, and the code of a Close frame
-    /// that came after them.
+    /// Reads received bytes. Returns the range of the application bytes in them, and the code of a
+    /// Close frame that follows these.
     pub(super) fn read(
         &mut self,
         bytes: &mut [u8],
@@ -117,7 +117,7 @@ impl Frames {
             }
             match self.take_header(&bytes[at..]) {
                 Ok((used, false)) => at += used,
-                // A control frame without a payload is whole.
+                // A control frame without a payload is complete.
                 Ok((used, true)) => match self.end_control() {
                     Ok(None) => at += used,
                     ended => return (data, ended),
@@ -149,8 +149,8 @@ impl Frames {
         self.mask.rotate_left(count % 4);
     }
 
-    /// Takes a header from the front of `bytes`, or keeps what there is of one. How many bytes were
-    /// used, and whether it is that of a control frame without a payload.
+    /// Takes a header from the front of `bytes`, or keeps the beginning of one. Returns the number
+    /// of used bytes, and whether the frame is a control frame without a payload.
     #[inline]
     fn take_header(&mut self, bytes: &[u8]) -> Result<(usize, bool), WebSocketFault> {
         if self.header_bytes == 0
@@ -173,7 +173,7 @@ impl Frames {
         }
     }
 
-    /// Begins a frame; whether it is a control frame without a payload.
+    /// Begins a frame; returns whether it is a control frame without a payload.
     #[inline]
     fn begin(&mut self, header: &Header) -> Result<bool, WebSocketFault> {
         if header.kind == Kind::Data {
@@ -186,7 +186,7 @@ impl Frames {
         Ok(header.length == 0 && header.kind != Kind::Data)
     }
 
-    /// Handles a control frame that is whole; the code of a Close frame.
+    /// Handles a complete control frame; returns the code of a Close frame.
     fn end_control(&mut self) -> Result<Option<u16>, WebSocketFault> {
         let control = std::mem::take(&mut self.control);
         match self.kind {
@@ -201,8 +201,8 @@ impl Frames {
 }
 
 impl Header {
-    /// Reads the header at the front of `bytes`, if it is whole. What is wrong is told as early as
-    /// it can be.
+    /// Reads the header at the front of `bytes`, if it is complete. It reports an error as soon as
+    /// the bytes show it.
     #[inline]
     fn read(bytes: &[u8]) -> Result<Option<Self>, WebSocketFault> {
         let Some(&first) = bytes.first() else { return Ok(None) };
@@ -249,13 +249,13 @@ impl Header {
     }
 }
 
-/// The code of a Close frame (5.5.1); one without is a normal end.
+/// The code of a Close frame (5.5.1); a frame without one is a normal end.
 fn close_code(payload: &[u8]) -> Result<u16, WebSocketFault> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
         return if payload.is_empty() { Ok(NORMAL) } else { Err(WebSocketFault::CloseCode) };
     };
     let code = u16::from_be_bytes(*code);
-    // 1004 to 1006 and 1015 are not to be sent; up to 2999 others are for standards to come.
+    // 1004 to 1006 and 1015 must not be sent; others up to 2999 are reserved for future standards.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(WebSocketFault::CloseCode);
     }
@@ -265,7 +265,7 @@ fn close_code(payload: &[u8]) -> Result<u16, WebSocketFault> {
     }
 }
 
-/// Appends the header of a frame to a client, which has no mask (5.1).
+/// Appends the header of a frame to a client; such frames have no mask (5.1).
 pub(super) fn push_header(into: &mut Vec<u8>, opcode: u8, length: usize) {
     into.push(FIN | opcode);
     match u16::try_from(length) {

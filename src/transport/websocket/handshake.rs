@@ -1,7 +1,7 @@
 //! The HTTP request that opens a WebSocket, and its answer (RFC 6455, 4.2).
 //!
-//! A request that is not accepted gets an answer in plain words, for whoever typed the address into
-//! a browser or set up a client. Nothing of the request is repeated in it.
+//! A refused request gets an answer in plain words, for the person who typed the address into a
+//! browser or configured a client. The answer repeats no part of the request.
 
 use std::fmt;
 
@@ -15,24 +15,24 @@ use crate::shown::Shown;
 
 use super::setup::{Accepts, WebSocketSetup};
 
-/// What is hashed behind a client's key (1.3).
+/// The text that is hashed after a client's key (1.3).
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Bytes of a client's key, when it is decoded (4.1).
+/// Length in bytes of a client's decoded key (4.1).
 const KEY_BYTES: usize = 16;
 
-/// Subprotocols, in the order in which they are chosen: that of MQTT 3.1.1 and 5 [MQTT-6.0.0-3],
-/// and that of clients of MQTT 3.1.
+/// Subprotocols in order of preference: that of MQTT 3.1.1 and 5 [MQTT-6.0.0-3], and that of MQTT
+/// 3.1 clients.
 const PROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 
-/// Why an HTTP request is not a WebSocket's; it was answered.
+/// Why an HTTP request opens no WebSocket. The request was answered.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Refusal {
     status: u16,
     says: &'static str,
-    /// What of the request is wrong, for the log.
+    /// The wrong part of the request, for the log.
     detail: Option<String>,
-    /// The request was HEAD, whose answer has no body.
+    /// The request was HEAD, so the answer has no body.
     without_body: bool,
 }
 
@@ -55,12 +55,12 @@ impl Refusal {
         Self { detail: Some(detail.to_owned()), ..self }
     }
 
-    /// The request's header is longer than one may be.
+    /// The refusal of a request whose header is too long.
     pub(super) fn too_long() -> Self {
         Self::new(431, "the header of the request has more than 8 KiB or 64 lines")
     }
 
-    /// What the client is sent.
+    /// The bytes of the answer.
     pub(super) fn answer(&self) -> Vec<u8> {
         let (reason, more) = match self.status {
             400 => ("Bad Request", ""),
@@ -87,8 +87,8 @@ impl Refusal {
     }
 }
 
-/// Where the header at the front of `bytes` ends, if it does; the first `seen` bytes were searched
-/// before. A line may end without a carriage return (RFC 9112, 2.2).
+/// The end of the header at the front of `bytes`, if it is complete; the first `seen` bytes were
+/// searched before. A line may end without a carriage return (RFC 9112, 2.2).
 pub(super) fn header_end(bytes: &[u8], seen: usize) -> Option<usize> {
     let from = seen.saturating_sub(2);
     (from..bytes.len()).filter(|&at| bytes[at] == b'\n').find_map(|at| {
@@ -98,7 +98,7 @@ pub(super) fn header_end(bytes: &[u8], seen: usize) -> Option<usize> {
     })
 }
 
-/// The answer to a whole header that opens a WebSocket.
+/// The answer to a complete header that opens a WebSocket.
 pub(super) fn accept(
     header: &[u8],
     accepts: Accepts,
@@ -114,7 +114,7 @@ pub(super) fn accept(
         Ok(Status::Complete(_)) => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Refusal::too_long()),
         Ok(Status::Partial) | Err(_) => {
-            return Err(Refusal::new(400, "the request is no HTTP/1.1"));
+            return Err(Refusal::new(400, "the request is not HTTP/1.1"));
         }
     }
     let method = request.method.unwrap_or_default();
@@ -133,7 +133,7 @@ pub(super) fn accept(
     Ok(answer.into_bytes())
 }
 
-/// The key of a request that may become a WebSocket, and the subprotocol to choose.
+/// Checks a request; returns its key and the chosen subprotocol.
 fn check<'r>(
     request: &Request<'_, 'r>,
     accepts: Accepts,
@@ -149,14 +149,14 @@ fn check<'r>(
         && has_token(headers, "Connection", "upgrade")
         && request.version == Some(1);
     if accepts == Accepts::Mqtt {
-        return Err(Refusal::new(403, "this listener takes no WebSocket, MQTT alone (`,mqtt`)"));
+        return Err(Refusal::new(403, "this listener accepts MQTT only, no WebSocket (`,mqtt`)"));
     }
     if !asks {
         return Err(Refusal::new(426, "the request does not ask for a WebSocket"));
     }
     let path = target.split('?').next().unwrap_or_default();
     if !setup.paths.iter().any(|it| it == path) {
-        return Err(Refusal::new(404, "no WebSocket is at this path (--ws-path)").about(path));
+        return Err(Refusal::new(404, "there is no WebSocket at this path (--ws-path)").about(path));
     }
     if single(headers, "Host")?.is_none() {
         return Err(Refusal::new(400, "the request has no Host"));
@@ -166,7 +166,8 @@ fn check<'r>(
     }
     let key = single(headers, "Sec-WebSocket-Key")?;
     let is_key = |key: &&[u8]| STANDARD.decode(key).is_ok_and(|key| key.len() == KEY_BYTES);
-    let key = key.filter(is_key).ok_or(Refusal::new(400, "Sec-WebSocket-Key is no key"))?;
+    let key =
+        key.filter(is_key).ok_or(Refusal::new(400, "Sec-WebSocket-Key is not a valid key"))?;
     if let Some(origin) = single(headers, "Origin")? {
         let origin = String::from_utf8_lossy(origin);
         if !setup.origins.accept(&origin, is_local) {
@@ -182,7 +183,7 @@ fn check<'r>(
     Ok((key, protocol))
 }
 
-/// What proves that a key was read (4.2.2).
+/// The Sec-WebSocket-Accept value that proves that the key was read (4.2.2).
 fn accept_key(key: &[u8]) -> String {
     let mut hash = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
     hash.update(key);
@@ -197,7 +198,7 @@ fn values<'h, 'r: 'h>(
     headers.iter().filter(move |it| it.name.eq_ignore_ascii_case(name)).map(|it| it.value)
 }
 
-/// The value of a header that may be there once.
+/// The value of a header that may appear once.
 fn single<'r>(headers: &[Header<'r>], name: &str) -> Result<Option<&'r [u8]>, Refusal> {
     let mut found = values(headers, name);
     let first = found.next().map(<[u8]>::trim_ascii);
@@ -207,7 +208,7 @@ fn single<'r>(headers: &[Header<'r>], name: &str) -> Result<Option<&'r [u8]>, Re
     }
 }
 
-/// Whether a header's list has a token, in any case.
+/// Whether the list in a header contains a token, without regard to case.
 fn has_token(headers: &[Header<'_>], name: &str, token: &str) -> bool {
     values(headers, name).flat_map(tokens).any(|it| it.eq_ignore_ascii_case(token.as_bytes()))
 }

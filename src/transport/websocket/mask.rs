@@ -1,12 +1,12 @@
 //! Masking of frames (RFC 6455, 5.3): each byte of a payload XOR one of four, in turn.
 //!
-//! A loop over words of fixed size: the compiler makes vector instructions of it, so that it runs
-//! at the speed of memory without unsafe code (`benches/mask.rs` compares it with a copy).
+//! The loop runs over words of fixed size, so the compiler emits vector instructions and it runs at
+//! memory speed without unsafe code (`benches/mask.rs` compares it with a copy).
 
-/// Bytes that are unmasked and moved at once.
+/// Number of bytes that one step unmasks and moves.
 const BLOCK_BYTES: usize = 32;
 
-/// Masks or unmasks bytes where they lie. The first byte takes the mask's first.
+/// Masks or unmasks bytes in place. The first byte takes the mask's first byte.
 pub fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let key = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
@@ -22,7 +22,7 @@ pub fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
 /// Unmasks `count` bytes at `from` and moves them down to `to` in the same pass.
 ///
 /// # Panics
-/// If `to > from`, or there are not so many bytes.
+/// If `to > from`, or if there are fewer bytes.
 pub fn unmask_down(bytes: &mut [u8], from: usize, to: usize, count: usize, mask: [u8; 4]) {
     assert!(to <= from, "bytes that are moved up would be read after they were overwritten");
     let mut done = 0;

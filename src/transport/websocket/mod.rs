@@ -4,10 +4,10 @@
 //!  Request ──answered with 101──► Open ──fault or their Close──► Ending ──our Close──► Closed
 //!     └──answered with another──► Refused ──that was sent───────────────────────────────▲
 //! ```
-//! What one send carries of the broker is one frame: the header goes before its chunks. Pongs and
+//! The application bytes of one send form one frame, whose header precedes its chunks. Pongs and
 //! the Close frame go in the same sends.
 //!
-//! Invariant: when a send begins, all of the one before has gone, so `Sent` counts one frame.
+//! Invariant: a send begins only after the previous one was sent whole, so `Sent` counts one frame.
 
 mod fault;
 mod frames;
@@ -26,67 +26,67 @@ pub use fault::WebSocketFault;
 pub use handshake::Refusal;
 pub use setup::{Accepts, Origins, WebSocketSetup};
 
-/// What a link may begin with, as its listener has it.
+/// The protocols that a link may begin with; its listener decides.
 #[derive(Clone, Default, Debug)]
 pub struct Beginning {
     /// MQTT, WebSocket or both.
     pub accepts: Accepts,
-    /// The listener is one that only this host reaches.
+    /// Whether only this host reaches the listener.
     pub is_local: bool,
-    /// What a WebSocket is checked against.
+    /// The paths and origins of WebSocket clients.
     pub setup: Arc<WebSocketSetup>,
 }
 
-/// Why a WebSocket is closed, as its client is told (7.4.1).
+/// The reasons in the broker's Close frames (7.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Closing {
-    /// The broker stops.
+    /// The broker shuts down.
     GoingAway,
-    /// Bytes that are no MQTT.
+    /// The client sent bytes that are not MQTT.
     ProtocolError,
-    /// A packet over `--max-packet-size`.
+    /// The client sent a packet over `--max-packet-size`.
     TooBig,
 }
 
-/// What comes after application bytes.
+/// The state of the stream after application bytes.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// More, when more is received.
+    /// It goes on with the next received bytes.
     More,
-    /// Nothing: the client has closed.
+    /// It has ended: the client sent a Close frame.
     End,
-    /// Nothing: the request was answered with this.
+    /// The request was refused with this answer.
     Refused(Refusal),
-    /// Nothing: a rule was broken.
+    /// The client broke a rule.
     Fault(WebSocketFault),
 }
 
-/// See the module.
+/// WebSocket on one link; see the module.
 #[derive(Debug)]
 pub(super) struct WebSocket {
     phase: Phase,
     frames: Frames,
-    /// The answer to the request, before it is sent.
+    /// The answer to the request, until it is sent.
     answer: Vec<u8>,
-    /// The code of the Close frame that is to be sent.
+    /// The code of the Close frame that waits to be sent.
     code: u16,
     sent: Sent,
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// What has come of the request, and what it is checked against.
+    /// The received part of the request, and the rules for it.
     Request(Vec<u8>, Beginning),
     Open,
-    /// The client has closed, or broken the rules: nothing more is read.
+    /// The client sent a Close frame or broke a rule: no more bytes are read.
     Ending,
-    /// The request was answered with a refusal, which is all that is sent.
+    /// The request was refused; only the refusal is sent.
     Refused,
-    /// Nothing more is sent.
+    /// No more bytes are sent.
     Closed,
 }
 
-/// Bytes of the last send that have not gone: before the application's, and those.
+/// The unsent bytes of the last send: those before the application's bytes, and the latter.
 #[derive(Default, Debug)]
 struct Sent {
     before: usize,
@@ -94,7 +94,7 @@ struct Sent {
 }
 
 impl WebSocket {
-    /// Of a link that begins with an HTTP request.
+    /// The WebSocket of a link that begins with an HTTP request.
     pub(super) fn new(beginning: Beginning) -> Self {
         Self {
             phase: Phase::Request(Vec::new(), beginning),
@@ -105,7 +105,8 @@ impl WebSocket {
         }
     }
 
-    /// Turns received bytes into application bytes, in place; what comes after them.
+    /// Turns received bytes into application bytes, in place; returns the state of the stream after
+    /// them.
     pub(super) fn open<'a>(&mut self, bytes: &'a mut [u8]) -> (&'a [u8], Next) {
         let bytes = match &mut self.phase {
             Phase::Open => bytes,
@@ -138,8 +139,8 @@ impl WebSocket {
         (&bytes[data], next)
     }
 
-    /// Reads the request behind what was kept of it; how many bytes it has, if it is whole and
-    /// accepted.
+    /// Reads the request after the kept part of it; returns the length of a complete and accepted
+    /// one in bytes.
     fn read_request(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
         let Phase::Request(kept, beginning) = &mut self.phase else { return Ok(None) };
         let before = kept.len();
@@ -164,13 +165,13 @@ impl WebSocket {
         Ok(Some(end - before))
     }
 
-    /// Whether it has something to send by itself.
+    /// Whether it has an answer, a pong or a Close frame to send.
     #[inline]
     pub(super) fn has_output(&self) -> bool {
         !self.answer.is_empty() || self.frames.has_ping() && matches!(self.phase, Phase::Open)
     }
 
-    /// Notes why it is closed, unless it has its reason.
+    /// Notes the reason of the Close frame, unless it has one.
     pub(super) fn note_closing(&mut self, closing: Closing) {
         if matches!(self.phase, Phase::Open) {
             self.code = match closing {
@@ -181,12 +182,12 @@ impl WebSocket {
         }
     }
 
-    /// Whether it has said all there is to say at the end.
+    /// Whether it has sent its Close frame or its refusal.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Makes one frame of application bytes, `last` with the end of all.
+    /// Makes one frame of application bytes; with `last` it ends the stream.
     pub(super) fn frame(&mut self, mut plain: Batch, last: bool, pool: &mut ChunkPool) -> Batch {
         assert!(self.sent.before + self.sent.application == 0, "one frame is under way");
         let says_frames = matches!(self.phase, Phase::Open | Phase::Ending);
@@ -220,7 +221,7 @@ impl WebSocket {
         plain
     }
 
-    /// How many application bytes are among the next `bytes` that have gone.
+    /// How many application bytes are among the next `bytes` sent ones.
     #[inline]
     pub(super) fn on_sent(&mut self, bytes: usize) -> usize {
         let before = bytes.min(self.sent.before);

@@ -1,37 +1,38 @@
-//! What WebSocket clients of a broker have in common: where they find it, and from which pages.
+//! The settings for WebSocket clients: the paths of the broker, and the origins that may connect.
 
 use std::net::IpAddr;
 
-/// What a listener takes, told apart by the first bytes of a link.
+/// The protocols that a listener accepts; the first bytes of a link tell which it is.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Accepts {
     /// MQTT, and MQTT over WebSocket.
     #[default]
     Both,
-    /// MQTT alone.
+    /// MQTT only.
     Mqtt,
-    /// MQTT over WebSocket alone.
+    /// MQTT over WebSocket only.
     WebSocket,
 }
 
-/// See the module. Shards share it.
+/// See the module. All shards share it.
 #[derive(PartialEq, Eq, Debug)]
 pub struct WebSocketSetup {
-    /// Paths that an upgrade may ask for, each with its slash.
+    /// Paths that an upgrade request may name, each with its leading slash.
     pub paths: Vec<String>,
     /// Pages whose scripts may connect.
     pub origins: Origins,
 }
 
-/// Pages whose scripts may connect, by origin (RFC 6454). Other programs send none, and may.
+/// Pages whose scripts may connect, by origin (RFC 6454). Programs that are no browsers send no
+/// origin and may always connect.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Origins {
-    /// Any, but those of this host alone at listeners that only this host reaches: there clients
-    /// need no password, and each page that somebody looks at here could be one.
+    /// Any page; but at a listener that only this host reaches, only pages of this host. Clients
+    /// need no password there, so any page in a browser on this host could act as a client.
     ByListener,
-    /// Any.
+    /// Any page.
     Any,
-    /// These, in lower case and without the port of their scheme.
+    /// These origins, in lower case and without the default port of their scheme.
     Listed(Vec<String>),
 }
 
@@ -42,7 +43,7 @@ impl Default for WebSocketSetup {
 }
 
 impl Origins {
-    /// Whether a page may connect; `is_local`: the listener is one that only this host reaches.
+    /// Whether a page may connect; `is_local` says that only this host reaches the listener.
     pub(super) fn accept(&self, origin: &str, is_local: bool) -> bool {
         match self {
             Self::Any => true,
@@ -52,8 +53,8 @@ impl Origins {
     }
 }
 
-/// Whether a page can only be of the host whose browser shows it. `null` is not: a page of anywhere
-/// may have a frame with that origin.
+/// Whether a page comes from the host whose browser shows it. `null` does not count: a page from
+/// anywhere may contain a frame with that origin.
 fn is_of_this_host(origin: &str) -> bool {
     if origin == "file://" {
         return true;
@@ -72,7 +73,7 @@ fn is_of_this_host(origin: &str) -> bool {
 mod tests {
     use super::*;
 
-    // At a listener of this host only its own pages may connect, unless others are named.
+    // A local listener accepts only pages of this host, unless other origins are named.
     #[test]
     fn origins() {
         let listed = || Origins::Listed(vec!["https://a.example".to_owned()]);

@@ -237,9 +237,8 @@ pub(crate) fn connack_tells_what_differs() {
         Client::connect_v5_with(&broker, &connect("c").keep_alive(50)).1.props
     };
     let usual = told(&["--topic-alias-max=0"]);
-    // Shared subscriptions are the one thing that there is not.
     let size = id::MAXIMUM_PACKET_SIZE;
-    assert_eq!(usual.without(size), props().byte(id::SHARED_AVAILABLE, 0));
+    assert_eq!(usual.without(size), props());
     assert_eq!(told(&["--topic-alias-max=7"]).number(id::TOPIC_ALIAS_MAXIMUM), Some(7));
     assert_eq!(told(&["--max-packet-size=1KiB"]).number(size), Some(1024));
     assert_eq!(told(&["--keep-alive-max=40"]).number(id::SERVER_KEEP_ALIVE), Some(40));

@@ -141,6 +141,30 @@ pub(crate) fn refusal_right_behind_connect_counts() {
     });
 }
 
+/// A will whose payload is not the UTF-8 it says is refused with its client, and one that is right
+/// is published.
+#[test]
+pub(crate) fn wills_are_what_they_say() {
+    for shards in [1, 2] {
+        let broker = Broker::start_with(shards, &["--check-payload-format=on"]);
+        let mut witness = Client::connect_v5(&broker, "witness");
+        witness.subscribe_v5("will", 1);
+        for name in IDS {
+            let will = |payload: &[u8]| {
+                publish("will", payload).at(1).with(|props| props.byte(id::PAYLOAD_FORMAT, 1))
+            };
+            let mut refused = Client::open(&broker);
+            refused.send(&connect(name).durable(9).will(&will(b"\xff")).bytes());
+            let told = refused.expect_connack(0x99);
+            assert!(told.props.has(id::REASON_STRING), "{told:?}");
+            refused.expect_closed();
+            let good = will("温".as_bytes());
+            drop(Client::resume_v5(&broker, &connect(name).durable(9).will(&good), false));
+            witness.expect_publish_v5(&good);
+        }
+    }
+}
+
 /// An alias is set by a message that is refused as well.
 #[test]
 pub(crate) fn refused_messages_set_their_alias() {
@@ -321,18 +345,18 @@ pub(crate) fn restart_does_not_renew_the_expiry() {
         witness.leave_v5();
         for name in IDS {
             let will = publish("will", name).at(1).with(|props| props.four(id::WILL_DELAY, 1000));
-            drop(Client::connect_v5_with(&broker, &connect(name).durable(4).will(&will)));
+            drop(Client::connect_v5_with(&broker, &connect(name).durable(6).will(&will)));
         }
         expired(&broker, connect("other").durable(2), drop);
         broker.restart(end);
-        expired(&broker, connect("other").durable(3), drop);
+        expired(&broker, connect("other").durable(5), drop);
         let mut witness = Client::resume_v5(&broker, &durable, true);
         for _ in IDS {
             let came = witness.read_publish_v5();
             witness.acknowledge(1, came.id);
         }
         for name in IDS {
-            Client::resume_v5(&broker, &connect(name).durable(4), false).leave_v5();
+            Client::resume_v5(&broker, &connect(name).durable(6), false).leave_v5();
         }
     }
 }

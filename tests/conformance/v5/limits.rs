@@ -196,7 +196,7 @@ pub(crate) fn words_fit_the_client() {
             let ask = |props: Props| props.byte(id::REQUEST_PROBLEM_INFORMATION, information);
             let (mut client, _) = Client::connect_v5_with(broker, &of_size("c", 64).with(ask));
             // What fails is told by its code.
-            client.send(&subscribe(1, &props(), &[("$share/g/a", 0)]));
+            client.send(&subscribe(1, &props(), &[("$share/g", 0)]));
             assert_eq!(client.expect_answer(0x90).props, props());
             client.send(&publish("nobody/is/subscribed", "x").qos1(1).bytes());
             assert_eq!(client.expect_ack(0x40, 1, 0x10), props());

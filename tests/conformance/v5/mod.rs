@@ -1,18 +1,20 @@
 //! MQTT 5, statement by statement: `table` lists every one and names the tests that hold it.
 
 pub(super) mod acks;
+pub(super) mod auth;
 pub(super) mod connect;
 pub(super) mod corners;
 pub(super) mod framing;
 pub(super) mod limits;
 pub(super) mod publish;
 pub(super) mod session;
+pub(super) mod shared;
 pub(super) mod subscribe;
 mod table;
 pub(super) mod will;
 
 use crate::common::v5::{Connect, id, publish};
-use crate::common::{Broker, Client};
+use crate::common::{Broker, Client, until};
 
 pub(crate) use crate::common::ENDS;
 
@@ -50,4 +52,13 @@ pub(crate) fn expired(broker: &Broker, packet: Connect, end: impl FnOnce(Client)
     let will = publish("the/end", "x").with(|props| props.four(id::WILL_DELAY, 10_000));
     end(Client::connect_v5_with(broker, &packet.will(&will)).0);
     witness.expect_publish_v5(&publish("the/end", "x"));
+}
+
+/// Nobody is subscribed to this topic: the publisher's shard hears a little later that the last one
+/// is gone.
+#[track_caller]
+pub(crate) fn expect_unrouted(publisher: &mut Client, topic: &str) {
+    until("nobody is subscribed", || {
+        publisher.publish_v5(&publish(topic, "nobody").qos1(1)) == 0x10
+    });
 }

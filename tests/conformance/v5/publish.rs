@@ -1,6 +1,6 @@
 //! PUBLISH towards and from the broker (v5 3.3), message expiry and properties.
 
-use super::{ENDS, IDS, expired, reconnect};
+use super::{ENDS, IDS, expect_unrouted, expired, reconnect};
 use crate::common::v5::{Packet, Publish, connect, id, props, publish};
 use crate::common::{BROKER_ENDS, Broker, Client, connect as connect_v3, on_shards, resume_as};
 
@@ -88,7 +88,7 @@ pub(crate) fn properties_are_kept() {
 pub(crate) fn expired_messages_are_not_delivered() {
     on_shards(&[1, 2, 4], |broker| {
         let mut publisher = Client::connect_v5(broker, "publisher");
-        let short = |message: Publish| message.with(|props| props.four(id::MESSAGE_EXPIRY, 1));
+        let short = |message: Publish| message.with(|props| props.four(id::MESSAGE_EXPIRY, 2));
         let mut started = Client::resume_v5(broker, &connect("started").durable(100), false);
         started.subscribe_v5("#", 2);
         for name in IDS {
@@ -102,7 +102,7 @@ pub(crate) fn expired_messages_are_not_delivered() {
         }
         let open: Vec<Publish> = (0..16).map(|_| started.read_publish_v5()).collect();
         drop(started);
-        expired(broker, connect("other").durable(2), drop);
+        expired(broker, connect("other").durable(3), drop);
         for name in IDS {
             let mut client = Client::resume_v5(broker, &connect(name).durable(100), true);
             client.expect_publish_v5(&publish(name, "long").at(1));
@@ -241,8 +241,10 @@ pub(crate) fn answer_tells_whether_somebody_is_subscribed() {
             let mut publisher = Client::connect_v5(broker, "publisher");
             for (at, subscribed) in [(0_u16, 0x10), (1, 0), (2, 0x10)] {
                 let mut client = Client::connect_v5(broker, name);
-                if at == 1 {
-                    client.subscribe_v5("t", 0);
+                match at {
+                    0 => {}
+                    1 => client.subscribe_v5("t", 0),
+                    _ => expect_unrouted(&mut publisher, "t"),
                 }
                 assert_eq!(publisher.publish_v5(&publish("t", "x").qos1(at + 1)), subscribed);
                 assert_eq!(publisher.publish_v5(&publish("t", "x").qos2(at + 1)), subscribed);

@@ -1,6 +1,6 @@
 //! Clean start and session expiry (v5 3.1.2.4, 3.1.2.11.2, 3.14.2.2.2, 4.1).
 
-use super::{ENDS, IDS, expired, reconnect};
+use super::{ENDS, IDS, expect_unrouted, expired, reconnect};
 use crate::common::v5::{connect, disconnect, id, props, publish};
 use crate::common::{BROKER_ENDS, Broker, Client, DISCONNECT, on_shards};
 
@@ -20,8 +20,7 @@ pub(crate) fn clean_start_discards() {
                 }
                 let fresh = connect(name).with(|props| props.four(id::SESSION_EXPIRY, 100));
                 let mut new = Client::resume_v5(broker, &fresh, false);
-                // The publisher's shard hears of it a little later.
-                while publisher.publish_v5(&publish(name, "nobody").qos1(1)) != 0x10 {}
+                expect_unrouted(&mut publisher, name);
                 new.expect_silence_v5();
                 new.leave_v5();
                 Client::resume_v5(broker, &connect(name).durable(100), true).leave_v5();
@@ -111,8 +110,7 @@ pub(crate) fn resumed_without_expiry_ends() {
             let mut client = Client::resume_v5(broker, &connect(name).resume(), true);
             client.expect_unacked_v5(&publish(name, "kept").at(1));
             client.leave_v5();
-            // The publisher's shard hears of it a little later.
-            while publisher.publish_v5(&publish(name, "nobody").qos1(1)) != 0x10 {}
+            expect_unrouted(&mut publisher, name);
             let mut client = Client::resume_v5(broker, &connect(name).resume(), false);
             client.expect_silence_v5();
         }
@@ -196,8 +194,7 @@ pub(crate) fn disconnect_changes_the_expiry() {
                 Client::resume_v5(broker, &connect(name), false).leave_v5();
             }
             expired(broker, connect(name).durable(100), ends(1, 0x04));
-            Client::resume_v5(broker, &connect(name).durable(1), false);
-            expired(broker, connect("other").durable(1), drop);
+            expired(broker, connect(name).durable(1), drop);
             ends(100, 0)(Client::resume_v5(broker, &connect(name).durable(1), false));
             expired(broker, connect("other").durable(2), drop);
             Client::resume_v5(broker, &connect(name).resume(), true).leave_v5();
@@ -253,7 +250,7 @@ pub(crate) fn expiry_outlives_the_broker() {
         let mut witness = Client::resume_v5(&broker, &connect("witness").durable(100), false);
         witness.subscribe_v5("will", 1);
         let will = publish("will", "short").at(1).with(|props| props.four(id::WILL_DELAY, 1000));
-        let short = connect("short").durable(1).will(&will);
+        let short = connect("short").durable(3).will(&will);
         let mut short = Client::resume_v5(&broker, &short, false);
         short.subscribe_v5("short", 1);
         short.send(&disconnect(0x04, &props()));

@@ -1,7 +1,9 @@
 //! The will, its delay and its properties (v5 3.1.2.5, 3.1.3.2, 3.14.4).
 
 use super::{IDS, expired};
-use crate::common::v5::{Connect, Publish, connect, disconnect, id, option, props, publish};
+use crate::common::v5::{
+    Connect, Publish, connect, disconnect, id, option, props, publish, subscribe,
+};
 use crate::common::{BROKER_ENDS, Broker, Client, End, on_shards};
 
 /// A client that sees every will.
@@ -280,7 +282,8 @@ pub(crate) fn delayed_will_outlives_the_broker() {
             let mut witness = Client::resume_v5(&broker, &durable, false);
             witness.subscribe_v5("will/x", 1);
             let clients = IDS.map(|name| {
-                let packet = connect(name).durable(100).will(&delayed(name, 1).at(1));
+                // It must not be over before the broker is killed.
+                let packet = connect(name).durable(100).will(&delayed(name, 3).at(1));
                 let mut client = Client::resume_v5(&broker, &packet, false);
                 // Behind this it is in the log.
                 client.subscribe_v5("other", 1);
@@ -305,6 +308,56 @@ pub(crate) fn delayed_will_outlives_the_broker() {
     }
 }
 
+/// A will that is due when the broker starts goes to the sessions of every shard, however long it
+/// takes the shards to tell each other of their subscriptions.
+#[test]
+pub(crate) fn due_wills_reach_every_shard() {
+    let mut broker = Broker::start(2);
+    let filters: Vec<String> = (0..5_000).map(|number| format!("fills/{number}")).collect();
+    let entries: Vec<(&str, u8)> = filters.iter().map(|filter| (filter.as_str(), 0)).collect();
+    // They are older than the witnesses, whose subscriptions are told behind theirs.
+    for name in IDS {
+        let packet = connect(format!("{name} fills")).durable(100);
+        let mut client = Client::resume_v5(&broker, &packet, false);
+        for entries in entries.chunks(1_000) {
+            client.send(&subscribe(1, &props(), entries));
+            client.expect_answer(0x90);
+        }
+        client.leave_v5();
+    }
+    for name in IDS {
+        let mut client = Client::resume_v5(&broker, &connect(name).durable(100), false);
+        client.subscribe_v5("will/x", 1);
+        client.leave_v5();
+    }
+    // They leave at once, so that none of their wills is published before the broker is killed.
+    let dying = IDS.map(|name| {
+        let packet = connect(format!("{name} dies")).durable(100).will(&delayed(name, 4).at(1));
+        let mut client = Client::resume_v5(&broker, &packet, false);
+        // Behind this it is in the log.
+        client.subscribe_v5("other", 1);
+        client
+    });
+    for mut client in dying {
+        client.send(&disconnect(0x04, &props()));
+        client.expect_closed();
+    }
+    broker.end(End::Killed);
+    // More than their delay passes.
+    expired(&Broker::start(1), connect("other").durable(5), drop);
+    broker.start_again();
+    for name in IDS {
+        let mut client = Client::resume_v5(&broker, &connect(name).durable(100), true);
+        let mut came = IDS.map(|_| {
+            let came = client.read_publish_v5();
+            client.acknowledge(1, came.id);
+            String::from_utf8(came.payload).expect("a name")
+        });
+        came.sort();
+        assert_eq!(came, IDS.map(str::to_owned), "{name}");
+    }
+}
+
 /// A broker that stops publishes the wills that have no delay: who is subscribed gets them.
 #[test]
 pub(crate) fn will_is_published_at_shutdown() {
@@ -322,6 +375,19 @@ pub(crate) fn will_is_published_at_shutdown() {
     assert_eq!((&*came.payload, came.qos), (&b"c"[..], 1));
     witness.acknowledge(1, came.id);
     witness.expect_silence_v5();
+}
+
+/// A will whose session ends with its connection does not wait, also when the broker stops: a
+/// client that came before gets it.
+#[test]
+pub(crate) fn will_without_session_is_published_at_shutdown() {
+    let mut broker = Broker::start(1);
+    let mut witness = witness(&broker);
+    let (mut client, _) = Client::connect_v5_with(&broker, &connect("c").will(&delayed("c", 5)));
+    broker.end(End::Stopped);
+    client.expect_disconnect(0x8b);
+    witness.expect_publish_v5(&will("c"));
+    witness.expect_disconnect(0x8b);
 }
 
 /// No Local keeps a will from the session of its client, not from others.

@@ -1,12 +1,14 @@
 //! What a client does of its own accord, as the seed has it.
 
-use ringmq::mqtt::{Packet, PacketId, QoS};
+use ringmq::mqtt::{Connect, PacketId, Properties, QoS};
 
-use super::{Client, Mode, Outgoing, Presence, Scene, connect, draft, pick_qos};
+use super::{Client, Mode, Outgoing, Presence, Scene, draft, draw_terms, pick_qos};
+use crate::dialect::Dialect;
 use crate::kernel::lock;
-use crate::ledger::{Draft, pick_filter};
-use crate::link::{self, Leaving, Link, Reply};
+use crate::ledger::{Draft, MessageId, pick_filter};
+use crate::link::{Leaving, Link, Reply};
 use crate::session::Change;
+use crate::wish::Wish;
 
 /// Messages a client has unacknowledged before it waits.
 const OUTGOING_MAX: usize = 20;
@@ -45,8 +47,8 @@ impl Client {
 
     /// Subscribes to all there is.
     pub(crate) fn subscribe_to_all(&mut self, scene: &mut Scene<'_>) {
-        let entries = [("#", QoS::ExactlyOnce), ("$s/#", QoS::AtLeastOnce)];
-        self.send_subscribe(&entries, scene);
+        let all = [("#", QoS::ExactlyOnce), ("$s/#", QoS::AtLeastOnce)];
+        self.send_subscribe(&all.map(|(filter, qos)| Wish::plain(filter, qos)), scene);
     }
 
     /// Loses its connection, and what was on its way may be lost with it.
@@ -72,16 +74,40 @@ impl Client {
             Mode::Live => self.persistent == random.one_in(8),
             Mode::Settle | Mode::Leave | Mode::Drain => self.presence == Presence::No,
         };
+        let mut dialect = match scene.random.one_in(scene.plan.v5_one_in) {
+            true => Dialect::new(scene.plan, !clean, scene.random),
+            false => Dialect::old(scene.plan),
+        };
+        if self.is_probe {
+            dialect.asked.packet_bytes_max = u32::MAX;
+        }
+        // In MQTT 5 a session's beginning tells nothing of its end.
+        let is_free = dialect.is_v5() && scene.mode == Mode::Live;
+        let clean = if is_free { scene.random.one_in(5) } else { clean };
         let clean = clean || self.unclear;
-        let will = random.one_in(2).then(|| {
-            let draft = draft(self.at, scene, true);
-            scene.ledger.add(self.at, draft)
-        });
+        self.look_at_wills(clean, scene);
+        let will = scene.random.one_in(2).then(|| self.draw_will(&dialect, scene));
+        let (mut will_list, mut list) = (Vec::new(), Vec::new());
         let payload = will.map(|id| scene.ledger.payload(id)).unwrap_or_default();
-        let mut connect = connect(&self.name, clean, keep_alive_s);
-        connect.will = will.map(|id| link::will(scene.ledger, id, &payload));
+        let is_v5 = dialect.is_v5();
+        let connect = Connect {
+            version: dialect.version,
+            clean_session: clean,
+            keep_alive_s,
+            client_id: &self.name,
+            will: will.map(|id| {
+                let random = &mut *scene.random;
+                scene.ledger.will(id, is_v5, &payload, &mut will_list, random)
+            }),
+            username: None,
+            password: None,
+            properties: match is_v5 {
+                true => dialect.asked.lay_out(&[("a", "1"), ("a", "")], &mut list),
+                false => Properties::EMPTY,
+            },
+        };
         let conn = lock(scene.kernel).connect(shard);
-        let mut link = Link::new(conn, &connect, scene.now_ms);
+        let mut link = Link::new(conn, &connect, dialect, scene.now_ms);
         link.will = will;
         link.down_ms = scene.ledger.down_ms;
         link.bytes_per_s = scene.plan.publish_bytes_per_s;
@@ -90,6 +116,17 @@ impl Client {
         scene.ledger.tell(|| format!("{name} on {conn}, shard {shard}: {connect:?}, {will:?}"));
         self.link = Some(link);
         self.waits_for = None;
+    }
+
+    fn draw_will(&self, dialect: &Dialect, scene: &mut Scene<'_>) -> MessageId {
+        let draft = draft(self.at, scene, true);
+        let id = scene.ledger.add(self.at, draft);
+        if dialect.is_v5() {
+            let will = &mut scene.ledger.messages[id];
+            will.terms = draw_terms(draft, scene.random);
+            will.delay_ms = scene.random.pick(&[0, 0, 1_000, 3_000, 30_000]);
+        }
+        id
     }
 
     fn act_online(&mut self, scene: &mut Scene<'_>) {
@@ -129,7 +166,7 @@ impl Client {
         let Some(link) = &mut self.link else { return };
         let name = &self.name;
         if how == Leaving::Politely {
-            link.put(&Packet::Disconnect(ringmq::mqtt::Disconnect::default()), scene.now_ms);
+            link.put_disconnect(scene.mode == Mode::Live, (scene.now_ms, &mut *scene.random));
         }
         if !link.is_waiting() {
             link.waits_since_ms = scene.now_ms;
@@ -138,6 +175,10 @@ impl Client {
         link.leaving = how;
         link.left = Some(scene.ledger.tick());
         scene.ledger.tell(|| format!("{name} leaves {how:?}"));
+        Self::expect_will(link, scene);
+        if let Some(session) = self.session {
+            scene.ledger.sessions[session].has_left = true;
+        }
     }
 
     /// Publishes more at once than a ring between shards holds.
@@ -159,7 +200,11 @@ impl Client {
         let id = scene.ledger.add(self.at, draft);
         let packet_id = (draft.qos > QoS::AtMostOnce).then(|| self.next_packet_id().get());
         let Some(link) = &mut self.link else { return };
-        link.put_publish(scene.ledger, id, packet_id, false, scene.now_ms);
+        if link.dialect.is_v5() {
+            scene.ledger.messages[id].terms = draw_terms(draft, scene.random);
+        }
+        let now = (scene.now_ms, &mut *scene.random);
+        link.put_publish(scene.ledger, id, packet_id, false, now);
         let name = &self.name;
         scene.ledger.tell(|| {
             let message = &scene.ledger.messages[id];
@@ -176,36 +221,39 @@ impl Client {
     fn subscribe(&mut self, scene: &mut Scene<'_>) {
         let random = &mut *scene.random;
         let (filters, count) = (scene.plan.filters, 1 + random.below(3));
-        let mut entries: Vec<(&'static str, QoS)> =
-            (0..count).map(|_| (pick_filter(random, filters), pick_qos(random))).collect();
-        entries.sort_by_key(|(filter, _)| *filter);
-        entries.dedup_by_key(|(filter, _)| *filter);
-        self.send_subscribe(&entries, scene);
+        let mut wishes: Vec<Wish> = (0..count)
+            .map(|_| Wish::plain(pick_filter(random, filters), pick_qos(random)))
+            .collect();
+        wishes.sort_by_key(|wish| wish.filter);
+        wishes.dedup_by_key(|wish| wish.filter);
+        if self.link.as_ref().is_some_and(|link| link.dialect.is_v5()) {
+            let identifier = Wish::draw_identifier(random);
+            wishes.iter_mut().for_each(|wish| *wish = wish.with_options(identifier, random));
+        }
+        self.send_subscribe(&wishes, scene);
     }
 
-    fn send_subscribe(&mut self, entries: &[(&'static str, QoS)], scene: &mut Scene<'_>) {
+    fn send_subscribe(&mut self, wishes: &[Wish], scene: &mut Scene<'_>) {
         let packet_id = self.next_packet_id();
         let (Some(link), Some(session)) = (&mut self.link, self.session) else { return };
-        let sent = scene.ledger.tick();
+        let sent = (scene.ledger.tick(), scene.ledger.age_ms());
         let name = &self.name;
-        scene.ledger.tell(|| format!("{name} subscribes as {packet_id}: {entries:?}"));
+        scene.ledger.tell(|| format!("{name} subscribes as {packet_id}: {wishes:?}"));
         let session = &mut scene.ledger.sessions[session];
-        let change = |&(filter, qos): &(&'static str, QoS)| {
-            session.change(filter, Some(qos), link.conn, sent)
-        };
-        let changes: Vec<Change> = entries.iter().map(change).collect();
-        link.put_subscribe(packet_id, entries, scene.now_ms);
+        let change = |wish: &Wish| session.change(wish.filter, Some(*wish), link.conn, sent);
+        let changes: Vec<Change> = wishes.iter().map(change).collect();
+        link.put_subscribe(packet_id, wishes, scene.now_ms);
         link.replies.push_back(Reply::Suback(packet_id.get(), changes));
     }
 
     fn unsubscribe(&mut self, scene: &mut Scene<'_>) {
         let packet_id = self.next_packet_id();
         let (Some(link), Some(session)) = (&mut self.link, self.session) else { return };
-        let sent = scene.ledger.tick();
+        let sent = (scene.ledger.tick(), scene.ledger.age_ms());
         let subscriptions = &scene.ledger.sessions[session].subscriptions;
         let filter = match subscriptions.len() {
             0 => pick_filter(scene.random, scene.plan.filters),
-            count => subscriptions[scene.random.below(count)].filter,
+            count => subscriptions[scene.random.below(count)].wish.filter,
         };
         let name = &self.name;
         scene.ledger.tell(|| format!("{name} unsubscribes as {packet_id}: {filter}"));

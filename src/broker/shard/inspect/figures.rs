@@ -34,6 +34,8 @@ impl Shard {
             sessions: self.catalog.sessions().len() as u64,
             subscriptions: self.exchanges.subscriptions(),
             queued_bytes: queued.sum(),
+            group_members: self.groups.memberships(),
+            group_bytes: self.groups.partition.bytes(),
             memory_bytes: self.logs.memory.memory_bytes() as u64,
             retained,
             retained_bytes,

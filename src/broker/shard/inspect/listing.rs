@@ -1,6 +1,6 @@
 //! Pages of sessions, and those that have most of something.
 
-use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX};
+use crate::limits::{ASK_BYTES_MAX, ASK_READS_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX};
 use crate::store::Session;
 
 use super::super::super::inspect::{Filter, Listing, Measure, Page, Reply, SessionName, Step, Top};
@@ -56,21 +56,22 @@ impl Shard {
     ) -> Step {
         let page = page_of(reply);
         let sessions = self.catalog.sessions();
-        if top.ranked {
+        if let Some(told) = &mut top.told {
             // Some may have ended since.
-            for (_, key) in &top.best {
+            for (_, key) in top.best.iter().skip(*told).take(ASK_READS_MAX as usize) {
                 if sessions.try_get(*key).is_some() {
                     self.add_row(page, *key, true, context);
                 }
             }
-            return Step::Done;
+            *told += ASK_READS_MAX as usize;
+            return if *told < top.best.len() { Step::More } else { Step::Done };
         }
         let until = top.from.saturating_add(ASK_SLOTS_MAX).min(sessions.end());
         for key in sessions.keys_in(top.from..until) {
             top.note(self.measured(top.by, sessions.get(key)), key);
         }
         top.from = until;
-        top.ranked = until == sessions.end();
+        top.told = (until == sessions.end()).then_some(0);
         Step::More
     }
 
@@ -81,7 +82,9 @@ impl Shard {
             && user.is_none_or(|user| session.owner().unwrap_or_default() == user)
             && session.queue.waiting() >= filter.backlog_min
             && session.dropped >= filter.dropped_min
-            && filter.has_client(self.client_facts(session, now_ms).as_ref())
+            // Facts of a client are in many places.
+            && (!filter.is_of_clients()
+                || filter.has_client(self.client_facts(session, now_ms).as_ref()))
             // Nobody has told this shard of its name.
             && self.exchanges.is_named(VhostId(session.vhost))
     }

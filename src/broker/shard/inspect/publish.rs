@@ -84,7 +84,7 @@ impl Shard {
         self.quotas.counts_mut(vhost).publishes_in += 1;
         let message = Message { topic, properties: &[], payload, qos: *qos, retain: *retain };
         let route = self.route(vhost, topic);
-        let mut inbound = InboundMessage::of(message, Source::Nobody);
+        let mut inbound = InboundMessage::of(&message, Source::Nobody);
         let wait = self.publish(vhost, route, &mut inbound, context).wait;
         if *qos == QoS::AtMostOnce && !*retain || !wait.peers && !wait.disk {
             return Ok(None);

@@ -90,7 +90,7 @@ impl Shard {
             *reply = Reply::Cleared(Cleared::default());
             return Step::Done;
         };
-        let (vhost, mut topics) = (VhostId(clearing.vhost), Vec::new());
+        let (vhost, mut topics, mut count) = (VhostId(clearing.vhost), Vec::new(), 0);
         let (cleared, after) = (&mut clearing.cleared, clearing.after.as_deref());
         let end = visit(&self.catalog, vhost, filter, after, |topic, kept| {
             cleared.messages += 1;
@@ -98,7 +98,11 @@ impl Shard {
             if !clearing.is_dry {
                 topics.push(Box::<str>::from(topic));
             }
-            ControlFlow::Continue(())
+            count += 1;
+            match count < ASK_SLOTS_MAX {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
         });
         for topic in topics {
             self.catalog.clear_retained(vhost.0, &topic, &mut self.logs);

@@ -50,6 +50,7 @@ impl Shard {
         Some(ClientFacts {
             address: open.client_address.address,
             port: open.client_address.port,
+            listener: open.client_address.listener,
             version: version_of(open.version),
             transport: match open.client_address.address {
                 None if open.transport == TransportKind::Tcp => "unix",
@@ -64,6 +65,9 @@ impl Shard {
                 (false, false) => Pace::Free,
             },
             outgoing_bytes: self.outputs.bytes(conn) as u64,
+            received_bytes: self.gates.received_bytes(conn),
+            sent_bytes: self.outputs.sent_bytes(conn),
+            since_ms: open.since_ms,
             connected_ms: now_ms.saturating_sub(open.since_ms),
             silent_ms: now_ms.saturating_sub(self.gates.last_packet_ms(conn)),
             waits: self.gates.reasons(conn),

@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 
 use log::info;
 
-use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX, PEEK_MESSAGES_MAX, PEEK_PAYLOAD_BYTES_MAX};
+use crate::limits::{
+    ASK_BYTES_MAX, ASK_SLOTS_MAX, PEEK_MESSAGES_MAX, PEEK_PAYLOAD_BYTES_MAX, PURGE_MESSAGES_MAX,
+};
 use crate::store::{QueueItem, SessionKey};
 
 use super::super::super::inspect::{Awaits, Peek, Purge, Reply, Sheet, Step, WaitingRow};
@@ -109,7 +111,7 @@ impl Shard {
         };
         let dropped = self.drop_waiting(key, context);
         purge.purged += dropped;
-        if dropped < u64::from(ASK_SLOTS_MAX) {
+        if dropped < PURGE_MESSAGES_MAX {
             let count = purge.purged;
             info!(client = client_id, count; "{count} messages dropped, as an operator asked");
             purge.awaits = Some(Awaits::Turn);
@@ -121,7 +123,7 @@ impl Shard {
     fn drop_waiting(&mut self, key: SessionKey, context: &mut Context<'_>) -> u64 {
         let mut dropped = 0;
         let mut session = self.catalog.session_mut(key);
-        while dropped < u64::from(ASK_SLOTS_MAX) && session.drop_oldest_waiting(&mut self.logs) {
+        while dropped < PURGE_MESSAGES_MAX && session.drop_oldest_waiting(&mut self.logs) {
             dropped += 1;
         }
         drop(session);

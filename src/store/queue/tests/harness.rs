@@ -55,7 +55,8 @@ impl Harness {
         match random.below(16) {
             what if what < pushes => self.push(random),
             0..11 => self.take(u16::try_from(random.below(40)).expect("small")),
-            11..15 => self.answer(random),
+            11..13 => self.answer(random),
+            13..15 => self.answer_run(random),
             _ if random.below(2) == 0 => self.drop_unsent(),
             _ => self.drop_oldest(),
         }
@@ -68,11 +69,14 @@ impl Harness {
     pub(super) fn push(&mut self, random: &mut Random) {
         let terms = Terms { retain: random.below(4) == 0, exactly_once: random.below(3) == 0 };
         let bytes = 20 + u32::try_from(random.below(200)).expect("small");
+        let ready = self.queue.waiting() == 0 && self.queue.window_open(30) && self.near;
+        if self.volatile && ready && random.below(2) == 0 {
+            return self.pass(terms);
+        }
         let entry = self.log.message(bytes, terms);
         self.model.push(entry);
         self.logged.push(entry);
         self.events.push(Event::Push(entry));
-        let ready = self.queue.waiting() == 0 && self.queue.window_open(30) && self.near;
         self.queue.push(entry, self.near, SESSION, &mut self.log);
         self.note_blocks();
         if ready {
@@ -80,6 +84,15 @@ impl Harness {
             assert!(matches!(next, Some(Next::Publish { entry: taken, .. }) if taken == entry));
             assert_eq!(self.model.take(30), next);
         }
+    }
+
+    /// A message that is sent at once and not kept.
+    fn pass(&mut self, terms: Terms) {
+        let entry = Entry::passing(terms);
+        self.model.push(entry);
+        let next = self.queue.pass(terms);
+        assert!(matches!(next, Next::Publish { entry: taken, .. } if taken == entry));
+        assert_eq!(self.model.take(30), Some(next));
     }
 
     fn take(&mut self, window: u16) {
@@ -102,6 +115,27 @@ impl Harness {
             3..5 => assert_eq!(queue.complete(id, log), model.complete(id)),
             _ => assert_eq!(queue.acknowledge(id, log), model.acknowledge(id)),
         }
+    }
+
+    /// PUBACKs in a row, from the oldest on, mostly: those at QoS 1 that were sent end, as if they
+    /// came one by one, up to the first that is something else.
+    fn answer_run(&mut self, random: &mut Random) {
+        let Self { queue, model, log, .. } = self;
+        let oldest = model.messages.keys().next().copied().unwrap_or(model.end);
+        let first = oldest + random.below(6) / 5;
+        let count = u16::try_from(1 + random.below(8)).expect("small");
+        let id_of = |number: u64| u16::try_from(number % 65_535 + 1).expect("in range");
+        let ends = |model: &Model, number: u64| {
+            let entry = model.messages.get(&number).filter(|_| number < model.next);
+            entry.is_some_and(|entry| !entry.terms().exactly_once)
+        };
+        let ended = queue.acknowledge_run(id_of(first), count, log);
+        assert!(ended <= count);
+        for number in first..first + u64::from(ended) {
+            assert!(ends(model, number));
+            assert_eq!(model.acknowledge(id_of(number)), Answer::Done);
+        }
+        assert!(ended == count || first > oldest || !ends(model, first + u64::from(ended)));
     }
 
     /// The oldest that was never sent goes; it is not looked for behind what was sent and is not in

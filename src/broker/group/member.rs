@@ -1,0 +1,331 @@
+//! A session that is a member of groups, on its own shard: what its client may be sent, and how
+//! much of that each shard may send.
+//!
+//! Credit is the right to send a message of QoS 1. It is given to shards, each of which sends what
+//! was published on it, and comes back with the client's answer.
+//!
+//! Invariant: `granted <= window`, where `granted` is the sum of what the shards may send, have
+//! sent, and what is not answered yet.
+
+use std::collections::VecDeque;
+
+use crate::mqtt::{QoS, SubscriptionId};
+use crate::slots::Slots;
+
+use super::super::names::{ConnId, ShardId, ShardSet, VhostId};
+use super::leases::{LeaseOf, Leases};
+
+/// A member's subscription to a group.
+#[derive(Clone, Debug)]
+pub(crate) struct Membership {
+    pub(crate) vhost: VhostId,
+    /// The whole filter, with `$share/`.
+    pub(crate) share: Box<str>,
+    pub(crate) granted: QoS,
+    pub(crate) identifier: Option<SubscriptionId>,
+    pub(crate) retain_as_published: bool,
+    /// The rules do not let its client read all that is shared.
+    pub(crate) suspended: bool,
+}
+
+/// A message that waits for an identifier.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    pub(crate) of: LeaseOf,
+    pub(crate) membership: u32,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) topic: Box<str>,
+    pub(crate) properties: Box<[u8]>,
+    pub(crate) payload: Box<[u8]>,
+}
+
+/// A shard's credit.
+#[derive(Clone, Copy, Default, Debug)]
+struct Grant {
+    /// What it may send, has sent, and was not answered.
+    granted: u32,
+    /// Of this what the client has.
+    in_flight: u32,
+    /// What is to be added with the next message to it.
+    renewed: u32,
+    /// It was asked to give back what it does not use.
+    recalled: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// Names its connection, and no other of the shard's clients: messages for one before are void.
+    pub(crate) incarnation: u32,
+    pub(crate) conn: Option<ConnId>,
+    pub(crate) leases: Leases,
+    pub(crate) memberships: Slots<Membership>,
+    /// Its output is full: no shard sends it anything.
+    pub(crate) is_full: bool,
+    /// Messages for which no identifier was free.
+    pub(crate) parked: VecDeque<Parked>,
+    /// The client has set a Receive Maximum, this one: its session's own messages count too.
+    pub(crate) is_limited: bool,
+    pub(crate) receive_max: u32,
+    window: u32,
+    granted: u32,
+    shards: Vec<Grant>,
+    /// Shards that want credit.
+    wants: ShardSet,
+}
+
+impl Member {
+    pub(crate) fn new(leases: Leases, shards: u16) -> Self {
+        Self {
+            incarnation: 0,
+            conn: None,
+            leases,
+            memberships: Slots::default(),
+            is_full: false,
+            parked: VecDeque::new(),
+            is_limited: false,
+            receive_max: u32::MAX,
+            window: 0,
+            granted: 0,
+            shards: vec![Grant::default(); usize::from(shards)],
+            wants: ShardSet::default(),
+        }
+    }
+
+    /// Its membership in a group.
+    pub(crate) fn membership(&self, vhost: VhostId, share: &str) -> Option<u32> {
+        self.memberships.keys_from(0).find(|at| {
+            let known = self.memberships.get(*at);
+            known.is_some_and(|known| known.vhost == vhost && *known.share == *share)
+        })
+    }
+
+    /// Its client is there, and takes so many messages at once, of which `own` of the session
+    /// itself are in flight; gives what each shard gets. Half stays here, for those that want more.
+    pub(crate) fn begin(&mut self, conn: ConnId, window: u32, own: u32) -> u32 {
+        self.conn = Some(conn);
+        (self.window, self.wants) = (window, ShardSet::default());
+        (self.is_full, self.granted) = (false, 0);
+        let shards = u32::try_from(self.shards.len()).expect("at most 64");
+        let each = match shards {
+            _ if !self.leases.has_room(window) => 0,
+            1 => self.room(own),
+            _ => self.room(own) / (2 * shards),
+        };
+        self.shards.fill(Grant { granted: each, ..Grant::default() });
+        self.granted = each * shards;
+        if each == 0 {
+            // They are not asked whether they want any.
+            (0..).map(ShardId).zip(&self.shards).for_each(|(shard, _)| self.wants.insert(shard));
+        }
+        each
+    }
+
+    /// Its client is gone.
+    pub(crate) fn end(&mut self) {
+        self.conn = None;
+        self.window = 0;
+        self.granted = 0;
+        self.shards.fill(Grant::default());
+        self.wants = ShardSet::default();
+        self.parked.clear();
+        self.leases.end_connection();
+    }
+
+    /// Messages that its client has, or that shards may send it.
+    #[inline]
+    pub(crate) fn granted(&self) -> u32 {
+        self.granted
+    }
+
+    /// Messages that its client has.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.shards.iter().map(|grant| grant.in_flight).sum()
+    }
+
+    /// A message of a shard goes to the client.
+    #[inline]
+    pub(crate) fn note_sent(&mut self, shard: ShardId) {
+        self.shards[usize::from(shard.0)].in_flight += 1;
+    }
+
+    /// The client has answered it.
+    #[inline]
+    pub(crate) fn note_answered(&mut self, shard: ShardId) {
+        self.shards[usize::from(shard.0)].in_flight -= 1;
+        self.take_credit(shard, 1);
+    }
+
+    /// A shard's credit is used up, or given back.
+    #[inline]
+    pub(crate) fn take_credit(&mut self, shard: ShardId, count: u32) {
+        let grant = &mut self.shards[usize::from(shard.0)];
+        grant.granted -= count;
+        self.granted -= count;
+    }
+
+    /// What may be given beside what is: `own` messages of the session itself are in flight.
+    fn room(&self, own: u32) -> u32 {
+        let window = if self.is_limited {
+            self.window.min(self.receive_max.saturating_sub(own))
+        } else {
+            self.window
+        };
+        window.saturating_sub(self.granted)
+    }
+
+    /// Gives a shard what it had used, unless others want it, or nothing may be sent now; how much
+    /// it gets. `own` messages of the session itself are in flight.
+    #[inline]
+    pub(crate) fn renew(&mut self, shard: ShardId, count: u32, own: u32) -> u32 {
+        let room = self.room(own);
+        if !self.may_grant() || !self.wants.is_empty() || room < count {
+            self.wants.insert(shard);
+            return 0;
+        }
+        self.grant(shard, count);
+        count
+    }
+
+    /// A shard wants credit.
+    pub(crate) fn want(&mut self, shard: ShardId) {
+        self.wants.insert(shard);
+    }
+
+    fn may_grant(&self) -> bool {
+        !self.is_full
+            && self.conn.is_some()
+            && self.parked.is_empty()
+            && self.leases.has_room(self.window)
+    }
+
+    fn grant(&mut self, shard: ShardId, count: u32) {
+        self.shards[usize::from(shard.0)].granted += count;
+        self.granted += count;
+        debug_assert!(self.granted <= self.window, "no more than the window");
+    }
+
+    /// Gives those that want credit what there is, in equal parts; tells who gets how much. `own`
+    /// as in [`Member::renew`].
+    pub(crate) fn distribute(&mut self, own: u32, mut tell: impl FnMut(ShardId, u32)) {
+        if self.wants.is_empty() || !self.may_grant() {
+            return;
+        }
+        let wanting = self.wants;
+        let mut left = u32::try_from(wanting.iter().count()).expect("at most 64");
+        for shard in wanting.iter() {
+            let room = self.room(own);
+            if room == 0 {
+                return;
+            }
+            let count = (room / left).max(1);
+            self.grant(shard, count);
+            self.wants.take(shard);
+            left -= 1;
+            tell(shard, count);
+        }
+    }
+
+    /// The shard with the most credit that it may not use, which is to give it back: others, or the
+    /// session's own messages (`own`), want it and there is none. Each is asked once.
+    pub(crate) fn recall(&mut self, own: bool) -> Option<ShardId> {
+        let is_wanted = !self.wants.is_empty() && self.granted >= self.window;
+        if !own && !is_wanted {
+            return None;
+        }
+        let wants = self.wants;
+        let idle = |grant: &Grant| grant.granted - grant.in_flight;
+        let shards = (0..).map(ShardId).zip(&mut self.shards);
+        let mut able = shards.filter(|(shard, grant)| {
+            idle(grant) > 0 && !grant.recalled && (own || !wants.contains(*shard))
+        });
+        let (shard, grant) = able.by_ref().max_by_key(|(_, grant)| idle(grant))?;
+        grant.recalled = true;
+        Some(shard)
+    }
+
+    /// A shard that was asked has given back what it does not use.
+    pub(crate) fn note_returned(&mut self, shard: ShardId, count: u32) {
+        self.shards[usize::from(shard.0)].recalled = false;
+        self.take_credit(shard, count);
+    }
+
+    /// Adds to what a shard gets with the next message to it; whether it was nothing before.
+    #[inline]
+    pub(crate) fn add_renewed(&mut self, shard: ShardId, count: u32) -> bool {
+        let renewed = &mut self.shards[usize::from(shard.0)].renewed;
+        let was_none = *renewed == 0;
+        *renewed += count;
+        was_none && count > 0
+    }
+
+    /// Takes what a shard is to get.
+    pub(crate) fn take_renewed(&mut self, shard: ShardId) -> u32 {
+        std::mem::take(&mut self.shards[usize::from(shard.0)].renewed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONN: ConnId = ConnId { slot: 0, generation: 0 };
+
+    /// However credit wanders between shards, there is never more than the window.
+    #[test]
+    fn credit_wanders() {
+        for (window, shards) in [(1, 1), (1, 3), (2, 3), (7, 2), (1000, 64)] {
+            let mut member = Member::new(Leases::volatile(), shards);
+            let each = member.begin(CONN, window, 0);
+            assert!(member.granted() <= window);
+            let last = ShardId(shards - 1);
+            member.want(last);
+            let mut got = each;
+            member.distribute(0, |shard, count| {
+                assert_eq!(shard, last);
+                got += count;
+            });
+            assert!(got > 0 || each * u32::from(shards) == window);
+            for _ in 0..got {
+                member.note_sent(last);
+            }
+            assert_eq!((member.granted() <= window, member.in_flight()), (true, got));
+            for _ in 0..got {
+                member.note_answered(last);
+                assert_eq!(member.renew(last, 1, 0), 1);
+            }
+            if shards > 1 {
+                member.want(ShardId(0));
+                let mut first = 0;
+                member.distribute(0, |_, count| first += count);
+                if first == 0 {
+                    assert_eq!(member.recall(false), Some(last));
+                    assert_eq!(member.recall(false), None, "it is asked once");
+                    member.note_returned(last, got);
+                    member.distribute(0, |shard, count| {
+                        assert_eq!(shard, ShardId(0));
+                        first += count;
+                    });
+                }
+                assert!(first > 0 && member.granted() <= window);
+            }
+        }
+    }
+
+    /// While the output is full nobody gets any; who had some wants it.
+    #[test]
+    fn a_full_output_gives_none() {
+        let mut member = Member::new(Leases::volatile(), 1);
+        assert_eq!(member.begin(CONN, 2, 0), 2);
+        member.note_sent(ShardId(0));
+        member.is_full = true;
+        member.note_answered(ShardId(0));
+        assert_eq!(member.renew(ShardId(0), 1, 0), 0);
+        member.distribute(0, |_, _| panic!("it is full"));
+        member.is_full = false;
+        let mut got = 0;
+        member.distribute(0, |_, count| got += count);
+        assert_eq!((got, member.granted()), (1, 2));
+    }
+}

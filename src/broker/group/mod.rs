@@ -1,0 +1,252 @@
+//! Consumer groups: shared subscriptions (MQTT 5, 4.8.2), `$share/NAME/FILTER`, of all versions.
+//!
+//! ```text
+//!  publisher ─► its shard: log + lane ──Work──► member's shard: lease, output ─► member
+//!     ▲            │  ▲                             │   ▲                          │
+//!   PUBACK ◄── settled└─────────────Done────────────┘   └──────────PUBACK──────────┘
+//! ```
+//! A group owns its backlog. Each shard has a *partition* of it: what the shard's own publishers
+//! sent, divided by topic into *lanes*. A lane is a session of the store without a client, so its
+//! messages are logged, counted, moved and found again as those of any session, and a PUBACK
+//! promises for a group what it promises for a session. A lane is with one member at a time, so
+//! there is order by publisher and topic; it moves when nothing of it is out, or when its owner is
+//! lost and the lane taken back. Partitions decide alone: none asks another before it dispatches.
+//!
+//! Members, on whichever shard, give *credit* to partitions: what their window and output take.
+//! A member that is stuck has no credit, and only lanes with messages at it wait for it.
+//!
+//! # What differs from the survey's design, and why
+//!
+//! - A lane is an ordinary durable session with a name that no client can have, not a record kind
+//!   of its own: replay, checkpoints, cleaning and blocks need nothing new. A group's life is that
+//!   of its lane 0: its "client" is there while the group has members, and it expires as a session
+//!   does.
+//! - There is no registrar. Joins and leaves go to all shards; where two cross, each order is one
+//!   that a client may have seen, since SUBACK and UNSUBACK wait for all shards.
+//! - There are 64 lanes for a group and shard whatever the number of shards, so that a topic's lane
+//!   stays when that changes, and acknowledgements of a turn are few records.
+//! - `--group-order none` takes the lanes in turn instead of by topic. So every order has the same
+//!   rule of one owner for a lane, and the same rewind.
+//! - Nothing is sent back to a partition: what came for a connection that is gone is void, since
+//!   its partition takes the lane back when it hears of the end.
+//! - QoS 2 is granted as QoS 1 in a group (3.8.4 lets a server do so). The rules for QoS 2 in 4.8.2
+//!   hold, as there is none, and no message is written twice.
+//! - QoS 0 takes no credit. A member whose output is full says so to all shards, which pass it
+//!   over.
+//!
+//! Verbs: [`Partition`] for a shard's part, [`Member`] for a session's. The hub's `groups` and
+//! `members` send what they decide.
+//!
+//! May use `names`.
+
+mod done;
+mod lane;
+mod leases;
+mod member;
+mod partition;
+mod parts;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::store::{Hashing, Map, SessionKey};
+
+use super::names::{ConnId, ShardId, ShardSet};
+
+pub(crate) use done::{DONE_BYTES, Done};
+pub(crate) use lane::LaneId;
+pub(crate) use leases::{Answered, Issued, LeaseOf, Leases};
+pub(crate) use member::{Member, Membership, Parked};
+pub(crate) use partition::Partition;
+pub(crate) use parts::{Pick, Wish};
+
+/// Memory for one message that was read.
+#[derive(Default, Debug)]
+pub(crate) struct Copied {
+    pub(crate) topic: String,
+    pub(crate) properties: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// See the room.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    pub(crate) partition: Partition,
+    members: Map<SessionKey, Box<Member>>,
+    /// Members whose clients are away, by when that is no more waited for.
+    graces: BTreeSet<(u64, SessionKey)>,
+    grace_of: BTreeMap<SessionKey, u64>,
+    /// By shard: what members here have answered of its lanes, as it is sent.
+    done: Vec<Vec<u8>>,
+    /// Members that have credit for other shards to be sent.
+    renewed: Vec<(ShardId, SessionKey)>,
+    /// Members for which lanes wait that could not be sent, since a ring was full.
+    held_up: Vec<u32>,
+    /// Counts connections of members here.
+    incarnations: u32,
+    /// Members whose numbers of leases are being reserved.
+    pub(crate) reserving: Vec<SessionKey>,
+    /// Publishers that wait for room in groups, by group.
+    pub(crate) blocked: BTreeMap<u32, BTreeSet<ConnId>>,
+    /// Memory for the lanes of the message that is being published.
+    pub(crate) working: Vec<u32>,
+    pub(crate) copied: Copied,
+}
+
+impl Groups {
+    pub(crate) fn new(hashing: &Hashing, shards: u16) -> Self {
+        Self {
+            partition: Partition::default(),
+            members: Map::with_hasher(hashing.clone()),
+            graces: BTreeSet::new(),
+            grace_of: BTreeMap::new(),
+            done: vec![Vec::new(); usize::from(shards)],
+            renewed: Vec::new(),
+            held_up: Vec::new(),
+            incarnations: 0,
+            reserving: Vec::new(),
+            blocked: BTreeMap::new(),
+            working: Vec::new(),
+            copied: Copied::default(),
+        }
+    }
+
+    /// Whether a session here may be a member.
+    #[inline]
+    pub(crate) fn has_members(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn member(&self, key: SessionKey) -> Option<&Member> {
+        self.members.get(&key).map(|member| &**member)
+    }
+
+    #[inline]
+    pub(crate) fn member_mut(&mut self, key: SessionKey) -> Option<&mut Member> {
+        self.members.get_mut(&key).map(|member| &mut **member)
+    }
+
+    /// The member of a session; `new` makes it.
+    pub(crate) fn member_or(
+        &mut self,
+        key: SessionKey,
+        new: impl FnOnce() -> Member,
+    ) -> &mut Member {
+        self.members.entry(key).or_insert_with(|| Box::new(new()))
+    }
+
+    /// Subscriptions of sessions here to groups.
+    pub(crate) fn memberships(&self) -> u64 {
+        self.members.values().map(|member| member.memberships.len() as u64).sum()
+    }
+
+    /// Names a connection of a member: another client may get a session's key.
+    pub(crate) fn next_incarnation(&mut self) -> u32 {
+        self.incarnations = self.incarnations.wrapping_add(1);
+        self.incarnations
+    }
+
+    pub(crate) fn remove_member(&mut self, key: SessionKey) -> bool {
+        self.end_grace(key);
+        self.members.remove(&key).is_some()
+    }
+
+    /// Whether a session's own queue may use an identifier.
+    #[inline]
+    pub(crate) fn leaves_identifier(&mut self, key: SessionKey, packet_id: u16) -> bool {
+        if self.members.is_empty() {
+            return true;
+        }
+        self.members.get_mut(&key).is_none_or(|member| member.leases.give_up(packet_id))
+    }
+
+    /// A member's client is waited for until then.
+    pub(crate) fn begin_grace(&mut self, key: SessionKey, until_ms: u64) {
+        self.end_grace(key);
+        self.graces.insert((until_ms, key));
+        self.grace_of.insert(key, until_ms);
+    }
+
+    pub(crate) fn end_grace(&mut self, key: SessionKey) {
+        if let Some(until_ms) = self.grace_of.remove(&key) {
+            self.graces.remove(&(until_ms, key));
+        }
+    }
+
+    /// When the next is not waited for any more.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        self.graces.first().map(|(until_ms, _)| *until_ms)
+    }
+
+    pub(crate) fn take_due(&mut self, now_ms: u64) -> Option<SessionKey> {
+        let &(until_ms, key) = self.graces.first()?;
+        if until_ms > now_ms {
+            return None;
+        }
+        self.end_grace(key);
+        Some(key)
+    }
+
+    /// Notes what a member here has answered of another shard's lane.
+    pub(crate) fn add_done(&mut self, shard: ShardId, done: Done) {
+        done.put(&mut self.done[usize::from(shard.0)]);
+    }
+
+    /// Notes that a member here has credit to be sent to another shard.
+    pub(crate) fn add_renewed(&mut self, shard: ShardId, key: SessionKey, count: u32) {
+        let Some(member) = self.members.get_mut(&key) else { return };
+        if member.add_renewed(shard, count) {
+            self.renewed.push((shard, key));
+        }
+    }
+
+    /// Whether anything is to be sent to other shards.
+    #[inline]
+    pub(crate) fn has_news(&self) -> bool {
+        !self.renewed.is_empty() || self.done.iter().any(|done| !done.is_empty())
+    }
+
+    /// Takes what members here have answered of a shard's lanes.
+    pub(crate) fn take_done(&mut self, shard: ShardId) -> Vec<u8> {
+        std::mem::take(&mut self.done[usize::from(shard.0)])
+    }
+
+    /// Gives its memory back.
+    pub(crate) fn recycle_done(&mut self, shard: ShardId, mut done: Vec<u8>) {
+        done.clear();
+        self.done[usize::from(shard.0)] = done;
+    }
+
+    pub(crate) fn next_renewed(&mut self) -> Option<(ShardId, SessionKey)> {
+        self.renewed.pop()
+    }
+
+    /// Shards with anything of that.
+    pub(crate) fn shards_with_done(&self) -> ShardSet {
+        let mut set = ShardSet::default();
+        for (shard, done) in (0..).map(ShardId).zip(&self.done) {
+            if !done.is_empty() {
+                set.insert(shard);
+            }
+        }
+        set
+    }
+
+    /// A peer's lanes go on when the rings have room.
+    pub(crate) fn hold_up(&mut self, peer: u32) {
+        if !self.held_up.contains(&peer) {
+            self.held_up.push(peer);
+        }
+    }
+
+    pub(crate) fn take_held_up(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.held_up)
+    }
+
+    /// Whether lanes wait for room in rings.
+    #[inline]
+    pub(crate) fn is_held_up(&self) -> bool {
+        !self.held_up.is_empty()
+    }
+}

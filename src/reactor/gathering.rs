@@ -1,0 +1,200 @@
+//! [`Gathering`]: whether a shard that is about to sleep lets completions gather, and for how long.
+//!
+//! To sleep and to wake costs a shard more than to handle a small message. When messages come often
+//! enough, the shard sleeps a little longer than until the first of them, and handles several in
+//! one turn: one wake, one send to a subscriber of all, one commit group.
+//!
+//! ```text
+//! gain of a pause: (messages in it - 1) × the cost of a sleep      cost: each is up to `time` late
+//! ```
+//! So there is no pause when fewer than [`MESSAGES_MIN`] are to be expected in the longest one, and
+//! a pause is no longer than [`MESSAGES_WANTED`] take to come: the share of the sleep in the cost
+//! of a message is small by then, and each further message gains less than the one before.
+//!
+//! Only messages that would come anyway count. A client that waits for an answer before it sends
+//! again would wait longer, so that fewer come, not more. Hence a message counts if its link was
+//! silent for [`SILENCE_PAUSES`] of the longest pause: such a client loses at most that share of
+//! its rate, and a lone device is never kept waiting.
+
+use std::time::Duration;
+
+/// Messages to expect in the longest pause; with fewer there is none.
+const MESSAGES_MIN: u64 = 2;
+
+/// Messages to expect in a pause that is shorter than the longest.
+const MESSAGES_WANTED: u64 = 8;
+
+/// A link whose last message is so many times the longest pause ago did not wait for an answer to
+/// it, or waits for longer than a pause matters.
+const SILENCE_PAUSES: u64 = 10;
+
+/// Microseconds for which messages are counted before they are a rate: at the least rate for a
+/// pause some dozen come.
+const SLICE_US: u64 = 4_000;
+
+/// After so many times [`SLICE_US`] without a turn, what was before says nothing about now.
+const SLICES_REMEMBERED: u64 = 4;
+
+/// Counts messages, and derives pauses from their rate. Time comes as microseconds that never go
+/// back.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    /// `--gather-max`; 0: no pauses.
+    longest_us: u64,
+    /// After so long a silence a link's message counts.
+    silence_us: u64,
+    /// Messages since `since_us`.
+    messages: u64,
+    since_us: u64,
+    /// Messages a second before that.
+    per_s: u64,
+}
+
+impl Gathering {
+    pub(super) fn new(longest: Duration, now_us: u64) -> Self {
+        let mut gathering =
+            Self { longest_us: 0, silence_us: 0, messages: 0, since_us: now_us, per_s: 0 };
+        gathering.set_longest(longest);
+        gathering
+    }
+
+    /// `--gather-max` was changed.
+    pub(super) fn set_longest(&mut self, longest: Duration) {
+        self.longest_us = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+        self.silence_us = self.longest_us.saturating_mul(SILENCE_PAUSES);
+    }
+
+    /// A link received something that had not for so long.
+    #[inline]
+    pub(super) fn note_received(&mut self, silent_ms: u32) {
+        if u64::from(silent_ms) * 1000 >= self.silence_us {
+            self.messages += 1;
+        }
+    }
+
+    /// A turn has handled what it received.
+    pub(super) fn note_turn(&mut self, now_us: u64) {
+        let elapsed_us = now_us.saturating_sub(self.since_us);
+        if elapsed_us < SLICE_US {
+            return;
+        }
+        let per_s = self.messages.saturating_mul(1_000_000) / elapsed_us;
+        let is_recent = elapsed_us < SLICES_REMEMBERED * SLICE_US;
+        self.per_s = if is_recent { u64::midpoint(self.per_s, per_s) } else { per_s };
+        (self.messages, self.since_us) = (0, now_us);
+    }
+
+    /// How long to let completions gather before the next sleep ends; zero: not at all.
+    pub(super) fn time(&self) -> Duration {
+        let in_longest = self.per_s.saturating_mul(self.longest_us) / 1_000_000;
+        if in_longest < MESSAGES_MIN {
+            return Duration::ZERO;
+        }
+        // Not zero: else none would be in the longest.
+        let wanted_us = MESSAGES_WANTED * 1_000_000 / self.per_s;
+        Duration::from_micros(wanted_us.min(self.longest_us))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_micros(500);
+
+    /// Messages of links that were silent, at an even rate, a turn for each; the time it ends at.
+    fn feed(gathering: &mut Gathering, from_us: u64, per_s: u64, for_us: u64) -> u64 {
+        let messages = per_s * for_us / 1_000_000;
+        for message in 1..=messages {
+            gathering.note_received(u32::MAX);
+            gathering.note_turn(from_us + message * 1_000_000 / per_s);
+        }
+        from_us + for_us
+    }
+
+    /// The pause for each rate: none while it would bring less than two messages, then the longest,
+    /// then as long as eight messages take.
+    #[test]
+    fn pauses_follow_the_rate() {
+        for (per_s, pause_us) in [
+            (1, 0),
+            (500, 0),
+            (3_900, 0),
+            (4_100, 500),
+            (5_000, 500),
+            (15_900, 500),
+            (20_000, 400),
+            (80_000, 100),
+            (1_000_000, 8),
+        ] {
+            let mut gathering = Gathering::new(LONGEST, 0);
+            feed(&mut gathering, 0, per_s, 3_000_000);
+            let found = u64::try_from(gathering.time().as_micros()).expect("it is short");
+            assert!(found.abs_diff(pause_us) <= pause_us / 50, "{per_s}/s: {found} µs");
+        }
+    }
+
+    /// Without a longest pause there is none, however much comes; it may be changed meanwhile.
+    #[test]
+    fn zero_is_never() {
+        let mut gathering = Gathering::new(Duration::ZERO, 0);
+        let now_us = feed(&mut gathering, 0, 100_000, 100_000);
+        assert_eq!(gathering.time(), Duration::ZERO);
+        gathering.set_longest(LONGEST);
+        feed(&mut gathering, now_us, 100_000, 100_000);
+        assert!(gathering.time() > Duration::ZERO);
+        gathering.set_longest(Duration::ZERO);
+        assert_eq!(gathering.time(), Duration::ZERO);
+    }
+
+    /// A burst begins to count within some slices, and is forgotten as fast: at once after a long
+    /// silence.
+    #[test]
+    fn bursts_come_and_go() {
+        let mut gathering = Gathering::new(LONGEST, 0);
+        let now_us = feed(&mut gathering, 0, 50_000, 3 * SLICE_US);
+        assert!(gathering.time() > Duration::ZERO, "a burst");
+        let Gathering { longest_us, silence_us, messages, since_us, per_s } = gathering;
+        let mut ebbing = Gathering { longest_us, silence_us, messages, since_us, per_s };
+        feed(&mut ebbing, now_us, 500, 10 * SLICE_US);
+        assert_eq!(ebbing.time(), Duration::ZERO, "it ebbs away");
+        gathering.note_received(u32::MAX);
+        gathering.note_turn(now_us + SLICES_REMEMBERED * SLICE_US);
+        assert_eq!(gathering.time(), Duration::ZERO, "a lone message after a silence");
+    }
+
+    /// However much comes, it is no reason for a pause if it comes from links that were not silent
+    /// for ten of the longest; nor are turns without messages, nor a clock that does not move.
+    #[test]
+    fn clients_that_wait_are_not_kept_waiting() {
+        for (silent_ms, counts) in [(0, false), (4, false), (5, true), (u32::MAX, true)] {
+            let mut gathering = Gathering::new(LONGEST, 0);
+            for turn in 1..10_000 {
+                gathering.note_received(silent_ms);
+                gathering.note_turn(turn * 10);
+            }
+            assert_eq!(gathering.time() > Duration::ZERO, counts, "silent for {silent_ms} ms");
+        }
+        let mut gathering = Gathering::new(LONGEST, 0);
+        (1..10_000).for_each(|turn| gathering.note_turn(turn * 10));
+        assert_eq!(gathering.time(), Duration::ZERO);
+        let mut gathering = Gathering::new(LONGEST, 7);
+        for _ in 0..10_000 {
+            gathering.note_received(u32::MAX);
+            gathering.note_turn(7);
+        }
+        assert_eq!(gathering.time(), Duration::ZERO);
+    }
+
+    /// Extreme values do not overflow.
+    #[test]
+    fn extremes() {
+        let mut gathering = Gathering::new(Duration::MAX, 0);
+        gathering.messages = u64::MAX - 1;
+        gathering.note_received(u32::MAX);
+        gathering.note_turn(SLICE_US);
+        assert!(gathering.time() <= Duration::MAX);
+        gathering.note_turn(u64::MAX);
+        assert_eq!(gathering.time(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,58 @@
+//! [`Pause`]: a sleep that other threads can end, and that what completes meanwhile does not.
+//!
+//! io_uring can wait for several completions, and has a minimum wait of its own (6.12). Neither is
+//! for this, because a waker cannot end them: the kernel counts the waker's completion and sleeps
+//! on. So the thread sleeps on the waker and nothing else; what completes stays with the kernel
+//! until it is asked for, and wakes nobody.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::socket::Waker;
+
+/// Watches the waker that ends a pause. Edge-triggered: it is written and never read.
+pub(super) struct Pause {
+    watch: OwnedFd,
+    /// Whether the kernel has something to tell that the ring knows already.
+    is_stale: bool,
+    /// Room for what the kernel tells.
+    events: Vec<Event>,
+}
+
+impl Pause {
+    pub(super) fn new(waker: &Waker) -> io::Result<Self> {
+        let watch = epoll::create(CreateFlags::CLOEXEC)?;
+        let rings = EventFlags::IN | EventFlags::ET;
+        epoll::add(&watch, waker, EventData::new_u64(0), rings)?;
+        Ok(Self { watch, is_stale: false, events: Vec::with_capacity(1) })
+    }
+
+    /// The ring has seen that the waker rang: that ends no later pause.
+    pub(super) fn note_woken(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// To be called before the ring looks for what it would not pause for: a waker that rings after
+    /// this ends the pause, and that it rang before is seen by that look.
+    pub(super) fn prepare(&mut self) {
+        if std::mem::take(&mut self.is_stale) {
+            let _told = epoll::wait(&self.watch, spare_capacity(&mut self.events), Some(&ZERO));
+            self.events.clear();
+        }
+    }
+
+    /// Sleeps for `time`, less if the waker rings, and at a signal.
+    pub(super) fn rest(&mut self, time: Duration) {
+        let Ok(time) = Timespec::try_from(time) else { return };
+        let mut watch = [PollFd::new(&self.watch, PollFlags::IN)];
+        // A failure is a pause of no time: the wait that follows does without.
+        let _ended = poll(&mut watch, Some(&time));
+    }
+}
+
+const ZERO: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -1,0 +1,102 @@
+//! Members that are lost with messages they have not answered.
+
+use crate::common::{Client, Publish, on_shards, reconnect_as};
+use crate::{assert_all, durable_member, gather, member, message, numbers, publish_all};
+
+/// What a lost member with a clean session had goes to another at once: without DUP, in order, all
+/// of it, and what is published meanwhile comes behind it.
+#[test]
+fn a_clean_members_messages_go_to_another() {
+    on_shards(&[1, 2, 3], |broker| {
+        for end in ["leave", "close", "reset"] {
+            let mut lost = member(broker, "fern", 1);
+            publish_all(broker, 0..8);
+            let had: Vec<Publish> = (0..8).map(|_| lost.read_publish()).collect();
+            assert!(had.iter().all(|came| !came.dup));
+            let mut other = member(broker, "hazel", 1);
+            publish_all(broker, 8..12);
+            match end {
+                "leave" => lost.send(crate::common::DISCONNECT),
+                "close" => drop(lost),
+                _ => lost.reset(),
+            }
+            let got = gather(&mut [&mut other], 12);
+            assert_all(&got, 0..12, true);
+            assert!(got.iter().all(|(_, came)| !came.dup), "{end}");
+            other.leave();
+        }
+    });
+}
+
+/// A durable member that is back in time gets what it had again: with DUP, under the same
+/// identifiers, in order; whoever takes its connection over does.
+#[test]
+fn a_durable_member_gets_its_messages_again() {
+    on_shards(&[1, 2, 3], |broker| {
+        for end in crate::common::ENDS {
+            let name = format!("fern-{end}");
+            let mut client = durable_member(broker, &name, false);
+            let mut other = durable_member(broker, &format!("hazel-{end}"), false);
+            publish_all(broker, 0..16);
+            let had = other.read_to_fence();
+            let mut ids = Vec::new();
+            while ids.len() + had.len() < 16 {
+                let came = client.read_publish();
+                ids.push((came.id, came.payload));
+            }
+            let mut client = reconnect_as(broker, &name, client, end);
+            for _ in 0..ids.len() {
+                let came = client.read_publish();
+                assert!(came.dup, "{end}: {came:?}");
+                assert!(ids.contains(&(came.id, came.payload.clone())), "{end}: {came:?}");
+                client.send(&crate::common::puback(came.id));
+            }
+            client.expect_silence();
+            other.expect_silence();
+            client.unsubscribe("$share/g/t/#");
+            client.leave();
+            other.unsubscribe("$share/g/t/#");
+            other.leave();
+        }
+    });
+}
+
+/// A member that has unsubscribed gets nothing new, and answers what it has.
+#[test]
+fn who_leaves_answers_what_it_has() {
+    on_shards(&[1, 2], |broker| {
+        let mut leaving = member(broker, "fern", 1);
+        publish_all(broker, 0..4);
+        let had: Vec<u16> = (0..4).map(|_| leaving.read_publish().id).collect();
+        let mut other = member(broker, "hazel", 1);
+        leaving.unsubscribe("$share/g/t/#");
+        publish_all(broker, 4..8);
+        for id in had {
+            leaving.send(&crate::common::puback(id));
+        }
+        let got = gather(&mut [&mut other], 4);
+        assert_eq!(numbers(&got).len(), 4);
+        assert_all(&got, 4..8, true);
+        leaving.expect_silence();
+    });
+}
+
+/// Messages of members in memory wait for nobody: the last one's end ends the group.
+#[test]
+fn the_last_clean_member_ends_its_group() {
+    on_shards(&[1, 2], |broker| {
+        let mut lost = member(broker, "fern", 1);
+        publish_all(broker, 0..4);
+        for _ in 0..4 {
+            lost.read_publish();
+        }
+        lost.leave();
+        let mut next = member(broker, "hazel", 1);
+        publish_all(broker, 4..8);
+        let got = gather(&mut [&mut next], 4);
+        assert_all(&got, 4..8, true);
+        let mut client = Client::connect(broker, "publisher");
+        client.publish(&Publish { id: 1, ..message(8) });
+        gather(&mut [&mut next], 1);
+    });
+}
