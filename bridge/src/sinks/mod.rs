@@ -6,6 +6,7 @@ mod http_client;
 mod line;
 mod mqtt;
 mod nats;
+mod nats_link;
 mod postgres;
 mod postgres_row;
 

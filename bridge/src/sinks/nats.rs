@@ -4,52 +4,89 @@
 //! position, the same after a restart, so that a stream drops what comes again within its duplicate
 //! window.
 
-use std::time::Duration;
+use std::future::IntoFuture;
 
 use async_nats::jetstream::Context;
-use async_nats::jetstream::context::{
-    ContextBuilder, PublishAckFuture, PublishError, PublishErrorKind,
-};
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::{ConnectOptions, ServerAddr};
 use bytes::Bytes;
 
 use super::envelope::{Envelope, Full};
+use super::nats_link::NatsLink;
 use super::{Refused, Trouble};
 use crate::config::{NatsFormat, NatsTarget};
 use crate::flow::{Batch, Message};
-use crate::limits::{BATCH_MESSAGES_MAX, CONNECT_TIMEOUT, NATS_ACK_TIMEOUT};
+use crate::limits::{BATCH_MESSAGES_MAX, CONNECT_TIMEOUT};
 use crate::shown::shortened;
 use crate::subject::put_subject;
+
+/// What is said of it.
+const LOST: &str = "the connection is lost";
 
 /// Streams of a cluster.
 pub struct NatsSink {
     target: NatsTarget,
     name: String,
-    context: Option<Context>,
+    link: Option<NatsLink>,
 }
 
 impl NatsSink {
     /// Writes to this target, with message ids of this name.
     pub fn new(target: NatsTarget, name: &str) -> Self {
-        Self { target, name: name.to_owned(), context: None }
+        Self { target, name: name.to_owned(), link: None }
     }
 
     pub(super) async fn write(&mut self, batch: &Batch) -> Result<Vec<Refused>, Trouble> {
-        let context = match &self.context {
-            Some(context) => context.clone(),
-            None => self.context.insert(self.open().await?).clone(),
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => self.open().await?,
         };
-        // What was sent, with the place of its first message and how many there are.
-        let mut sent: Vec<(usize, PublishAckFuture)> = Vec::new();
+        let written = self.write_to(&link, batch).await;
+        // After trouble nothing that the client still holds may be sent.
+        if written.is_ok() {
+            self.link = Some(link);
+        }
+        written
+    }
+
+    async fn write_to(&self, link: &NatsLink, batch: &Batch) -> Result<Vec<Refused>, Trouble> {
         let mut refused = Vec::new();
+        let sent = tokio::select! {
+            biased;
+            () = link.lost() => return Err(Trouble::again(LOST)),
+            sent = self.send_all(&link.context, batch, &mut refused) => sent?,
+        };
+        for (at, ack) in sent {
+            let acknowledged = tokio::select! {
+                biased;
+                acknowledged = ack.into_future() => acknowledged,
+                () = link.lost() => return Err(with_front(Trouble::again(LOST), at, &refused)),
+            };
+            if let Err(error) = acknowledged {
+                let whole = take_error(&error, at, &mut refused);
+                // What is behind it may be stored; it comes again with the same id.
+                whole.map_err(|trouble| with_front(trouble, at, &refused))?;
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Sends a batch; the acknowledgements to come, each with the place of its first message.
+    async fn send_all(
+        &self,
+        context: &Context,
+        batch: &Batch,
+        refused: &mut Vec<Refused>,
+    ) -> Result<Vec<(usize, PublishAckFuture)>, Trouble> {
+        let mut sent = Vec::new();
         match &self.target.format {
             NatsFormat::Message { prefix } => {
                 for (at, message) in batch.iter() {
                     let (subject, publish) = self.single(prefix, &message);
                     match context.send_publish(subject, publish).await {
                         Ok(ack) => sent.push((at, ack)),
-                        Err(error) => take_error(&error, at, &mut refused)?,
+                        Err(error) => take_error(&error, at, refused)?,
                     }
                 }
             }
@@ -57,22 +94,15 @@ impl NatsSink {
                 let mut envelope = Envelope::new(&self.name, *bytes);
                 for (at, message) in batch.iter() {
                     if let Some(full) = envelope.add(at, &message) {
-                        sent.extend(send(&context, subject, full, &mut refused).await?);
+                        sent.extend(send(context, subject, full, refused).await?);
                     }
                 }
                 if let Some(full) = envelope.take() {
-                    sent.extend(send(&context, subject, full, &mut refused).await?);
+                    sent.extend(send(context, subject, full, refused).await?);
                 }
             }
         }
-        for (at, ack) in sent {
-            if let Err(error) = ack.await {
-                let whole = take_error(&error, at, &mut refused);
-                // What is behind it may be stored; it comes again with the same id.
-                whole.map_err(|trouble| with_front(trouble, at, &refused))?;
-            }
-        }
-        Ok(refused)
+        Ok(sent)
     }
 
     /// A message of its own, and its subject.
@@ -93,7 +123,7 @@ impl NatsSink {
         (subject, publish)
     }
 
-    async fn open(&self) -> Result<Context, Trouble> {
+    async fn open(&self) -> Result<NatsLink, Trouble> {
         let target = &self.target;
         let servers = target.servers.iter().map(|server| server.parse::<ServerAddr>());
         let servers: Vec<ServerAddr> = servers
@@ -117,16 +147,9 @@ impl NatsSink {
         if let Some(ca) = &target.ca {
             options = options.add_root_certificates(ca.into());
         }
-        let client = options.connect(servers).await.map_err(|error| {
-            // Wrong passwords are mended at the server too: it is tried again.
-            Trouble::again(shortened(&error.to_string()))
-        })?;
-        Ok(ContextBuilder::new()
-            .timeout(NATS_ACK_TIMEOUT)
-            .ack_timeout(NATS_ACK_TIMEOUT + Duration::from_secs(1))
-            .max_ack_inflight(BATCH_MESSAGES_MAX + 1)
-            .backpressure_on_inflight(true)
-            .build(client))
+        // Wrong passwords are mended at the server too: it is tried again.
+        let opened = NatsLink::open(options, servers, &self.name).await;
+        opened.map_err(|says| Trouble::again(shortened(&says)))
     }
 }
 
