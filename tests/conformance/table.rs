@@ -21,11 +21,9 @@ pub(crate) enum Held {
     NotServer(&'static str),
     /// Nothing a client does brings it about.
     Unprovoked(&'static str),
-    /// It concerns what the broker does not have yet.
-    NotYet(&'static str),
 }
 
-use Held::{NotServer, NotYet, Unprovoked};
+use Held::{NotServer, Unprovoked};
 
 /// Tests that hold a statement: they exist, or this does not compile.
 macro_rules! by {
@@ -44,7 +42,7 @@ pub(crate) const fn row(id: &'static str, says: &'static str, held: Held) -> Sta
 pub(crate) fn each_says_something(statements: &[Statement]) {
     for Statement { id, says, held } in statements {
         assert!(!says.is_empty(), "{id} says nothing");
-        if let NotServer(why) | Unprovoked(why) | NotYet(why) = held {
+        if let NotServer(why) | Unprovoked(why) = held {
             assert!(!why.is_empty(), "{id} gives no reason");
         }
     }
