@@ -2,8 +2,8 @@
 //!
 //! A level is a token. A token must not be empty or have a `.`, `*`, `>`, white space or control
 //! characters, so these are written `%XX`, and `%` with them; an empty level is `_`, a level that
-//! is `_` is `%5F`. A subject that would be too long for the server ends in `~` and a hash: its topic
-//! is in the header `Mqtt-Topic`.
+//! is `_` is `%5F`. A subject that would be too long for the server ends in `~` and a hash: its
+//! topic is in the header `Mqtt-Topic`.
 
 use sha2::{Digest, Sha256};
 

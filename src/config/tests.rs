@@ -129,16 +129,11 @@ fn flags_set_their_fields() {
         "--data-dir=/var/lib/ringmq",
         "--durability=os",
         "--session-expiry=0",
-        "--group-order=sticky",
-        "--group-max-bytes=1MiB",
-        "--group-expiry=1m",
         "--session-max-bytes=3TiB",
         "--session-overflow=block",
-        "--session-limit=b-*,bytes=40%",
         "--retained-max-count=5",
         "--retained-max-bytes=2MiB",
         "--disk-low=7%",
-        "--segment-bytes=16MiB",
         "--log=warn,ringmq::ring=trace",
         "--log-format=json",
         "--log-connections=off",
@@ -171,11 +166,9 @@ fn flags_set_their_fields() {
         session_expiry: SessionExpiry::Never,
         session_bytes_max: Some(DiskShare::Bytes(3 << 40)),
         session_overflow: SessionOverflow::Block,
-        session_limits: vec![parse_session_limit("b-*,bytes=40%").expect("is a limit")],
         retained_max: 5,
         retained_bytes_max: 2 << 20,
         disk_low: Some(DiskShare::Percent(7)),
-        segment_bytes: 16 << 20,
         logging: LogOptions {
             filter: "warn,ringmq::ring=trace".to_owned(),
             format: Some(LogFormat::Json),
@@ -183,6 +176,16 @@ fn flags_set_their_fields() {
         },
         ..Options::default()
     };
+    assert_eq!(given, Ok(expected));
+}
+
+// As above, for more of the flags of what is stored.
+#[test]
+fn flags_of_storage_set_their_fields() {
+    let given = options(&["--session-limit=b-*,bytes=40%", "--segment-bytes=16MiB"]);
+    let limit = parse_session_limit("b-*,bytes=40%").expect("is a limit");
+    let expected =
+        Options { session_limits: vec![limit], segment_bytes: 16 << 20, ..Options::default() };
     assert_eq!(given, Ok(expected));
 }
 
@@ -209,6 +212,9 @@ fn flags_of_groups_set_their_fields() {
         "--http-listen=[::1]:80",
         "--http-tokens=tokens",
         "--sys-interval=1m",
+        "--group-order=sticky",
+        "--group-max-bytes=1MiB",
+        "--group-expiry=1m",
         "--watch-session=plant/line-*",
     ]);
     let expected = Options {
