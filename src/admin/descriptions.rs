@@ -1,8 +1,9 @@
 //! Every metric, as the documentation tells it.
 
-use super::catalogue::{VHOST_METRICS, metrics};
+use super::catalogue::metrics;
 use super::metric::{Kind, Source};
 use super::session_metrics::{LEFT_OUT, TOTALS, WATCHED};
+use super::vhost_metrics::VHOST_METRICS;
 
 /// A metric, as the documentation tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]

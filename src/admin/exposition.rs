@@ -8,8 +8,9 @@ use hyper::{Request, header};
 use crate::broker::VhostReport;
 use crate::broker::inspect::{Histogram, Snapshot};
 
-use super::catalogue::{VHOST_METRICS, metrics};
+use super::catalogue::metrics;
 use super::metric::{Kind, Metric, ShardFigures, Source, Whole, float, unit_of};
+use super::vhost_metrics::VHOST_METRICS;
 
 /// Powers of two of microseconds that histograms are told at: from 16 µs to 33 s.
 const EXPONENTS: std::ops::RangeInclusive<u32> = 4..=25;

@@ -111,6 +111,7 @@ mod tokens;
 mod trace;
 mod trace_operations;
 mod traces;
+mod vhost_metrics;
 mod viewers;
 mod waiting;
 mod watchdog;

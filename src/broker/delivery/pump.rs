@@ -4,7 +4,7 @@ use log::warn;
 
 use crate::access::Policy;
 use crate::mqtt::{Ack, AckKind, Delivery as PacketOptions, PacketId, QoS, TopicName};
-use crate::store::{QueueNext, QueueTerms, Session, SessionMut, TakeBound};
+use crate::store::{Position, QueueNext, QueueTerms, Session, SessionMut, TakeBound};
 
 use super::super::admission::client_of;
 use super::super::names::ConnId;
@@ -80,9 +80,8 @@ impl Delivery {
                 }
             };
             let position = entry.position().expect("what waits is stored");
-            if !dup && !position.is_volatile() {
-                let disk = &lent.logs.disk;
-                lent.meters.count_waited(|| disk.message(position).map(|found| found.time_ms));
+            if !dup {
+                count_waited(position, lent);
             }
             let Some(stored) = lent.logs.message(position) else {
                 session.mark_gone(number, lent.logs);
@@ -131,7 +130,7 @@ impl Delivery {
         dropped
     }
 
-    /// A message that waited is dropped: its client may not read it any more.
+    /// Counts a waiting message that is dropped because its client may no longer read it.
     fn count_denied(&mut self, session: &Session, topic: TopicName<'_>) {
         self.stats.queued_denied += 1;
         if self.stats.queued_denied.is_power_of_two() {
@@ -143,5 +142,13 @@ impl Delivery {
                  on this shard so far"
             );
         }
+    }
+}
+
+/// Samples the time that a stored message has waited.
+fn count_waited(position: Position, lent: &mut Lent<'_>) {
+    let disk = &lent.logs.disk;
+    if !position.is_volatile() {
+        lent.meters.count_waited(|| disk.message(position).map(|found| found.time_ms));
     }
 }

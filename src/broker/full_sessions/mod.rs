@@ -7,8 +7,8 @@
 //! messages may keep a session full, its own or that of another waiting publisher. So the client of
 //! a full session is always read from, and no circle of clients waits for itself. The publisher's
 //! own window bounds how much it can publish meanwhile, because it gets no acknowledgements. If the
-//! window is large, [`BLOCK_BYTES_MIN`] beyond the session's bound is the limit, from which on the
-//! oldest message is dropped.
+//! window is large, [`BLOCK_BYTES_MIN`](crate::limits::BLOCK_BYTES_MIN) beyond the session's bound
+//! is the limit, from which on the oldest message is dropped.
 //!
 //! Invariant: a publisher is once in the set of each full session that it waits for; its shard was
 //! told as often.
