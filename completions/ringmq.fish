@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ringmq_global_optspecs
-    string join \n listen= unix-mode= unix-owner= proxy-trust= user= ws-path= ws-origin= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= gather-max= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= topic-alias-max= keep-alive-max= check-payload-format= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= http-cert= http-key= http-host= sys-interval= watch-session= log= log-format= log-connections= config= h/help V/version
+    string join \n listen= unix-mode= unix-owner= proxy-trust= user= ws-path= ws-origin= passwords= acl= vhosts= default-vhost= allow-anonymous auth-failures-max= on-denied= takeover= tls-listen= tls-cert= tls-key= tls-min= tls-sni= tls-client-ca= tls-client= tls-identity= tls-crl= max-connections= max-packet-size= max-outgoing-bytes= qos0-patience= gather-max= max-inflight= address-connections-max= address-connects-per-second= client-publish-rate= client-publish-bytes= max-subscriptions= max-topic-levels= topic-alias-max= keep-alive-max= check-payload-format= group-order= group-max-bytes= group-expiry= shards= no-pin ring= data-dir= durability= session-expiry= session-max-bytes= session-overflow= retained-max-count= retained-max-bytes= disk-low= segment-bytes= http-listen= http-tokens= http-cert= http-key= http-host= sys-interval= watch-session= log= log-format= log-connections= config= h/help V/version
 end
 
 function __fish_ringmq_needs_command
@@ -69,6 +69,11 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -l topic-alias-max -d 'Topic
 complete -c ringmq -n "__fish_ringmq_needs_command" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l check-payload-format -d 'Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not' -r -f -a "on\t'Yes'
 off\t'No'"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l group-order -d 'Which member of a consumer group gets a message' -r -f -a "topic\t'Messages of one publisher and topic are with one member at a time'
+sticky\t'A topic stays with one member as long as it is connected'
+none\t'The next member that can take the message, in no order'"
+complete -c ringmq -n "__fish_ringmq_needs_command" -l group-max-bytes -d 'Messages that may wait for one consumer group, in bytes' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l group-expiry -d 'How long a durable consumer group without members is kept, with what waits in it; 0: not at all' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l ring -d 'Kernel interface that the shards use' -r -f -a "auto\t'io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason'
 io_uring\t'io_uring; if it does not work, the broker does not start'
@@ -470,6 +475,11 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l topic-alias-max 
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l check-payload-format -d 'Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not' -r -f -a "on\t'Yes'
 off\t'No'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l group-order -d 'Which member of a consumer group gets a message' -r -f -a "topic\t'Messages of one publisher and topic are with one member at a time'
+sticky\t'A topic stays with one member as long as it is connected'
+none\t'The next member that can take the message, in no order'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l group-max-bytes -d 'Messages that may wait for one consumer group, in bytes' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l group-expiry -d 'How long a durable consumer group without members is kept, with what waits in it; 0: not at all' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l ring -d 'Kernel interface that the shards use' -r -f -a "auto\t'io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason'
 io_uring\t'io_uring; if it does not work, the broker does not start'
@@ -551,6 +561,11 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_su
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l keep-alive-max -d 'Longest keep alive in seconds: a client that asks for a longer one, or for none, is told to use this one. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l check-payload-format -d 'Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not' -r -f -a "on\t'Yes'
 off\t'No'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l group-order -d 'Which member of a consumer group gets a message' -r -f -a "topic\t'Messages of one publisher and topic are with one member at a time'
+sticky\t'A topic stays with one member as long as it is connected'
+none\t'The next member that can take the message, in no order'"
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l group-max-bytes -d 'Messages that may wait for one consumer group, in bytes' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l group-expiry -d 'How long a durable consumer group without members is kept, with what waits in it; 0: not at all' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l shards -d 'Threads that serve clients, 1 to 64 [default: CPUs]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l ring -d 'Kernel interface that the shards use' -r -f -a "auto\t'io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason'
 io_uring\t'io_uring; if it does not work, the broker does not start'

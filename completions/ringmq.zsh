@@ -60,6 +60,11 @@ none\:"None; the user name is that of CONNECT"))' \
 '--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: no limit]:SECONDS:_default' \
 '--check-payload-format=[Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not]:SWITCH:((on\:"Yes"
 off\:"No"))' \
+'--group-order=[Which member of a consumer group gets a message]:ORDER:((topic\:"Messages of one publisher and topic are with one member at a time"
+sticky\:"A topic stays with one member as long as it is connected"
+none\:"The next member that can take the message, in no order"))' \
+'--group-max-bytes=[Messages that may wait for one consumer group, in bytes]:BYTES:_default' \
+'--group-expiry=[How long a durable consumer group without members is kept, with what waits in it; 0\: not at all]:DURATION:_default' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
 '--ring=[Kernel interface that the shards use]:RING:((auto\:"io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason"
 io_uring\:"io_uring; if it does not work, the broker does not start"
@@ -1203,6 +1208,11 @@ none\:"None; the user name is that of CONNECT"))' \
 '--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: no limit]:SECONDS:_default' \
 '--check-payload-format=[Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not]:SWITCH:((on\:"Yes"
 off\:"No"))' \
+'--group-order=[Which member of a consumer group gets a message]:ORDER:((topic\:"Messages of one publisher and topic are with one member at a time"
+sticky\:"A topic stays with one member as long as it is connected"
+none\:"The next member that can take the message, in no order"))' \
+'--group-max-bytes=[Messages that may wait for one consumer group, in bytes]:BYTES:_default' \
+'--group-expiry=[How long a durable consumer group without members is kept, with what waits in it; 0\: not at all]:DURATION:_default' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
 '--ring=[Kernel interface that the shards use]:RING:((auto\:"io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason"
 io_uring\:"io_uring; if it does not work, the broker does not start"
@@ -1301,6 +1311,11 @@ none\:"None; the user name is that of CONNECT"))' \
 '--keep-alive-max=[Longest keep alive in seconds\: a client that asks for a longer one, or for none, is told to use this one. 0\: no limit]:SECONDS:_default' \
 '--check-payload-format=[Whether the broker refuses a payload with code 0x99 if its publisher declares it UTF-8 and it is not]:SWITCH:((on\:"Yes"
 off\:"No"))' \
+'--group-order=[Which member of a consumer group gets a message]:ORDER:((topic\:"Messages of one publisher and topic are with one member at a time"
+sticky\:"A topic stays with one member as long as it is connected"
+none\:"The next member that can take the message, in no order"))' \
+'--group-max-bytes=[Messages that may wait for one consumer group, in bytes]:BYTES:_default' \
+'--group-expiry=[How long a durable consumer group without members is kept, with what waits in it; 0\: not at all]:DURATION:_default' \
 '--shards=[Threads that serve clients, 1 to 64 \[default\: CPUs\]]:N:_default' \
 '--ring=[Kernel interface that the shards use]:RING:((auto\:"io_uring if it works for every shard; otherwise epoll, with a warning that gives the reason"
 io_uring\:"io_uring; if it does not work, the broker does not start"
