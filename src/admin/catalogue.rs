@@ -4,6 +4,7 @@
 use crate::broker::inspect::{Histogram, Snapshot};
 
 use super::broker_metrics::BROKER_METRICS;
+use super::group_events::GROUP_EVENTS;
 use super::metric::{Kind, Metric, Source, float};
 
 const COUNT: u32 = 1;
@@ -191,19 +192,7 @@ pub(super) const METRICS: &[Metric] = &[
             ],
         ),
     ),
-    counter(
-        "group_messages_total",
-        "Messages of consumer groups, by what members did with them",
-        Source::Sums(
-            "event",
-            &[
-                ("delivered", |s| s.stats.group_delivered),
-                ("acknowledged", |s| s.stats.group_acknowledged),
-                ("redelivered", |s| s.stats.group_redelivered),
-                ("refused", |s| s.stats.group_refused),
-            ],
-        ),
-    ),
+    counter("group_messages_total", "Messages of consumer groups, by event", GROUP_EVENTS),
     counter(
         "messages_unrouted_total",
         "Messages that had no subscriber",
@@ -271,16 +260,8 @@ pub(super) const METRICS: &[Metric] = &[
         "Messages in durable sessions that wait or are not acknowledged",
         Source::Sum(|s| s.gauges.queued_bytes),
     ),
-    gauge(
-        "group_members",
-        "Subscriptions to consumer groups",
-        Source::Sum(|s| s.gauges.group_members),
-    ),
-    gauge(
-        "group_backlog_bytes",
-        "Messages in consumer groups that wait or are not acknowledged",
-        Source::Sum(|s| s.gauges.group_bytes),
-    ),
+    gauge("group_members", "Members of groups", Source::Sum(|s| s.gauges.group_members)),
+    gauge("group_backlog_bytes", "Messages in groups", Source::Sum(|s| s.gauges.group_bytes)),
     gauge(
         "clean_session_memory_bytes",
         "Memory of messages that wait in clean sessions",

@@ -78,6 +78,7 @@ mod descriptions;
 mod door;
 mod exposition;
 mod facts;
+mod group_events;
 mod guard;
 mod item;
 mod lists;

@@ -21,6 +21,10 @@ fn times_to_gather_have_units() {
     }
 }
 
+fn other_groups() -> GroupOptions {
+    GroupOptions { order: GroupOrder::Sticky, bytes_max: 1 << 20, expiry_ms: 60_000 }
+}
+
 /// The options that `flags` give, or the text a user would read.
 fn options(flags: &[&str]) -> Result<Options, String> {
     let args = ["ringmq"].iter().chain(flags);
@@ -231,7 +235,7 @@ fn flags_of_groups_set_their_fields() {
             ],
             user: Some("mqtt".to_owned()),
         },
-        groups: GroupOptions { order: GroupOrder::Sticky, bytes_max: 1 << 20, expiry_ms: 60_000 },
+        groups: other_groups(),
         v5: V5Options {
             topic_alias_max: 7,
             keep_alive_s_max: 300,

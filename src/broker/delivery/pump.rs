@@ -62,11 +62,9 @@ impl Delivery {
         lent: &mut Lent<'_>,
     ) -> bool {
         let mut dropped = false;
-        while lent.outputs.is_low(conn) {
-            let next_id = session.queue.next_identifier();
-            if !lent.groups.leaves_identifier(session.key(), next_id) {
-                break;
-            }
+        while lent.outputs.is_low(conn)
+            && lent.groups.leaves_identifier(session.key(), session.queue.next_identifier())
+        {
             let next = session.take_next_before(limits.committed, limits.window, lent.logs);
             let (entry, number, packet_id, dup) = match next {
                 None => break,

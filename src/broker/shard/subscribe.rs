@@ -75,7 +75,8 @@ impl Shard {
         for filter in unsubscribe.filters() {
             let existed = self.catalog.unsubscribe(key, filter.as_str(), &mut self.logs);
             if existed {
-                wait.disk = durable;
+                // The end of a group is to be kept, whoever left it.
+                wait.disk |= durable || filter.is_shared();
                 wait.peers |= if filter.is_shared() {
                     self.unsubscribe_shared(vhost, key, filter.as_str(), context)
                 } else {

@@ -1,0 +1,14 @@
+//! What becomes of messages of consumer groups, as metrics count it.
+
+use super::metric::Source;
+
+/// By event.
+pub(super) const GROUP_EVENTS: Source = Source::Sums(
+    "event",
+    &[
+        ("delivered", |s| s.stats.group_delivered),
+        ("acknowledged", |s| s.stats.group_acknowledged),
+        ("redelivered", |s| s.stats.group_redelivered),
+        ("refused", |s| s.stats.group_refused),
+    ],
+);
