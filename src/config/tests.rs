@@ -10,7 +10,7 @@ mod bounds;
 mod values;
 
 fn other_groups() -> GroupOptions {
-    GroupOptions { order: GroupOrder::Sticky, bytes_max: 1 << 20, expiry_ms: 60_000 }
+    GroupOptions { bytes_max: 1 << 20, ..GroupOptions::default() }
 }
 
 /// The options that `flags` give, or the text a user would read.
@@ -120,9 +120,7 @@ fn flags_set_their_fields() {
         "--data-dir=/var/lib/ringmq",
         "--durability=os",
         "--session-expiry=0",
-        "--group-order=sticky",
         "--group-max-bytes=1MiB",
-        "--group-expiry=1m",
         "--session-max-bytes=3TiB",
         "--session-overflow=block",
         "--retained-max-count=5",
