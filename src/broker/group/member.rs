@@ -275,7 +275,7 @@ mod tests {
     /// However credit wanders between shards, there is never more than the window.
     #[test]
     fn credit_wanders() {
-        for (window, shards) in [(1, 1), (1, 3), (2, 3), (7, 2), (1000, 64)] {
+        for (window, shards) in [(1, 1), (7, 2), (12, 3), (1000, 64)] {
             let mut member = Member::new(Leases::volatile(), shards);
             let each = member.begin(CONN, window, 0);
             assert!(member.granted() <= window);
@@ -311,6 +311,18 @@ mod tests {
                 assert!(first > 0 && member.granted() <= window);
             }
         }
+    }
+
+    /// A window that is too small for all goes to one after the other, unasked.
+    #[test]
+    fn a_small_window_is_for_one() {
+        let mut member = Member::new(Leases::volatile(), 3);
+        assert_eq!(member.begin(CONN, 1, 0), 0);
+        let mut got = Vec::new();
+        member.distribute(0, |shard, count| got.push((shard, count)));
+        assert_eq!(got, [(ShardId(0), 1)]);
+        assert_eq!(member.granted(), 1);
+        assert_eq!(member.recall(false), None, "all others want some, it has one");
     }
 
     /// While the output is full nobody gets any; who had some wants it.

@@ -52,6 +52,7 @@ fn a_limit_of_0_is_none() {
             |it| it.session_bytes_max(1 << 40),
             limits::SESSION_QUOTA_BYTES_MAX,
         ),
+        ("--group-max-bytes", |it| it.groups.bytes_max, limits::SESSION_QUOTA_BYTES_MAX),
         ("--retained-max-count", |it| it.retained_max, limits::RETAINED_TOTAL_MAX),
         ("--retained-max-bytes", |it| it.retained_bytes_max, limits::RETAINED_TOTAL_BYTES_MAX),
         ("--auth-failures-max", |it| it.access.auth_failures_max.into(), 0),
