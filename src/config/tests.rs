@@ -22,7 +22,7 @@ fn times_to_gather_have_units() {
 }
 
 fn other_groups() -> GroupOptions {
-    GroupOptions { order: GroupOrder::Sticky, bytes_max: 1 << 20, expiry_ms: 60_000 }
+    GroupOptions { bytes_max: 1 << 20, ..GroupOptions::default() }
 }
 
 /// The options that `flags` give, or the text a user would read.
@@ -203,6 +203,7 @@ fn flags_of_groups_set_their_fields() {
         "--unix-owner=mqtt:iot",
         "--proxy-trust=10.1.0.0/16",
         "--proxy-trust=fd00::1",
+        "--group-max-bytes=1MiB",
         "--user=mqtt",
         "--address-connections-max=9",
         "--address-connects-per-second=8",
