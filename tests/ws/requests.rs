@@ -22,7 +22,7 @@ fn refused_requests() {
     on_shards(&[1, 2], |broker| {
         for (asked, status, says) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 426, "does not ask for a WebSocket"),
-            ("GET /\r\n\r\n".to_owned(), 400, "no HTTP/1.1"),
+            ("GET /\r\n\r\n".to_owned(), 400, "not HTTP/1.1"),
             ("POST / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 405, "begins with GET"),
             (request("/elsewhere", ""), 404, "--ws-path"),
             (request("/", "Origin: https://evil.example\r\n"), 403, "--ws-origin"),
@@ -89,7 +89,7 @@ fn listeners_of_one_protocol() {
     wire.write_all(request("/", "").as_bytes()).expect("the broker reads it");
     let mut came = String::new();
     wire.read_to_string(&mut came).expect("the broker answers and closes");
-    assert!(came.starts_with("HTTP/1.1 403 ") && came.contains("MQTT alone"), "{came}");
+    assert!(came.starts_with("HTTP/1.1 403 ") && came.contains("MQTT only"), "{came}");
     let mut plain = Client::over(std::net::TcpStream::connect(&addr).expect("it listens"));
     plain.send(&connect("plain").bytes());
     plain.expect(&connack(false, 0));
