@@ -203,7 +203,6 @@ fn flags_of_groups_set_their_fields() {
         "--unix-owner=mqtt:iot",
         "--proxy-trust=10.1.0.0/16",
         "--proxy-trust=fd00::1",
-        "--group-max-bytes=1MiB",
         "--user=mqtt",
         "--address-connections-max=9",
         "--address-connects-per-second=8",

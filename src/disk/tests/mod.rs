@@ -11,6 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{Directory, DirectoryError};
 
@@ -40,9 +42,17 @@ impl Drop for Scratch {
     }
 }
 
-/// Opens a data directory of one shard.
+/// Opens a data directory of one shard. A process that another test starts has every file of this
+/// one, locked ones too, until it runs its own program.
 fn open(path: &Path) -> Directory {
-    Directory::open(path, Some(1), 1).unwrap_or_else(|error| panic!("{error}"))
+    let patient_until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match Directory::open(path, Some(1), 1) {
+            Ok(directory) => return directory,
+            Err(DirectoryError::InUse(_)) if Instant::now() < patient_until => thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// The message that the user reads.
