@@ -22,7 +22,7 @@ fn times_to_gather_have_units() {
 }
 
 fn other_groups() -> GroupOptions {
-    GroupOptions { bytes_max: 1 << 20, ..GroupOptions::default() }
+    GroupOptions { order: GroupOrder::Sticky, bytes_max: 1 << 20, expiry_ms: 60_000 }
 }
 
 /// The options that `flags` give, or the text a user would read.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Directory, Scratch, log_files, open, write};
+use super::{Directory, Scratch, log_files, open, open_as, write};
 use crate::disk::ShardFiles;
 use crate::store::{FileId, Found};
 
@@ -21,7 +21,7 @@ fn segment(folder: &Path, number: u64, bytes: &[u8]) {
 #[test]
 fn fresh_shards() {
     let scratch = Scratch::new();
-    let directory = Directory::open(&scratch.data(), Some(2), 1).expect("it can be made");
+    let directory = open_as(&scratch.data(), Some(2), 1).expect("it can be made");
     for shard in [1, 0] {
         let mut files = directory.shard(shard).expect("it can be made");
         assert!(files.take_found().is_empty());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::{Directory, Scratch, log_files, open, refusal, write};
+use super::{Directory, Scratch, log_files, open, open_as, refusal, write};
 use crate::disk::{FileMedium, Helper, ShardFiles};
 use crate::limits::FREE_FILES_MAX;
 use crate::store::{FileId, Mapping, Medium, MediumAnswer, Request};
@@ -344,7 +344,7 @@ fn files_found_are_written() {
 #[test]
 fn several_shards() {
     let scratch = Scratch::new();
-    let directory = Directory::open(&scratch.data(), Some(3), 1).expect("it can be made");
+    let directory = open_as(&scratch.data(), Some(3), 1).expect("it can be made");
     let mut helper = Helper::start().expect("there are threads left");
     let mut shards: Vec<Shard> = (0..3)
         .map(|shard| Shard::new(&mut helper, directory.shard(shard).expect("it can be made")))

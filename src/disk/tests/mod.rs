@@ -42,16 +42,21 @@ impl Drop for Scratch {
     }
 }
 
-/// Opens a data directory of one shard. A process that another test starts has every file of this
-/// one, locked ones too, until it runs its own program.
+/// Opens a data directory of one shard.
 fn open(path: &Path) -> Directory {
+    open_as(path, Some(1), 1).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Opens a data directory that no program has. A process that another test starts has every file
+/// of this one, locked ones too, until it runs its own program.
+fn open_as(path: &Path, asked: Option<u16>, default: u16) -> Result<Directory, DirectoryError> {
     let patient_until = Instant::now() + Duration::from_secs(60);
     loop {
-        match Directory::open(path, Some(1), 1) {
-            Ok(directory) => return directory,
-            Err(DirectoryError::InUse(_)) if Instant::now() < patient_until => thread::yield_now(),
-            Err(error) => panic!("{error}"),
+        let opened = Directory::open(path, asked, default);
+        if !matches!(opened, Err(DirectoryError::InUse(_))) || Instant::now() > patient_until {
+            return opened;
         }
+        thread::yield_now();
     }
 }
 

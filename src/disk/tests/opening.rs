@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::super::note::with_sum;
-use super::{Directory, Scratch, names, open, refusal, write};
+use super::{Directory, Scratch, names, open, open_as, refusal, write};
 
 /// All that could have been touched in a directory: names, contents, and times of change.
 fn state(path: &Path) -> Vec<(String, i64, i64, Vec<u8>)> {
@@ -24,7 +24,7 @@ fn state(path: &Path) -> Vec<(String, i64, i64, Vec<u8>)> {
 fn missing_directory_is_made() {
     let scratch = Scratch::new();
     let path = scratch.0.join("a/b/data");
-    let directory = Directory::open(&path, Some(3), 8).expect("it can be made");
+    let directory = open_as(&path, Some(3), 8).expect("it can be made");
     assert_eq!(directory.shards(), 3);
     for made in ["a", "a/b", "a/b/data"] {
         let mode = fs::metadata(scratch.0.join(made)).expect("it was made").permissions().mode();
@@ -47,7 +47,7 @@ fn shards_are_the_directory_s() {
     ] {
         let scratch = Scratch::new();
         for (asked, default) in [first, again] {
-            let directory = Directory::open(&scratch.data(), asked, default).expect("it is fine");
+            let directory = open_as(&scratch.data(), asked, default).expect("it is fine");
             assert_eq!(directory.shards(), shards, "{first:?} {again:?}");
         }
     }
@@ -226,7 +226,7 @@ fn reader_makes_nothing() {
     assert!(text.ends_with("is not a ringmq data directory: it has no FORMAT"), "{text}");
     assert_eq!(names(&scratch.0), Vec::<String>::new());
 
-    drop(Directory::open(&path, Some(2), 1).expect("it can be made"));
+    drop(open_as(&path, Some(2), 1).expect("it can be made"));
     for has_lock in [true, false] {
         if !has_lock {
             fs::remove_file(path.join("LOCK")).expect("nobody has it");
