@@ -229,7 +229,13 @@ impl Uring {
         let mut entered = self.enter(timeout);
         // The kernel gives about twenty at a time. What is there already is handled in one turn.
         while entered.is_ok() && self.reaped.len() < COMPLETIONS_MAX && self.queue.has_work() {
+            let before = self.reaped.len();
             entered = self.enter(Some(Duration::ZERO));
+            // The kernel sets its flag after it has queued the work. If an enter on this thread did
+            // the work in between, the flag stays set, and no enter clears it before more work comes.
+            if self.reaped.len() == before {
+                break;
+            }
         }
         // Handling submits no entries, so no completions are reaped meanwhile.
         let mut reaped = mem::take(&mut self.reaped);
