@@ -177,8 +177,9 @@ impl Ledger {
                     && known.wish.qos >= publish.qos
                     && known.must_apply(message, session.owner)
             }) && !is_lost;
-        // That a message has expired, and was passed over, may be forgotten when the broker dies.
-        let is_revived = publish.dup && is_over;
+        // That a message has expired, or was too large, and was passed over, may be forgotten when
+        // the broker dies.
+        let is_revived = publish.dup && is_lost;
         if session.receipts[&id].live == 1 && first && !message.will && !is_revived {
             let all = (message.publisher, message.topic, message.qos, publish.qos);
             let before = session.newest.insert(all, id);
