@@ -58,6 +58,8 @@ pub(crate) struct Message {
     pub(crate) undone: bool,
     /// A will that was due before the broker died: it may be lost with it.
     pub(crate) excused: bool,
+    /// A will that was kept in the log with its session.
+    pub(crate) is_logged: bool,
 }
 
 /// The broker died.
@@ -140,6 +142,7 @@ impl Ledger {
             will,
             undone: false,
             excused: false,
+            is_logged: false,
         });
         self.messages.len() - 1
     }
@@ -163,6 +166,8 @@ impl Ledger {
             // The log may not have got that a will was published.
             message.sends += u32::from(message.will);
             message.excused |= message.will && message.sure_from.is_some();
+            // Nor that DISCONNECT has dropped it.
+            message.void &= !message.is_logged;
             message.undone |= !message.will && message.acked.is_none();
         }
     }

@@ -43,6 +43,7 @@ impl Client {
         let session = self.session.map(|session| &scene.ledger.sessions[session]);
         let is_on_disk = session.is_none_or(|session| !session.clean);
         let will = &mut scene.ledger.messages[id];
+        will.is_logged |= is_on_disk;
         // A session on disk that was to end with its connection ends at the next start.
         let ends = most_ms == 0 && !(crashed && is_on_disk);
         let is_delayed = will.delay_ms > 0 && !ends;
