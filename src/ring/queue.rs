@@ -123,8 +123,8 @@ impl Queue {
         into.extend(self.ring.completion());
     }
 
-    /// Whether the kernel says that it has work for this ring, which it does in an enter. It may say
-    /// so without having any.
+    /// Whether the kernel says that it has work for this ring, which it does in an enter. It may
+    /// say so without having any.
     pub(super) fn has_work(&mut self) -> bool {
         self.ring.submission().taskrun()
     }

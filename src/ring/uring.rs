@@ -232,7 +232,8 @@ impl Uring {
             let before = self.reaped.len();
             entered = self.enter(Some(Duration::ZERO));
             // The kernel sets its flag after it has queued the work. If an enter on this thread did
-            // the work in between, the flag stays set, and no enter clears it before more work comes.
+            // the work in between, the flag stays set, and no enter clears it before more work
+            // comes.
             if self.reaped.len() == before {
                 break;
             }
