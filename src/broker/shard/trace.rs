@@ -4,7 +4,7 @@
 
 use crate::limits::ASK_SLOTS_MAX;
 use crate::mqtt::{Connect, Packet, PacketId, PacketKind, Publish, QoS, TopicFilter, TopicName};
-use crate::mqtt::{PublishProperties, Version};
+use crate::mqtt::{PublishProperties, SharedFilter, Version};
 use crate::store::SessionKey;
 
 use super::super::client_log::why_denied;
@@ -440,14 +440,26 @@ impl Shard {
             () if filter.level_count() > topic_levels_max => {
                 "it has more levels than --max-topic-levels"
             }
-            () if filter.is_shared() => "there are no shared subscriptions yet",
+            () if is_invalid_share(filter) => {
+                "it is not of the form $share/NAME/FILTER, or is of $SYS"
+            }
             () if !self.admission.may_subscribe(session, filter) => "the access rules deny it",
+            () if filter.is_shared() => {
+                "there are as many groups or members as may be, or the session has as many \
+                 subscriptions as it may (--max-subscriptions)"
+            }
             () => "the session has as many as it may (--max-subscriptions)",
         };
         let granted = granted.ok_or_else(why);
         let decision = Decision::Subscription { filter: filter.as_str().into(), granted };
         self.trace_decision(conn, decision, now_ms);
     }
+}
+
+/// Whether a filter begins as a shared subscription and cannot be one.
+fn is_invalid_share(filter: TopicFilter<'_>) -> bool {
+    SharedFilter::parse(filter)
+        .is_some_and(|shared| shared.map_or(true, |shared| shared.filter().is_system()))
 }
 
 /// A message as the packet that it came in, but for what concerns one connection.
