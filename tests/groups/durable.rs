@@ -1,6 +1,8 @@
 //! Groups that outlive their members' connections, and the broker.
 
-use crate::common::{Broker, Client, End, Publish};
+use std::time::Instant;
+
+use crate::common::{Broker, Client, End, PATIENCE, Publish};
 use crate::{assert_all, durable_member, gather, member, message, numbers, publish_all};
 
 fn on_setups(flags: &[&str], test: impl Fn(&mut Broker, End)) {
@@ -129,7 +131,11 @@ fn full_groups() {
             publisher.publish(&Publish { id: 1, ..big(number) });
         }
         let mut client = durable_member(&broker, "fern", true);
-        let got = client_numbers(&mut client);
+        let (mut got, begun) = (Vec::new(), Instant::now());
+        while got.is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "{mode}: nothing comes");
+            got = client_numbers(&mut client);
+        }
         assert!((30..=70).contains(&got.len()), "{mode}: {}", got.len());
         assert_eq!(got.contains(&0), first, "{mode}: {got:?}");
         assert_eq!(got.contains(&99), !first, "{mode}: {got:?}");

@@ -1,6 +1,8 @@
 //! Members that are lost with messages they have not answered.
 
-use crate::common::{Client, Publish, on_shards, reconnect_as};
+use std::time::Instant;
+
+use crate::common::{Client, PATIENCE, Publish, on_shards, reconnect_as};
 use crate::{assert_all, durable_member, gather, member, message, numbers, publish_all};
 
 /// What a lost member with a clean session had goes to another at once: without DUP, in order, all
@@ -38,11 +40,13 @@ fn a_durable_member_gets_its_messages_again() {
             let mut client = durable_member(broker, &name, false);
             let mut other = durable_member(broker, &format!("hazel-{end}"), false);
             publish_all(broker, 0..16);
-            let had = other.read_to_fence();
-            let mut ids = Vec::new();
-            while ids.len() + had.len() < 16 {
-                let came = client.read_publish();
-                ids.push((came.id, came.payload));
+            let (mut had, mut ids, begun) = (0, Vec::new(), Instant::now());
+            while ids.len() + had < 16 {
+                assert!(begun.elapsed() < PATIENCE, "{end}: {had} and {}", ids.len());
+                had += other.read_to_fence().len();
+                let came = client.read_to_fence();
+                let came = came.iter().map(|packet| Publish::parse(packet));
+                ids.extend(came.map(|came| (came.id, came.payload)));
             }
             let mut client = reconnect_as(broker, &name, client, end);
             for _ in 0..ids.len() {
