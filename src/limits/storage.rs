@@ -85,8 +85,8 @@ pub const RETAINED_TOTAL_MAX: u64 = u32::MAX as u64;
 /// bytes for each of [`RETAINED_TOTAL_DEFAULT`]. Full: as for that bound.
 pub const RETAINED_TOTAL_BYTES_DEFAULT: u64 = 8 * 1024 * 1024 * 1024;
 
-/// Least `--retained-max-bytes`: [`SHARDS_MAX`](super::SHARDS_MAX) shards share it, and each must have room for a
-/// message of 16 KiB.
+/// Least `--retained-max-bytes`: [`SHARDS_MAX`](super::SHARDS_MAX) shards share it, and each must
+/// have room for a message of 16 KiB.
 pub const RETAINED_TOTAL_BYTES_MIN: u64 = 1024 * 1024;
 
 /// Most `--retained-max-bytes`: as [`SESSION_QUOTA_BYTES_MAX`].
