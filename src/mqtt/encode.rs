@@ -45,6 +45,7 @@ impl Packet<'_> {
 
     /// Appends the packet.
     ///
+    /// # Panics
     /// If the packet is larger than the protocol allows, or a string or binary field is longer than
     /// 65,535 bytes. If a PUBLISH has a packet id or DUP with QoS 0, no packet id above QoS 0, or
     /// neither a topic nor an alias (in 3.x: no topic). If a CONNECT of 3.x has a password and no
