@@ -57,7 +57,7 @@ pub struct CertificateFact {
     pub file: PathBuf,
     /// The subject of the certificate, or the issuer of the list.
     pub subject: String,
-    /// The begin of its validity, in seconds since 1970.
+    /// The start of its validity, in seconds since 1970.
     pub not_before_s: u64,
     /// The end of its validity, or the time of the next list.
     pub not_after_s: Option<u64>,

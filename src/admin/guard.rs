@@ -215,7 +215,7 @@ fn is_port(text: &str) -> bool {
     text.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Wrong tokens by address, each with the begin of its minute.
+/// Wrong tokens by address, each with the start of its minute.
 #[derive(Default, Debug)]
 struct Failures(HashMap<IpAddr, (Instant, u32)>);
 

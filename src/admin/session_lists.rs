@@ -74,7 +74,7 @@ fn time_of(text: &str) -> Result<i64, Fault> {
     })
 }
 
-/// The value of the shards' clock at a time; 0 if the time is before its begin.
+/// The value of the shards' clock at a time; 0 if the time is before its start.
 async fn uptime_at(admin: &Admin, time_ms: i64) -> u64 {
     let kept = admin.asker.figures().await;
     let now_ms = figures_of(&kept).into_iter().map(|figures| {

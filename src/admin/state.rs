@@ -104,7 +104,7 @@ impl Admin {
         }
     }
 
-    /// Milliseconds from 1970 to the begin of the shards' clock, which shows `uptime_ms` now. It
+    /// Milliseconds from 1970 to the start of the shards' clock, which shows `uptime_ms` now. It
     /// stays the same, so that a time in an answer can be used in a later request, unless the
     /// machine's clock is set.
     pub(super) fn epoch_ms(&self, uptime_ms: u64) -> i64 {

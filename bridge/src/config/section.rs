@@ -85,7 +85,7 @@ pub(super) struct Section<'a, 't> {
     table: &'a DeTable<'t>,
     /// Its name in messages, such as `sink.postgres`.
     pub(super) name: String,
-    /// The offset of its begin.
+    /// The offset of its start.
     pub(super) at: usize,
     faults: &'a Faults<'t>,
     asked: RefCell<BTreeSet<&'static str>>,

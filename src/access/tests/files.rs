@@ -51,7 +51,7 @@ fn password_file_faults() {
     }
 }
 
-// A byte order mark at the begin of a file is ignored; a file in UTF-16 is refused with advice.
+// A byte order mark at the start of a file is ignored; a file in UTF-16 is refused with advice.
 #[test]
 fn byte_order_marks() {
     let scene = Scene::new("byte-order-mark");

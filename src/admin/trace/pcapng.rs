@@ -32,7 +32,7 @@ const TCP: u32 = 2;
 /// The comment of a packet.
 const COMMENT: u16 = 1;
 
-/// The begin of a file: a section, and the interface of all packets.
+/// The start of a file: a section, and the interface of all packets.
 pub(super) fn head() -> Vec<u8> {
     let mut out = Vec::new();
     let mut section = Vec::new();

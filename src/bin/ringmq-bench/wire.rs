@@ -125,7 +125,7 @@ fn publish_body(first: u8, body: &[u8], version: Version) -> Result<Packet<'_>, 
     Ok(Packet::Publish { packet_id, payload })
 }
 
-/// The bytes after the properties at the begin of `bytes`.
+/// The bytes after the properties at the start of `bytes`.
 #[inline]
 fn after_properties(bytes: &[u8]) -> Result<&[u8], Malformed> {
     let (mut length, mut at) = (0, 0);
