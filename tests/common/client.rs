@@ -203,8 +203,8 @@ impl Client {
     }
 
     /// As [`Self::expect_publish`], for a retained message below QoS 2 that was published after the
-    /// SUBACK. The search for retained messages may still be on its way to the shard that keeps it, and
-    /// find it too: then that copy is first.
+    /// SUBACK. The search for retained messages may still be on its way to the shard that keeps it,
+    /// and find it too: then that copy is first.
     #[track_caller]
     pub(crate) fn expect_live(&mut self, expected: &Publish) {
         let mut came = self.read_publish();

@@ -378,7 +378,7 @@ pub(crate) fn will_is_published_at_shutdown() {
 }
 
 /// A will whose session ends with its connection does not wait, also when the broker stops: a
-/// client that came before gets it.
+/// client that connected before gets it.
 #[test]
 pub(crate) fn will_without_session_is_published_at_shutdown() {
     let mut broker = Broker::start(1);
