@@ -1,29 +1,29 @@
-//! All figures of one shard at one moment: a copy, made in one step.
+//! All figures of one shard at one time, copied in one step.
 //!
-//! The memory is the asker's: a shard fills it and allocates nothing.
+//! The memory belongs to the asker: the shard fills it and allocates nothing.
 
 use super::super::meters::{Latency, Load};
 use super::super::names::Stats;
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Default, Debug)]
 pub struct Snapshot {
-    /// What was counted since the broker started.
+    /// Counters since the broker started.
     pub stats: Stats,
-    /// What there is now.
+    /// The present state.
     pub gauges: Gauges,
-    /// How long things took.
+    /// Measured durations.
     pub latency: Latency,
-    /// How busy it is.
+    /// How busy the shard is.
     pub load: Load,
-    /// Uptime, milliseconds.
+    /// Uptime, in milliseconds.
     pub now_ms: u64,
 }
 
-/// What a shard has now.
+/// The present state of a shard.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Gauges {
-    /// Clients that are connected.
+    /// Connected clients.
     pub clients: u64,
     /// Sessions, clean ones included.
     pub sessions: u64,
@@ -31,7 +31,7 @@ pub struct Gauges {
     pub subscriptions: u64,
     /// Bytes of messages that wait in durable sessions.
     pub queued_bytes: u64,
-    /// Bytes of memory that messages take which wait in clean sessions.
+    /// Memory of the messages that wait in clean sessions, in bytes.
     pub memory_bytes: u64,
     /// Subscriptions of sessions here to groups.
     pub group_members: u64,
@@ -39,13 +39,13 @@ pub struct Gauges {
     pub group_bytes: u64,
     /// Topics with a retained message.
     pub retained: u64,
-    /// Bytes of these messages.
+    /// Their size in bytes.
     pub retained_bytes: u64,
-    /// Full sessions that publishers wait for.
+    /// Full sessions for which publishers wait.
     pub full_sessions: u64,
-    /// Passwords that are about to be verified.
+    /// Passwords that wait to be verified.
     pub password_checks: u64,
-    /// Connections that retained messages are being sent to.
+    /// Connections that are receiving retained messages.
     pub replays: u64,
     /// Segments of the log.
     pub log_segments: u64,
@@ -53,22 +53,22 @@ pub struct Gauges {
     pub log_bytes: u64,
     /// Bytes ever appended to the log.
     pub log_appended: u64,
-    /// Of these, the ones that were committed.
+    /// Bytes of these that were committed.
     pub log_committed: u64,
     /// Bytes appended and not written.
     pub log_staged_bytes: u64,
-    /// Bytes that wait in the log since the last checkpoint.
+    /// Bytes appended since the last checkpoint.
     pub log_since_checkpoint: u64,
     /// Segments that were cleaned.
     pub log_cleaned: u64,
     /// Checkpoints that were completed.
     pub log_checkpoints: u64,
-    /// Free bytes of the file system, when it was looked at last.
+    /// Free bytes of the file system, when last read.
     pub disk_free: u64,
     /// Bytes of the file system.
     pub disk_size: u64,
     /// Free bytes below which publishers wait.
     pub disk_limit: u64,
-    /// 1: publishers that need the disk wait, for its space or its speed.
+    /// 1: publishers that need the disk wait, because of its space or its speed.
     pub disk_short: u64,
 }

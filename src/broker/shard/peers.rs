@@ -11,7 +11,7 @@ use super::super::read_gate::Pause;
 use super::Shard;
 
 impl Shard {
-    /// Handles a message of another shard; whether that shard may wait for it to be handled.
+    /// Handles a message of another shard; returns whether that shard may wait until it is handled.
     pub fn handle_peer(&mut self, from: ShardId, record: &[u8], context: &mut Context<'_>) -> bool {
         let (vhost, message) = PeerMessage::read(record);
         self.introduce(vhost);
@@ -78,8 +78,8 @@ impl Shard {
         let PeerPublish { properties, payload, qos, retain, keep, stamp, .. } = *publish;
         let origin =
             publish.origin.map(|(serial, packet_id)| Origin { shard: from.0, serial, packet_id });
-        // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
-        // did not know of it, and the replay for it may have found the value before.
+        // A keeper delivers in any case: its subscriber may be too new for the publisher's shard to
+        // know, while its replay has already read the value before this one.
         if publish.deliver || keep {
             let route = self.route(vhost, topic);
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));

@@ -35,7 +35,8 @@ impl Shard {
         flow
     }
 
-    /// Handles a message unless its payload is not what it says (v5 3.3.2.3.2).
+    /// Handles a message, unless its payload contradicts its Payload Format Indicator (v5
+    /// 3.3.2.3.2).
     #[inline(never)]
     fn handle_checked(
         &mut self,
@@ -66,8 +67,8 @@ impl Shard {
         Flow::Continue
     }
 
-    /// Handles a PUBLISH with a topic alias. The alias is set whatever becomes of the message: the
-    /// next packet relies on it.
+    /// Handles a PUBLISH with a topic alias. The alias is set even if the message is refused,
+    /// because the next packet relies on it.
     fn handle_aliased(
         &mut self,
         conn: ConnId,
@@ -89,7 +90,7 @@ impl Shard {
             text.push_str(topic.as_str());
         }
         let Ok(topic) = TopicName::parse(&text) else {
-            // It stands for nothing yet.
+            // The alias has no topic yet.
             self.close(conn, CloseReason::UnknownAlias, context);
             return Flow::Stop;
         };
@@ -105,7 +106,7 @@ impl Shard {
     }
 }
 
-/// Whether a payload is UTF-8, if its Payload Format Indicator says so.
+/// Whether a payload conforms to its Payload Format Indicator.
 pub(super) fn is_as_it_says(properties: Properties<'_>, payload: &[u8]) -> bool {
     properties.find(PropertyId::PayloadFormat) != Some(Value::Byte(1))
         || std::str::from_utf8(payload).is_ok()

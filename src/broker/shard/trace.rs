@@ -1,6 +1,6 @@
-//! What traces are told, and the bits by which those who handle packets know that they are to tell.
+//! Reports to traces, and the bits that mark what is traced.
 //!
-//! All of it is off the way of a message: it is called where a bit is set, or a trace is on.
+//! A message that is not traced calls nothing here: a call needs a set bit, or an active trace.
 
 use crate::limits::ASK_SLOTS_MAX;
 use crate::mqtt::{Connect, Packet, PacketId, PacketKind, Publish, QoS, TopicFilter, TopicName};
@@ -20,7 +20,7 @@ use super::super::trace::{
 use super::Shard;
 
 impl Shard {
-    /// Begins or ends a trace, and tells its connections, some each step.
+    /// Begins or ends a trace and updates the bits of connections, some in each step.
     pub(super) fn answer_trace(
         &mut self,
         order: &mut TraceOrder,
@@ -47,7 +47,7 @@ impl Shard {
         Step::More
     }
 
-    /// What has gathered of traces, if any has.
+    /// Returns the events gathered for traces, or waits for some.
     pub(super) fn answer_trace_events(&mut self, reply: &mut Reply, now_ms: u64) -> Step {
         if !self.traces.has_news() {
             return Step::Wait;
@@ -56,12 +56,12 @@ impl Shard {
         Step::Done
     }
 
-    /// When the turn began: as exact as it is known.
+    /// The time at which the turn began, which is the most exact time known.
     fn trace_time_us(&self, now_ms: u64) -> u64 {
         self.meters.turn_us().max(now_ms * 1000)
     }
 
-    /// Ends traces whose time is over, if the admin thread has not.
+    /// Ends overdue traces that the admin thread has not ended.
     pub(super) fn expire_traces(&mut self, now_ms: u64) {
         if self.traces.expire(now_ms) {
             self.note_traces_changed();
@@ -74,7 +74,7 @@ impl Shard {
         self.outputs.tap().set_payload_max(payload_max);
     }
 
-    /// Sets the bits of a connection as the traces are now.
+    /// Updates the bits of a connection for the present traces.
     fn set_traces(&mut self, conn: ConnId) {
         let Some(open) = self.connections.client(conn) else { return };
         let (before, traces) = (open.traces, self.session_traces(open.session));
@@ -97,7 +97,7 @@ impl Shard {
         })
     }
 
-    /// Notes in a route who traces it, unless that is known.
+    /// Notes in a route which traces select it, unless it is noted already.
     #[cold]
     pub(super) fn trace_route(&mut self, vhost: VhostId, route: RouteHandle, topic: TopicName<'_>) {
         if self.exchanges.get(vhost, route).traces_known {
@@ -152,8 +152,7 @@ impl Shard {
         self.record(subject, kind, Happening::Decision(decision), traces, now_ms);
     }
 
-    /// Records what was noted where packets are written and connections are paused, since the event
-    /// before.
+    /// Records the packets that were written and the pauses that were noted since the last event.
     pub(super) fn collect_traced(&mut self, now_ms: u64) {
         if !self.outputs.tap().is_empty() {
             let (packets, skipped) = self.outputs.tap().take();
@@ -181,11 +180,11 @@ impl Shard {
         }
     }
 
-    /// A packet that is no PUBLISH came from a client.
+    /// Records a packet other than PUBLISH from a client.
     #[cold]
     pub(super) fn trace_received(&mut self, conn: ConnId, packet: &Packet<'_>, now_ms: u64) {
         let Some(open) = self.connections.client(conn) else { return };
-        // Of a PUBLISH it is known only later who traces it, and whether it is handled now.
+        // The traces of a PUBLISH, and whether it is handled now, are known only later.
         if !open.traces.is_any() || matches!(packet, Packet::Publish(_)) {
             return;
         }
@@ -196,7 +195,7 @@ impl Shard {
         self.record(subject, TraceKind::Packet, Happening::Packet(kept), traces, now_ms);
     }
 
-    /// A CONNECT came, perhaps again.
+    /// Records a CONNECT, which may come more than once.
     #[cold]
     pub(super) fn trace_connect(&mut self, conn: ConnId, connect: &Connect<'_>, now_ms: u64) {
         let Some(connecting) = self.connections.connecting(conn) else { return };
@@ -223,7 +222,7 @@ impl Shard {
         }
     }
 
-    /// Something was decided about a client.
+    /// Records a decision about a client.
     #[cold]
     pub(super) fn trace_decision(&mut self, conn: ConnId, decision: Decision, now_ms: u64) {
         self.collect_traced(now_ms);
@@ -232,14 +231,14 @@ impl Shard {
         self.record_decision(subject, decision, traces, now_ms);
     }
 
-    /// A client was refused, for a reason that the log has as well.
+    /// Records that a client was refused, with the reason from the log.
     #[cold]
     pub(super) fn trace_refused(&mut self, conn: ConnId, now_ms: u64) {
         let why = self.client_log.why().map(|why| why.to_string()).unwrap_or_default();
         self.trace_decision(conn, Decision::Refused { why: why.into() }, now_ms);
     }
 
-    /// A client was let in.
+    /// Records that a client was accepted.
     #[cold]
     pub(super) fn trace_let_in(&mut self, conn: ConnId, session_present: bool, now_ms: u64) {
         self.collect_traced(now_ms);
@@ -249,13 +248,13 @@ impl Shard {
         let Some(open) = self.connections.client(conn) else { return };
         if open.traces.is_any() {
             let user = self.catalog.session(open.session).owner().map(Into::into);
-            // Routes know of whom they have to tell.
+            // Routes cache which targets are traced.
             self.exchanges.invalidate(open.vhost);
             self.trace_decision(conn, Decision::LetIn { user, session_present }, now_ms);
         }
     }
 
-    /// A connection is about to end.
+    /// Records that a connection is about to end.
     #[cold]
     pub(super) fn trace_close(&mut self, conn: ConnId, reason: CloseReason, now_ms: u64) {
         let why = reason.to_string().into();
@@ -270,7 +269,7 @@ impl Shard {
         }
     }
 
-    /// A PUBLISH of a client is handled: `traces` may want it. Gives those that do.
+    /// Records a PUBLISH of a client. `traces` may select it; returns those that do.
     #[cold]
     pub(super) fn trace_publish(
         &mut self,
@@ -303,7 +302,7 @@ impl Shard {
         traces
     }
 
-    /// A message is about to be handed to those who get it.
+    /// Records that a message is about to be handed to its receivers.
     #[cold]
     pub(super) fn trace_publishing(
         &mut self,
@@ -324,7 +323,7 @@ impl Shard {
             Subject { traces, vhost: vhost.0, client, address, version }
         });
         if matches!(inbound.source, Source::Nobody) {
-            // It is sent nowhere as it is here: its identifier stands for none.
+            // Each receiver gets another identifier, so this one is only a placeholder.
             let packet_id = PacketId::new(1).filter(|_| qos > QoS::AtMostOnce);
             let publish = publish_of(inbound.message, packet_id);
             let kept = self.traces.published(Direction::Own, version, &publish);
@@ -341,7 +340,7 @@ impl Shard {
         self.record_decision(subject, decision, traces, now_ms);
     }
 
-    /// A message was handed to sessions, of which some were noted.
+    /// Records that a message was handed to sessions, as far as they were noted.
     #[cold]
     pub(super) fn trace_targets(&mut self, topic: TopicName<'_>, now_ms: u64) {
         self.collect_traced(now_ms);
@@ -383,7 +382,7 @@ impl Shard {
         }
     }
 
-    /// The reply to a traced PUBLISH waits.
+    /// Records that the reply to a traced PUBLISH waits.
     #[cold]
     pub(super) fn trace_reply_waits(
         &mut self,
@@ -400,7 +399,7 @@ impl Shard {
         self.record_decision(subject, decision, traces, context.now_ms);
     }
 
-    /// A session is full, and the oldest of what waits there was dropped.
+    /// Records that the oldest waiting messages of a full session were dropped.
     #[cold]
     pub(super) fn trace_dropped_oldest(&mut self, key: SessionKey, messages: u32, now_ms: u64) {
         let traces = self.traces.of_others(self.session_traces(key));
@@ -421,7 +420,7 @@ impl Shard {
         self.record_decision(subject, Decision::DroppedOldest { messages }, traces, now_ms);
     }
 
-    /// A client was granted a filter, or was not.
+    /// Records that a filter was granted or refused.
     #[cold]
     pub(super) fn trace_subscription(
         &mut self,
@@ -456,13 +455,13 @@ impl Shard {
     }
 }
 
-/// Whether a filter begins as a shared subscription and cannot be one.
+/// Whether a filter has the form of a shared subscription but is invalid.
 fn is_invalid_share(filter: TopicFilter<'_>) -> bool {
     SharedFilter::parse(filter)
         .is_some_and(|shared| shared.map_or(true, |shared| shared.filter().is_system()))
 }
 
-/// A message as the packet that it came in, but for what concerns one connection.
+/// The PUBLISH of a message, without what belongs to a single connection.
 fn publish_of<'a>(message: &Message<'a>, packet_id: Option<PacketId>) -> Publish<'a> {
     let &Message { topic, properties, payload, qos, retain } = message;
     let (topic, properties) = (Some(topic), PublishProperties::forwarding(properties));

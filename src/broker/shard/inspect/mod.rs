@@ -1,4 +1,4 @@
-//! Answers to an operator's asks (see [`super::super::inspect`]), a bounded step a turn.
+//! Answers to operators' asks (see [`super::super::inspect`]), one bounded step a turn.
 
 mod closed;
 mod figures;
@@ -64,7 +64,7 @@ impl Shard {
         }
     }
 
-    /// What this shard measures, for its reactor.
+    /// The measurements of this shard, for its reactor.
     pub fn meters_mut(&mut self) -> &mut Meters {
         &mut self.meters
     }

@@ -1,4 +1,4 @@
-//! Answers about the topics of the system.
+//! Answers about system topics.
 
 use crate::limits::{ASK_READS_MAX, ASK_SLOTS_MAX};
 
@@ -9,7 +9,7 @@ use super::super::super::names::{Context, Peers};
 use super::super::Shard;
 
 impl Shard {
-    /// Whether an ask that waits ([`Step::Wait`]) has an answer now.
+    /// Whether a waiting ask ([`Step::Wait`]) can be answered now.
     #[inline]
     pub fn may_answer(&mut self, ask: &Ask, peers: &dyn Peers) -> bool {
         match &ask.question {
@@ -33,7 +33,7 @@ impl Shard {
             return Step::Wait;
         }
         if !wants {
-            // Nobody brings them up to date from now on.
+            // The values are not updated from now on.
             self.system.clear();
         }
         *reply = Reply::WantsSystem(wants);
