@@ -108,7 +108,7 @@ impl Connect<'_> {
     }
 
     /// Appends the packet in its own version; the argument, here for likeness, is ignored as in
-    /// [`decode`](super::decode).
+    /// [`decode`](super::decode()).
     pub fn encode(&self, _version: Version, out: &mut Vec<u8>) {
         // [MQTT-3.1.2-22]
         assert!(

@@ -1,9 +1,9 @@
 //! Bytes ⇄ MQTT packets, and the topics and filters in them. Pure: no session, socket or time.
 //!
-//! A packet is found with [`peek_frame`], read with [`decode`] and written with [`Packet::encode`]
-//! or the `encode` of its struct. A decoded packet borrows from the receive buffer: no bytes are
-//! copied and no memory is allocated. Both directions exist for every packet, since clients and
-//! tests use them.
+//! A packet is found with [`peek_frame`], read with [`decode()`] and written with
+//! [`Packet::encode`] or the `encode` of its struct. A decoded packet borrows from the receive
+//! buffer: no bytes are copied and no memory is allocated. Both directions exist for every packet,
+//! since clients and tests use them.
 //!
 //! Versions: 3.1 (`MQIsdp`, level 3), 3.1.1 (level 4) and 5 (level 5). The structs are the same for
 //! all; fields that only MQTT 5 has are empty in other versions and not written for them. Its

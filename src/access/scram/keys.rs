@@ -53,7 +53,7 @@ pub(in crate::access) fn parse(text: &str) -> Option<[&str; 4]> {
     Some([iterations, salt, stored, server])
 }
 
-/// Writes the text of a password file; `keys` has the form that [`derive`] returns.
+/// Writes the text of a password file; `keys` has the form that [`derive()`] returns.
 pub(in crate::access) fn encode(
     f: &mut fmt::Formatter<'_>,
     (mechanism, iterations): (Mechanism, u32),
