@@ -15,7 +15,7 @@ const WRITE_BOUNDS_MS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 500, 2500, 10_000]
 /// The state of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It has begun, and the target has not answered yet.
+    /// The flow has started, and the target has not answered yet.
     Starting = 0,
     /// The target accepts messages.
     Up = 1,

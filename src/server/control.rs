@@ -56,7 +56,7 @@ impl Control {
 }
 
 /// Waits until every shard has handled its messages, so that the change is in effect on every shard
-/// when it is reported. A shard that does not answer in time is not waited for.
+/// when it is reported. The wait for a shard that does not answer is limited.
 pub(super) fn confirm(controls: &mut [Control]) {
     let (sender, answers) = mpsc::channel();
     for control in controls.iter_mut() {

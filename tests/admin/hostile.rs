@@ -1,5 +1,5 @@
-//! Attackers of the door for operators: they get their answer or their end, and clients notice
-//! nothing.
+//! Attackers of the operators' listener get an answer or are disconnected, and clients are not
+//! affected.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! A broker that has much to do: segments fill, are let go of and used again all the time.
+//! A busy broker: segments fill, are released and used again all the time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};

@@ -190,7 +190,7 @@ impl Disk {
         images
     }
 
-    /// Leaves the files as a crash does: they are these, and nothing is asked any more.
+    /// Leaves the files as a crash does: with these images, and without open requests.
     pub(crate) fn crash_to(&mut self, images: &[Image]) {
         self.asked.clear();
         self.free.clear();

@@ -173,7 +173,7 @@ impl Run {
         logs.end_turn();
         logs.disk.end_turn();
         housekeeping.step(catalog, logs, 0, false);
-        // No fault is ever due: nothing is drawn by lot.
+        // No faults: nothing is random.
         let random = &mut Random::new(0);
         loop {
             while let Some(request) = logs.disk.next_request() {

@@ -81,7 +81,7 @@ pub(crate) struct World {
     pub(crate) busy_looks: u64,
     /// Housekeeping is not at its end.
     pub(crate) busy: bool,
-    /// Times that something was let go of because it had expired.
+    /// The number of times that something was dropped because it had expired.
     pub(crate) expired: u64,
 }
 

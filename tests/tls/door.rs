@@ -18,7 +18,7 @@ use crate::common::{Broker, PATIENCE, connack, connect};
 
 pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
-/// A broker with a plain and a TLS door.
+/// A broker with a plain and a TLS listener.
 pub(crate) struct Doors {
     pub(crate) broker: Broker,
     pub(crate) addr: SocketAddr,

@@ -50,8 +50,8 @@ fn is_served(addr: SocketAddr, config: &Arc<ClientConfig>) {
     client.expect(PINGRESP);
 }
 
-// Bytes that are no TLS are answered with an alert and a close, at once; TLS at the plain door is
-// no MQTT. Others are served.
+// Bytes that are no TLS are answered at once with an alert and a close. TLS on the plain listener
+// is no MQTT. Other clients are served.
 #[test]
 fn garbage() {
     let authority = Authority::new();

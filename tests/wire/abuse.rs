@@ -25,7 +25,7 @@ fn connections_of_an_address() {
             }
             let another = proxied.try_connect(&v1(other), "other").expect("it has its own count");
             inside.pop().expect("there are three").leave();
-            // The place is free once the broker has let go of the link, a little after the close.
+            // The place is free once the broker has released the link, a little after the close.
             let mut again = None;
             until("there is room again", || {
                 again = proxied.try_connect(&v1(same), &name(4));

@@ -135,7 +135,7 @@ fn max_connections() {
         for client in clients {
             client.leave();
         }
-        // The place is free once the broker has let go of the link, a little after the close.
+        // The place is free once the broker has released the link, a little after the close.
         until("there is room again", || {
             let mut late = Client::open(&broker);
             late.send(&connect("late").bytes());

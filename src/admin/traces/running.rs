@@ -44,7 +44,7 @@ pub(in crate::admin) struct Running {
     kept: RefCell<Kept>,
     events: Cell<u64>,
     skipped: Cell<u64>,
-    /// Whether every shard has begun it.
+    /// Whether every shard has started the trace.
     is_begun: Cell<bool>,
     is_ending: Cell<bool>,
     ended: Cell<Option<&'static str>>,
@@ -121,7 +121,7 @@ impl Running {
         Some(entry)
     }
 
-    /// Notes that every shard has begun the trace.
+    /// Notes that every shard has started the trace.
     pub(in crate::admin) fn note_begun(&self) {
         self.is_begun.set(true);
     }
