@@ -19,7 +19,7 @@ import time
 import urllib.parse
 
 PATIENCE_S = 60
-# Shards give figures that are younger than this again.
+# Shards repeat figures that are younger than this.
 REUSE_S = 1.05
 
 
@@ -102,7 +102,7 @@ class Broker:
                 if process.poll() is not None or time.monotonic() - begun > PATIENCE_S:
                     raise SystemExit(f"!! {count} clients do not connect")
                 time.sleep(0.2)
-            # What the last of them have begun is over.
+            # Waits until the work of the last connections is done.
             time.sleep(2)
             yield
         finally:
@@ -171,7 +171,7 @@ class Asker:
         answer = door.getresponse()
         if answer.status != 200:
             raise SystemExit(f"!! GET {paths[0]}: {answer.status}")
-        # What is in it does not matter here, nor how it is framed.
+        # The content and framing of the answer do not matter here.
         while not self.over.is_set():
             if select.select([door.sock], [], [], 0.5)[0] and not door.sock.recv(65536):
                 raise SystemExit(f"!! GET {paths[0]} has ended")
@@ -210,7 +210,7 @@ CASES = [
 def cost(options):
     cores = (0, 1) if os.cpu_count() >= 2 and shutil.which("taskset") else (None, None)
     if cores[1] is not None:
-        # Whoever asks is no part of the broker.
+        # The client of these requests must not use the broker's core.
         os.sched_setaffinity(0, {cores[1]})
     rows = [("case", "pair", "out/s", "asked", "ratio", "us/msg", "asked", "ratio", "p99 us",
              "asked")]
@@ -331,7 +331,7 @@ def metric(broker, name):
     return json.loads(broker.door().get("/api/v1/overview"))["metrics"][name]
 
 
-# What a browser asks for at each page, once it has the files.
+# The requests of a browser for each page, after the page's files.
 PAGE_ASKS = ["/whoami", "/openapi.json", "/overview", "/clients", "/sessions", "/closed",
              "/top?by=backlog_bytes&n=50", "/retained", "/subscriptions", "/traces", "/log",
              "/config", "/listeners", "/certificates", "/vhosts", "/match?topic=a", "/trace/files"]
@@ -382,7 +382,7 @@ def bucket(us):
 def percentiles(options):
     rows = [("percentile", "ringmq-bench us", "broker us", "buckets apart")]
     with Broker(1) as broker:
-        # A session whose client is away: each message waits for the disk, in no queue of a socket.
+        # The session's client is away, so each message waits for the disk and in no socket's queue.
         bench(broker, "--publishers", 0, "--subscribers", 1, "--filter", "bench/#", "--qos", 1,
               "--clean-session", "false", "--duration", 0.5, "--client-prefix", "away-")
         found = bench(broker, "--publishers", 2, "--subscribers", 0, "--qos", 1, "--window", 1,

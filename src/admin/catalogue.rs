@@ -1,5 +1,5 @@
-//! Every metric: its name, what it means, and where it comes from. Text for Prometheus, JSON and
-//! the documentation are made from this table.
+//! Every metric: its name, meaning and source. The text for Prometheus, the JSON and the
+//! documentation are made from this table.
 
 use crate::broker::inspect::{Histogram, Snapshot};
 
@@ -35,7 +35,7 @@ pub(super) fn metrics() -> impl Iterator<Item = &'static Metric> {
     METRICS.iter().chain(BROKER_METRICS)
 }
 
-/// Those that shards know, and some of the broker.
+/// The metrics of shards, and some of the broker.
 pub(super) const METRICS: &[Metric] = &[
     gauge(
         "build_info",

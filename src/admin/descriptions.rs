@@ -1,26 +1,26 @@
-//! Every metric, as the documentation tells it.
+//! Every metric, as documented.
 
 use super::catalogue::metrics;
 use super::metric::{Kind, Source};
 use super::session_metrics::{LEFT_OUT, TOTALS, WATCHED};
 use super::vhost_metrics::VHOST_METRICS;
 
-/// A metric, as the documentation tells it.
+/// A metric, as documented.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Description {
     /// Its whole name.
     pub name: String,
     /// counter, gauge or histogram.
     pub kind: &'static str,
-    /// Its labels, each with its values, if they are known.
+    /// Its labels, each with its values if they are known.
     pub labels: Vec<(&'static str, Vec<&'static str>)>,
     /// What it means.
     pub help: &'static str,
-    /// The path at which it is told.
+    /// The path that serves it.
     pub path: &'static str,
 }
 
-/// All metrics, in the order in which they are told.
+/// All metrics, in the order in which they are served.
 pub fn descriptions() -> Vec<Description> {
     let of_broker = metrics().map(|metric| {
         let values = match metric.source {

@@ -1,4 +1,4 @@
-//! What becomes of messages of consumer groups, as metrics count it.
+//! Deliveries of consumer groups, as metrics count them.
 
 use super::metric::Source;
 

@@ -1,5 +1,5 @@
-//! The operations of the API: which there are, what they take, and who may have them done. The
-//! document for OpenAPI is made from this table, and requests are held to it.
+//! The operations of the API: their methods, paths, parameters and rights. The OpenAPI document is
+//! made from this table, and requests are checked against it.
 
 use std::collections::BTreeSet;
 
@@ -18,10 +18,10 @@ use super::operation::{
 use super::tokens::Right;
 use super::trace_operations::{self, TRACE_FILE, TRACE_ID, TRACES};
 
-/// Where JSON is.
+/// The prefix of the paths of the JSON API.
 pub(super) const API: &str = "/api/v1";
 
-/// What every list takes.
+/// The parameters of every list.
 const LIST: &[Parameter] = &[
     parameter("limit", Kind::Number(1, PAGE_ROWS_MAX), "Rows of the page at most"),
     parameter("cursor", Kind::Text, "`next` of the page before"),
@@ -51,7 +51,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation(
         ("GET", "/clients"),
         Right::Read,
-        // Clients are connected.
+        // The last parameter, `connected`, is left out: clients are always connected.
         LIST.split_at(LIST.len() - 1).0,
         "A page of the clients that are connected",
         "Page",
@@ -148,7 +148,7 @@ pub(super) fn of_path(path: &str) -> impl Iterator<Item = &'static Operation> {
     all().filter(move |operation| operation.path == path)
 }
 
-/// The document, of OpenAPI 3.0.
+/// The document, in OpenAPI 3.0.
 pub fn document() -> Value {
     let mut document = around();
     for path in paths() {
@@ -157,7 +157,8 @@ pub fn document() -> Value {
     document
 }
 
-/// The same as text. It is written path by path: all values together take some megabytes.
+/// The document as text. It is written path by path, because all values together take some
+/// megabytes.
 pub(super) fn document_text() -> String {
     let (mut text, mut separator) = ("{\"paths\":{".to_owned(), "");
     for path in paths() {
@@ -270,7 +271,7 @@ fn all_schemas() -> Value {
     all
 }
 
-/// What the page for operators is answered.
+/// The schemas of the answers for the page.
 fn page_schemas() -> Vec<(&'static str, Value)> {
     let text = || json!({ "type": "string" });
     let count = || json!({ "type": "integer", "minimum": 0 });
@@ -352,7 +353,7 @@ fn own_schemas() -> Value {
         ("connected_seconds", count()),
         ("silent_seconds", number()),
     ];
-    // With `fields` any of them may be missing.
+    // With the parameter `fields` any of them may be missing.
     let item = object(0, &session);
     let optional = |kind: &str| json!({ "type": kind, "nullable": true });
     let file_fault = object(

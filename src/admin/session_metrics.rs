@@ -1,10 +1,10 @@
-//! Metrics of sessions: of all durable ones together, and of each that is watched.
+//! Metrics of sessions: of all durable ones together, and of each watched one.
 
 use crate::broker::inspect::{Row, Waiting};
 
 use super::metric::{Kind, float};
 
-/// A metric: its name without what all begin with, its kind, what it means, where it comes from.
+/// A metric: its name without the common prefix, its kind, its help and its source.
 pub(super) type Figure<T> = (&'static str, Kind, &'static str, fn(&T) -> f64);
 
 /// Metrics of all durable sessions together.
@@ -29,7 +29,7 @@ pub(super) const TOTALS: &[Figure<Waiting>] = &[
     ),
 ];
 
-/// Metrics of each session that is watched.
+/// Metrics of each watched session.
 pub(super) const WATCHED: &[Figure<Row>] = &[
     (
         "watched_session_lag_messages",
@@ -60,7 +60,7 @@ pub(super) const WATCHED: &[Figure<Row>] = &[
     }),
 ];
 
-/// The metric of those that are not told.
+/// The number of watched sessions without metrics of their own.
 pub(super) const LEFT_OUT: (&str, Kind, &str) = (
     "watched_sessions_left_out",
     Kind::Gauge,

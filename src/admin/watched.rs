@@ -1,7 +1,8 @@
-//! Metrics of sessions: how far the worst is behind, and those that the operator has named.
+//! Metrics of sessions: the totals of all durable ones, and those of sessions that the operator
+//! named.
 //!
-//! A session's lag is what people who run Kafka call a consumer's: the messages that were stored
-//! for it and that its client has not acknowledged, whether or not they were sent.
+//! A session's lag corresponds to a consumer's lag in Kafka: the messages stored for it that its
+//! client has not acknowledged, whether or not they were sent.
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub(super) async fn session_metrics(
     let patterns = patterns(admin);
     let (mut waiting, mut pages, mut left_out) = (Waiting::default(), Vec::new(), 0);
     for shard in 0..admin.asker.shards() {
-        // A sum without one of its parts would look as if a backlog had gone.
+        // A sum without the part of one shard would look as if a backlog had shrunk.
         let question = Question::Backlog(Backlog::default());
         let Reply::Backlog(found) = admin.asker.ask(shard, question).await? else {
             unreachable!("a question for what waits is answered with that")
@@ -52,7 +53,7 @@ pub(super) async fn session_metrics(
     Ok(whole(StatusCode::OK, format.content_type(), text))
 }
 
-/// What is watched, each once. Of a vhost that is not there nothing is.
+/// The watched sessions, each once. A vhost that does not exist has none.
 fn patterns(admin: &Admin) -> Arc<[SessionPattern]> {
     let condition = admin.condition();
     let numbered = condition.watched.iter().filter_map(|watched| {

@@ -168,14 +168,14 @@ fn parse_system_interval(text: &str) -> Result<SystemInterval, String> {
     }
 }
 
-/// Where the HTTP interface listens.
+/// The addresses of the HTTP interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpListen {
-    /// At this address and at the socket in the data directory.
+    /// This address, and the socket in the data directory.
     Address(SocketAddr),
-    /// Only at the socket.
+    /// The socket only.
     Unix,
-    /// Nowhere.
+    /// None: it is off.
     None,
 }
 

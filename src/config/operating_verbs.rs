@@ -1,5 +1,5 @@
 //! The verbs of `ringmq ctl` that change the whole broker or show its configuration, as a part of
-//! the table in [`super::verbs`].
+//! the table in [`super::verbs()`].
 
 use super::verb::{Columns, Kind, Parameter, Verb, View, behind, flag, in_body, local, verb};
 

@@ -89,8 +89,8 @@ pub fn flush() {
     }
 }
 
-/// At most so many of the last written lines, from the one with this number on; also the number of
-/// the first of them.
+/// At most `most` of the last written lines, beginning with number `from`; also the number of the
+/// first of them.
 pub fn recent_lines(from: u64, most: usize) -> (u64, Vec<String>) {
     LOGGER.get().map(|logger| logger.recent.from(from, most)).unwrap_or_default()
 }
@@ -133,7 +133,7 @@ impl Logger {
         self.filter.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells `log` the highest level that the filter can let through.
+    /// Sets the highest level of `log` that the filter may pass.
     fn set_max_level(&self) {
         let level = self.filter().filter();
         let adds = self.debug.load(Ordering::Relaxed);

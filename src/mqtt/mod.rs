@@ -1,7 +1,7 @@
 //! Bytes ⇄ MQTT packets, and the topics and filters in them. Pure: no session, socket or time.
 //!
-//! A packet is found with [`peek_frame`], read with [`decode`] and written with [`Packet::encode`]
-//! or the `encode` of its struct. A decoded packet borrows from the receive buffer: no bytes are
+//! A packet is found with [`peek_frame`], read with [`decode()`] and written with
+//! [`Packet::encode`] or the `encode` of its struct. A decoded packet borrows from the receive buffer: no bytes are
 //! copied and no memory is allocated. Each packet can be both read and written, since clients and
 //! tests need that.
 //!

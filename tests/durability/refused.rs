@@ -1,11 +1,11 @@
-//! Full sessions and publishers that speak MQTT 5: what is refused is told with 0x97.
+//! Full sessions and MQTT 5 publishers: a refused message is answered with 0x97.
 
 use crate::common::v5::{Answer, Packet, Publish, connect, publish};
 use crate::common::{Broker, Client, resume_as};
 
 const QUOTA_EXCEEDED: u8 = 0x97;
 
-/// A session that is away, and has `filter` at QoS 2.
+/// An absent session, with `filter` at QoS 2.
 fn absent(broker: &Broker, name: &str, filter: &str) {
     let packet = connect(name).durable(3600);
     let mut client = Client::connect_v5_with(broker, &packet).0;
@@ -26,9 +26,9 @@ fn fill(publisher: &mut Client, message: impl Fn(u16) -> Publish) -> u16 {
     panic!("500 messages have room")
 }
 
-/// drop-newest: PUBACK and PUBREC say that nobody took the message. At QoS 2 its identifier is
-/// free: the same again, when there is room, is a new message. Where somebody took it there is no
-/// fault, and clients of 3.1.1 are told nothing.
+/// drop-newest: PUBACK and PUBREC report that no session accepted the message. At QoS 2 its
+/// identifier is free: the same message is a new one when there is room. If a session accepted it,
+/// it is no error, and 3.1.1 has no such code.
 #[test]
 fn refused_messages_are_told() {
     let flags = ["--session-max-bytes", "65536", "--session-overflow", "drop-newest"];
@@ -59,8 +59,8 @@ fn refused_messages_are_told() {
     full.expect_silence_v5();
 }
 
-/// A message that may not be retained, and that nobody has subscribed to, is refused; one that
-/// somebody gets, and one that replaces another, is not.
+/// A message that cannot be retained and has no subscriber is refused; one with a subscriber, or
+/// one that replaces another, is not.
 #[test]
 fn retained_messages_are_refused() {
     let broker = Broker::start_with(1, &["--retained-max-count", "1"]);
@@ -81,8 +81,8 @@ fn retained_messages_are_refused() {
     }
 }
 
-/// block: a publisher that is read from, since it has something to acknowledge, is refused what
-/// would cost an older message its place: none is lost.
+/// block: a publisher that is read from because it has messages to acknowledge gets a refusal for
+/// messages that would displace an older one: none is lost.
 #[test]
 fn blocked_publishers_are_refused() {
     let flags = ["--session-max-bytes", "65536", "--session-overflow", "block"];
@@ -114,14 +114,15 @@ fn blocked_publishers_are_refused() {
         }
         assert!(sent < 400, "16 MiB more than it may");
     };
-    // All that were not refused are there.
+    // All messages that were not refused are present.
     let mut full = Client::resume_v5(&broker, &connect("full").durable(60).resume(), true);
     for number in 1..refused {
         full.expect_publish_v5(&message(number));
     }
 }
 
-/// block: publishers go on when what fills a session has expired, though its client is away.
+/// block: publishers continue when the messages of a full session expire, although its client is
+/// absent.
 #[test]
 fn expired_messages_block_nobody() {
     let flags = ["--session-max-bytes", "65536", "--session-overflow", "block"];

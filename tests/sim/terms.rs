@@ -16,7 +16,7 @@ pub(crate) struct Terms {
     content_type: Option<&'static str>,
     response_topic: Option<&'static str>,
     correlation: Option<&'static [u8]>,
-    /// In their order; names may be there twice.
+    /// In order; a name may appear twice.
     user: Vec<(&'static str, &'static str)>,
 }
 
@@ -55,8 +55,8 @@ impl Terms {
         list
     }
 
-    /// Whether a receiver's properties are these: all of them, and no other; a topic alias and
-    /// subscription identifiers aside. What it says of the expiry interval is judged elsewhere.
+    /// Whether a receiver's properties are these and no others, except topic alias and subscription
+    /// identifiers. The expiry interval is checked elsewhere.
     pub(crate) fn are(&self, received: Properties<'_>) -> bool {
         let is_own = |id: &Id| !matches!(id, Id::TopicAlias | Id::SubscriptionId);
         let others = |id: &Id| is_own(id) && !matches!(id, Id::UserProperty | Id::MessageExpiry);

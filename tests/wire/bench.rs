@@ -4,8 +4,8 @@ use std::process::Command;
 
 use crate::common::{Broker, run};
 
-/// Every message that is sent arrives, in order: without properties, with user properties, and with
-/// topics named by aliases both ways, more of them than the broker names by aliases itself.
+/// All messages arrive in order: without properties, with user properties, and with topic aliases
+/// both ways, on more topics than the broker itself has aliases for.
 #[test]
 fn the_load_generator_speaks_mqtt_5() {
     for shards in [1, 2] {
@@ -32,7 +32,7 @@ fn the_load_generator_speaks_mqtt_5() {
     }
 }
 
-/// A broker that ends a connection says why, and the load generator tells it.
+/// If the broker ends a connection with a reason, the load generator prints it.
 #[test]
 fn the_load_generator_tells_the_reason() {
     let broker = Broker::start_with(1, &["--topic-alias-max", "1"]);

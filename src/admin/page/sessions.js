@@ -1,4 +1,4 @@
-// Sessions: those that have most of something, and all of them.
+// Sessions: those with the highest values of a measure, and all of them.
 
 import * as api from "./api.js";
 import { empty, field, h, put, select, table, trouble } from "./dom.js";
@@ -18,7 +18,7 @@ export default {
       let items;
       try {
         if (by.value === "lag") {
-          // A broker that cannot rank by lag ranks by what waits: a lag needs a backlog.
+          // A broker that cannot rank by lag ranks by backlog: a lag needs a backlog.
           try { ({ items } = await api.get("/top", { by: "lag", n: 20 })); } catch (error) {
             if (error.status !== 422) throw error;
             ({ items } = await api.get("/top", { by: "backlog_messages", n: 50 }));

@@ -25,7 +25,7 @@ const TURN_BYTES: usize = 128 * 1024;
 /// Writes in one turn, so that a thousand small writers do not keep readers waiting for long.
 const TURN_WRITES: usize = 64;
 
-/// A drain is over if nothing was received for this long, unless it is known what is due.
+/// A drain is over if nothing was received for this long, unless the number of messages is known.
 const QUIET_NS: u64 = 300_000_000;
 
 /// A run by count gives up if nothing was sent or received for this long.

@@ -415,7 +415,7 @@ mod tests {
         Flags::command().debug_assert();
     }
 
-    /// A preset is valid, and what is given beside it overrides it.
+    /// A preset is valid, and flags beside it override its own.
     #[test]
     fn presets_are_overridden() {
         for preset in Preset::value_variants() {

@@ -19,7 +19,7 @@ pub(crate) struct Processes {
     pub(crate) before: Option<Sample>,
     /// With all connections, before the first message.
     pub(crate) connected: Option<Sample>,
-    /// At the begin of the measured span.
+    /// At the start of the measured span.
     pub(crate) from: Option<Sample>,
     /// At its end.
     pub(crate) until: Option<Sample>,

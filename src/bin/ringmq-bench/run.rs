@@ -138,7 +138,7 @@ impl Crew {
 fn work(options: &Options, share: Share, clock: Clock, line: Line) {
     if options.rate.is_some() {
         // The default timer slack of 50 µs would be visible in every latency. If it cannot be set,
-        // the run goes on.
+        // the run continues.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1));
     }
     let crowd = match Crowd::connect(options, share, clock) {

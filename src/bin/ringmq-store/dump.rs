@@ -46,7 +46,7 @@ struct Dump<'a> {
     output: &'a mut Output,
     shards: &'a Shards,
     damaged: bool,
-    /// The number of the last message of the queue that was written.
+    /// The position of the block that is being read.
     block: Option<Position>,
 }
 
@@ -232,7 +232,7 @@ impl<T: PartialEq> Looks<T> {
         Self { from, vain: 0 }
     }
 
-    /// Whether to try again.
+    /// Counts an attempt that ended at `from`; an error after too many without progress.
     fn again(&mut self, from: T, shards: &Shards) -> Result<(), Stop> {
         self.vain = if from == self.from { self.vain + 1 } else { 0 };
         self.from = from;

@@ -1,4 +1,4 @@
-//! What the broker answers, and what is sent again because it did not.
+//! Answers of the broker, and repetitions of unanswered packets.
 
 use ringmq::mqtt::{AckKind, Packet, PacketId, QoS, ReasonCode};
 
@@ -64,7 +64,7 @@ impl Client {
         }
     }
 
-    /// Sends again what was not acknowledged [MQTT-4.4.0-1].
+    /// Repeats unacknowledged messages [MQTT-4.4.0-1].
     pub(super) fn repeat(&mut self, scene: &mut Scene<'_>) {
         let Some(link) = &mut self.link else { return };
         let conn = link.conn;
