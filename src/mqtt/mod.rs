@@ -1,9 +1,9 @@
 //! Bytes ⇄ MQTT packets, and the topics and filters in them. Pure: no session, socket or time.
 //!
 //! A packet is found with [`peek_frame`], read with [`decode()`] and written with
-//! [`Packet::encode`] or the `encode` of its struct. A decoded packet borrows from the receive buffer: no bytes are
-//! copied and no memory is allocated. Each packet can be both read and written, since clients and
-//! tests need that.
+//! [`Packet::encode`] or the `encode` of its struct. A decoded packet borrows from the receive
+//! buffer: no bytes are copied and no memory is allocated. Each packet can be both read and
+//! written, since clients and tests need that.
 //!
 //! Versions: 3.1 (`MQIsdp`, level 3), 3.1.1 (level 4) and 5 (level 5). The structs are the same for
 //! all. Fields of MQTT 5 are empty in other versions and not written for them. Properties are

@@ -44,7 +44,7 @@ pub(super) struct Published {
     pub(super) fate: Fate,
 }
 
-/// The fate of a message.
+/// The result of routing a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// A session has subscribed to its topic, or should have.
