@@ -167,7 +167,7 @@ pub const TRACE_SECONDS_DEFAULT: u32 = 10 * 60;
 pub const TRACE_SECONDS_MAX: u32 = 24 * 60 * 60;
 
 /// Time between two fetches of a shard's events, so that a busy shard is not woken for each event.
-pub const TRACE_FETCH_MS: u64 = 10;
+pub const TRACE_FETCH_MS: u64 = 50;
 
 /// Bytes of one trace's events that are kept for readers. Over: the oldest are dropped, and a
 /// reader that has not received them learns their number.

@@ -261,7 +261,9 @@ impl Shard {
             };
             if traces.or(target.traces).is_any() {
                 let (session, traces) = (target.session, traces.or(target.traces));
-                self.traces.note_target(TracedTarget { traces, session, qos, is_kept });
+                let target = TracedTarget { traces, session, qos, is_kept };
+                let time_us = self.meters.turn_us().max(context.now_ms * 1000);
+                self.traces.note_target(target, time_us);
             }
             if message.retain && is_kept {
                 let holder = self.catalog.session(target.session).holder;

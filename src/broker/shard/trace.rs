@@ -157,6 +157,8 @@ impl Shard {
         if !self.outputs.tap().is_empty() {
             let (packets, skipped) = self.outputs.tap().take();
             self.traces.skip(self.traces.on(), skipped);
+            let are_full = self.traces.are_full(self.traces.on(), self.trace_time_us(now_ms));
+            self.outputs.tap().set_closed(are_full);
             for (conn, packet) in packets {
                 let Some(subject) = self.subject(conn) else { continue };
                 let traces = match packet.topic() {
@@ -279,6 +281,9 @@ impl Shard {
         denied: bool,
         now_ms: u64,
     ) -> TraceSet {
+        if self.traces.leave_out(traces, self.trace_time_us(now_ms)) {
+            return TraceSet::NONE;
+        }
         self.collect_traced(now_ms);
         let Some(subject) = self.subject(conn) else { return TraceSet::NONE };
         let topic = message.topic;
@@ -311,9 +316,12 @@ impl Shard {
         inbound: &InboundMessage<'_>,
         now_ms: u64,
     ) {
-        self.collect_traced(now_ms);
         let Message { topic, qos, retain, .. } = *inbound.message;
         let (traces, version) = (inbound.traces, Version::V311);
+        if self.traces.leave_out(traces, self.trace_time_us(now_ms)) {
+            return;
+        }
+        self.collect_traced(now_ms);
         let subject = match inbound.source {
             Source::Here(conn) => self.subject(conn),
             Source::There(..) | Source::Nobody => None,
