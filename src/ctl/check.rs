@@ -254,7 +254,6 @@ mod tests {
 
     // A disk is not well if it is below its limit, if publishers wait for it, or if it has failed,
     // regardless of its free space.
-    // whatever space is free.
     #[test]
     fn disks() {
         let verb = crate::config::verbs().find(|verb| verb.words == ["check"]);

@@ -193,7 +193,7 @@ impl Directory {
     /// Lists and maps the files of one shard. Must be called once for each shard.
     ///
     /// # Errors
-    /// If the system refuses something; names the path.
+    /// If a system call fails; names the path.
     ///
     /// # Panics
     /// If there is no such shard.

@@ -40,7 +40,7 @@ impl Helper {
     /// helper's thread. The first answer comes without a request: it reports the free space.
     ///
     /// # Panics
-    /// If the directory was opened for reading alone.
+    /// If the directory was opened for reading only.
     pub fn medium(&mut self, files: ShardFiles, wake: impl Fn() + Send + 'static) -> FileMedium {
         let path = files.path.clone();
         let (answer, answers) = mpsc::channel();

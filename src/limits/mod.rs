@@ -62,7 +62,7 @@ pub const OUTGOING_BYTES_MIN: usize = CHUNK_SMALL_BYTES;
 /// Most `--max-outgoing-bytes`: 1 GiB for one link that does not read is certainly a mistyped flag.
 pub const OUTGOING_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
-/// How long a full link may hold its publishers back by default (`--qos0-patience`).
+/// Time for which a full link may pause its publishers by default (`--qos0-patience`).
 pub const QOS0_PATIENCE_MS_DEFAULT: u64 = 20;
 
 /// Time by which a shard may sleep longer by default to handle several messages at once

@@ -164,7 +164,7 @@ mod tests {
     }
 
     /// Messages from links that were not silent for ten longest pauses cause no pause, at any rate.
-    /// Nor do turns without messages, or a clock that does not move.
+    /// Turns without messages do not count either, nor does a clock that stands still.
     #[test]
     fn clients_that_wait_are_not_kept_waiting() {
         for (silent_ms, counts) in [(0, false), (4, false), (5, true), (u32::MAX, true)] {

@@ -53,7 +53,7 @@ pub struct Key {
     pub generation: u32,
 }
 
-/// How long a receive stays armed.
+/// The end of an armed receive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RecvMode {
     /// It has one completion. No receive is in flight when that is handled: the link may move.

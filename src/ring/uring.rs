@@ -43,7 +43,7 @@ use crate::limits::RECV_BUFFERS;
 /// accepts nothing only while it has no memory at all.
 const SUBMITS_MAX: usize = 1 << 20;
 
-/// How long a drop waits for cancelled operations without any progress.
+/// The time for which a drop waits for cancelled operations without any progress.
 const DRAIN_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// The waits without progress after which a drop gives up; with [`DRAIN_WAIT_MAX`] one second.
@@ -262,7 +262,7 @@ impl Uring {
 
     fn dispatch(&mut self, entry: &cqueue::Entry, into: &mut Vec<Completion<Socket>>) {
         let Tag { kind, key } = Tag::decode(entry.user_data());
-        // Whatever the result: without this flag it was the operation's last completion.
+        // Without this flag it was the operation's last completion, whatever the result.
         let more = cqueue::more(entry.flags());
         if !more {
             self.in_flight -= 1;

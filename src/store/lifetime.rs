@@ -1,5 +1,5 @@
-//! How long a message may still be delivered (MQTT 5, 3.3.2.3.3). Its properties have the interval
-//! since its arrival, and the time line tells how much of it has passed.
+//! The time for which a message may still be delivered (MQTT 5, 3.3.2.3.3). Its properties have the
+//! interval since its arrival, and the time line tells how much of it has passed.
 //!
 //! The interval begins when the message arrives at the broker, whether it then waits in a queue, is
 //! retained, is moved by cleaning or goes to another shard.

@@ -6,7 +6,6 @@
 //! consumed at once is acknowledged at once, without waiting for the disk. Invariant: `committed <=
 //! settled <= appended`, and every turn before `settled` is committed, or has appended only
 //! messages without references.
-//! nobody refers to.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;

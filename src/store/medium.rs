@@ -133,6 +133,5 @@ pub trait Medium {
     fn ask(&mut self, request: Request);
 
     /// The next answer, if there is one. A medium with an answer wakes the reactor.
-    /// reactor.
     fn next_answer(&mut self) -> Option<Answer<Self::File>>;
 }

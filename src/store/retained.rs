@@ -28,7 +28,7 @@ pub struct Retained {
 /// The bit of a position in a checkpoint that announces a deadline.
 const EXPIRES: u64 = 1 << 63;
 
-/// How a scan ended.
+/// The end of a scan.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ScanEnd {
     /// No topics are left.

@@ -63,7 +63,7 @@ pub(crate) enum Answered {
     Late(LeaseOf),
 }
 
-/// How a message is sent to the client.
+/// The way in which a message is sent to the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Issued {
     /// With this identifier; `again`: it was sent with the same one before.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::super::read_gate::Pause;
 
-/// How fast a client takes its messages.
+/// The rate at which a client receives its messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pace {
     /// It keeps up.
@@ -35,7 +35,7 @@ pub struct ClientFacts {
     pub will: bool,
     /// Whether its certificate identifies it.
     pub certified: bool,
-    /// How fast it takes its messages.
+    /// The rate at which it receives its messages.
     pub pace: Pace,
     /// Bytes that wait to be sent or are being sent.
     pub outgoing_bytes: u64,

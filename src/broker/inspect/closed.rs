@@ -59,7 +59,7 @@ pub struct ClosedRow {
     pub reason: &'static str,
     /// The reason, in a sentence.
     pub says: Span,
-    /// How long its client was connected, in milliseconds; none if no client was accepted.
+    /// The duration of its client's connection in milliseconds; none if no client was accepted.
     pub connected_ms: Option<u64>,
     /// Bytes received from it.
     pub received_bytes: u64,

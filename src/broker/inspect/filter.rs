@@ -15,7 +15,7 @@ pub struct Filter {
     pub id_prefix: Box<str>,
     /// The addresses of the client.
     pub address: Option<AddressRange>,
-    /// How fast the client takes its messages.
+    /// The rate at which the client receives its messages.
     pub pace: Option<Pace>,
     /// Whether its client is connected.
     pub connected: Option<bool>,

@@ -47,7 +47,7 @@ pub struct Row {
     /// Whether its waiting messages are withheld, because the rules let its client read none of
     /// them.
     pub withheld: bool,
-    /// How long its client has been away, in milliseconds.
+    /// The time since its client disconnected, in milliseconds.
     pub absent_ms: u64,
     /// Its client.
     pub client: Option<ClientFacts>,

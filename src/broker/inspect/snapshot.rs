@@ -14,7 +14,7 @@ pub struct Snapshot {
     pub gauges: Gauges,
     /// Measured durations.
     pub latency: Latency,
-    /// How busy the shard is.
+    /// The load of the shard.
     pub load: Load,
     /// Uptime, in milliseconds.
     pub now_ms: u64,

@@ -65,7 +65,7 @@ pub struct SubscriptionRow {
     pub qos: u8,
     /// Whether the session ends with its connection.
     pub clean: bool,
-    /// How fast its client takes its messages; none: it is not connected.
+    /// The rate at which its client receives its messages; none: it is not connected.
     pub pace: Option<Pace>,
     /// Whether the session or its vhost has reached its bound.
     pub is_full: bool,

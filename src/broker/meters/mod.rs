@@ -86,9 +86,9 @@ const APPENDED_MAX: usize = 1024;
 /// See the module.
 #[derive(Clone, Default, Debug)]
 pub struct Meters {
-    /// How long things took.
+    /// The durations of operations.
     pub latency: Latency,
-    /// How busy it is.
+    /// The load of the shard.
     pub load: Load,
     /// The beginning of the turn in microseconds.
     turn_us: u64,

@@ -100,7 +100,7 @@ impl Pause {
 }
 
 impl ReadGate {
-    /// How often a counted reason holds.
+    /// The count of a reason that can hold several times.
     fn count(&mut self, reason: Pause) -> Option<&mut u32> {
         match reason {
             Pause::FullOutput => Some(&mut self.full_outputs),

@@ -95,7 +95,7 @@ impl Shard {
     }
 
     /// Accepts or refuses a client. All checks precede the end of the connection that has its
-    /// client id, so that a refused client disturbs nobody.
+    /// client id, so that a refused client disturbs no other.
     fn enter(
         &mut self,
         conn: ConnId,
@@ -360,7 +360,7 @@ impl Shard {
                 self.exchanges.invalidate(VhostId(session.vhost));
             }
             self.catalog.set_owner(key, user, &mut self.logs);
-            // Nor may waiting messages reach the new user if it may not read them.
+            // Waiting messages must not reach the new user either if it may not read them.
             self.catalog.session_mut(key).screen_waiting();
             self.update_withheld(key, context);
             self.review_memberships(key, context);

@@ -32,7 +32,7 @@ struct Stored {
 struct Chosen {
     /// Whether some are full and do not take it.
     is_refused: bool,
-    /// How many others take it, get it at QoS 0, or have it already.
+    /// The number of others that take it, get it at QoS 0, or have it already.
     others: u32,
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Stretch<'a> {
     pub(super) salt: u64,
 }
 
-/// How many more bytes may be checked in vain.
+/// The number of bytes that may still be checked without a result.
 pub(super) struct Patience(usize);
 
 impl Default for Patience {

@@ -244,7 +244,6 @@ mod tests {
 
     // Packed messages are unpacked unchanged, at either end of the log, and have at most this many
     // bytes each.
-    // each.
     #[test]
     fn entries_come_back() {
         let entries = entries();

@@ -73,8 +73,8 @@ impl Shard {
         })
     }
 
-    /// How long a session has held its oldest message. One that its client has received but not
-    /// completed is not stored any more.
+    /// The time for which a session has held its oldest message. A message that its client has
+    /// received but not completed is not stored any more.
     pub(super) fn lag_ms(&self, session: &Session, time_ms: u64) -> Option<u64> {
         let mut oldest = None;
         let _ended = session.queue.visit(&self.logs, &mut |item| match item {

@@ -19,7 +19,7 @@ struct Budget {
     bytes: usize,
 }
 
-/// How many of a session's filters were checked.
+/// The number of a session's filters that were checked.
 enum Looked {
     AtAll,
     /// Some are left.
