@@ -21,7 +21,7 @@ impl AckRun {
     /// Bytes of each PUBACK.
     pub const PACKET_BYTES: usize = 4;
 
-    /// The PUBACKs at the begin of `bytes`, at most `count_max`; `None` if there is no complete
+    /// The PUBACKs at the start of `bytes`, at most `count_max`; `None` if there is no complete
     /// one.
     #[inline]
     pub fn peek(bytes: &[u8], count_max: u16) -> Option<Self> {

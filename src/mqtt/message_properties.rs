@@ -29,7 +29,7 @@ pub fn expiry(forwarded: &[u8]) -> Option<u32> {
     }
 }
 
-/// Replaces the message expiry at the begin of forwarded properties [MQTT-3.3.2-6] v5.
+/// Replaces the message expiry at the start of forwarded properties [MQTT-3.3.2-6] v5.
 ///
 /// # Panics
 /// If there is none.

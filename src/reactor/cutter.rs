@@ -36,7 +36,7 @@ pub(super) struct Cutter<'a, P> {
 }
 
 impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
-    /// Handles the complete packets at the begin of `bytes`; returns their size.
+    /// Handles the complete packets at the start of `bytes`; returns their size.
     pub(super) fn cut(&mut self, conn: ConnId, bytes: &[u8]) -> (usize, Cut) {
         let mut used = 0;
         // There is one packet, or two or more with an enhanced authentication.
@@ -113,7 +113,7 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         }
     }
 
-    /// Handles the run of acknowledgements at the begin of `bytes`, as far as they can be handled
+    /// Handles the run of acknowledgements at the start of `bytes`, as far as they can be handled
     /// together; returns their size, or 0.
     #[inline]
     fn next_acks(&mut self, conn: ConnId, bytes: &[u8], work_max: u64) -> (usize, Flow) {
@@ -124,7 +124,7 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         (usize::from(count) * AckRun::PACKET_BYTES, flow)
     }
 
-    /// Handles the packet at the begin of `bytes`; returns its size, or 0 if it is incomplete.
+    /// Handles the packet at the start of `bytes`; returns its size, or 0 if it is incomplete.
     #[inline]
     fn next(&mut self, conn: ConnId, version: Version, bytes: &[u8], max: usize) -> (usize, Flow) {
         let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };

@@ -21,7 +21,7 @@
 //! | `listener`, `accept_filter` | listeners, and the decision which links are kept |
 //! | `handshakes` | TLS handshakes, a few each turn |
 //! | `inboxes`, `outboxes` | the rings from and to other shards |
-//! | `subscription_sync`, `stopping` | the begin and the end of a shard |
+//! | `subscription_sync`, `stopping` | the start and the end of a shard |
 //! | `storage` | writes and files for the log |
 //! | `asks` | asks of the admin thread, and the ring back to it |
 //! | `verifier` | the interface to the threads that verify passwords |

@@ -87,7 +87,7 @@ pub struct HousekeepingStats {
 pub struct Housekeeping {
     job: Job,
     segment_bytes: u64,
-    /// The begin and the size of the last checkpoint.
+    /// The start and the size of the last checkpoint.
     last_begun: u64,
     last_bytes: u64,
     /// Whether space was short at the last step.
@@ -109,7 +109,7 @@ pub struct Housekeeping {
 }
 
 impl Housekeeping {
-    /// `begun` and `bytes` are the begin and the size of the checkpoint that recovery used;
+    /// `begun` and `bytes` are the start and the size of the checkpoint that recovery used;
     /// `is_owed`: some records after it are damaged.
     pub(super) fn new(segment_bytes: u64, begun: u64, bytes: u64, is_owed: bool) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! Recovery: builds a catalog from the records of the log.
 //!
-//! Records are applied in their order, from the begin of a checkpoint on. The checkpoint's own
+//! Records are applied in their order, from the start of a checkpoint on. The checkpoint's own
 //! parts are among the records that were appended meanwhile. Each part replaces the state of its
 //! session or topics, so it does not matter that the parts were captured one after another. A
 //! record of an unknown session is ignored.

@@ -50,7 +50,7 @@ enum State {
 struct Lease {
     of: LeaseOf,
     state: State,
-    /// Whether it was `Unsent` already at the begin of the last connection before this one.
+    /// Whether it was `Unsent` already at the start of the last connection before this one.
     is_old: bool,
 }
 

@@ -10,7 +10,7 @@ use super::filter::Filter;
 /// A question for a page.
 #[derive(Clone, Default, Debug)]
 pub struct Listing {
-    /// The begin of the page: [`super::Page::next`] of the page before.
+    /// The start of the page: [`super::Page::next`] of the page before.
     pub from: SessionKey,
     /// The most rows.
     pub limit: usize,
@@ -42,7 +42,7 @@ pub struct Top {
     pub by: Measure,
     /// The number of wanted sessions.
     pub count: usize,
-    /// The begin of the next step.
+    /// The start of the next step.
     pub(crate) from: SessionKey,
     /// The highest so far, in descending order.
     pub(crate) best: Vec<(u64, SessionKey)>,

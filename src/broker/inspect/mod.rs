@@ -133,7 +133,7 @@ pub enum Question {
     Publish(Box<Publication>),
     /// An order to end connections until few enough are left: [`Reply::Shed`].
     Shed(Shed),
-    /// The begin or end of a trace: [`Reply::Traced`] with the events gathered before.
+    /// The start or end of a trace: [`Reply::Traced`] with the events gathered before.
     Trace(TraceOrder),
     /// The events gathered by traces, as soon as there are any or no trace is on:
     /// [`Reply::Traced`].

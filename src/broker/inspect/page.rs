@@ -16,7 +16,7 @@ const TEXT_BYTES_USUAL: usize = 48;
 pub struct Page {
     /// The rows in the order in which they were found.
     pub rows: Vec<Row>,
-    /// The begin of the next page; none: this is the last one of the shard.
+    /// The start of the next page; none: this is the last one of the shard.
     pub next: Option<SessionKey>,
     text: String,
 }

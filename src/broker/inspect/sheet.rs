@@ -11,7 +11,7 @@ use super::span::Span;
 pub struct Sheet<R, C> {
     /// The rows in the order in which they were found.
     pub rows: Vec<R>,
-    /// The begin of the next sheet; none: this is the last one of the shard.
+    /// The start of the next sheet; none: this is the last one of the shard.
     pub next: Option<C>,
     data: Vec<u8>,
 }

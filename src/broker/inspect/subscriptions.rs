@@ -21,7 +21,7 @@ pub enum Wanted {
 /// A question for subscriptions.
 #[derive(Clone, Default, Debug)]
 pub struct SubscriptionListing {
-    /// The begin of the answer.
+    /// The start of the answer.
     pub from: SubscriptionPlace,
     /// The most rows.
     pub limit: usize,

@@ -1,4 +1,4 @@
-//! The begin or end of a trace on a shard.
+//! The start or end of a trace on a shard.
 
 use super::super::trace::TraceSpec;
 

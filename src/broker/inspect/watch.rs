@@ -33,7 +33,7 @@ pub struct Watch {
     pub(crate) patterns: Arc<[SessionPattern]>,
     /// Whether each session must be checked, because a pattern has a prefix.
     pub(crate) looks_at_all: bool,
-    /// The begin of the next step: a session, or the number of a pattern.
+    /// The start of the next step: a session, or the number of a pattern.
     pub(crate) from: SessionKey,
     pub(crate) found: Watched,
 }

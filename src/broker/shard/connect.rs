@@ -255,7 +255,7 @@ impl Shard {
         }
     }
 
-    /// Sends the CONNACK: the end of the client's old session or the begin of its new one is
+    /// Sends the CONNACK: the end of the client's old session or the start of its new one is
     /// committed.
     pub(super) fn send_held_connack(&mut self, conn: ConnId, context: &Context<'_>) {
         self.write_connack(conn, false);

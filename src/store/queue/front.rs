@@ -1,4 +1,4 @@
-//! The front of a queue: the messages in memory, and the begin of the others.
+//! The front of a queue: the messages in memory, and the start of the others.
 //!
 //! ```text
 //!  first      next    flight end    ready_first      ready end       middle

@@ -225,12 +225,12 @@ impl<'a> Record<'a> {
         sum_up(place, whole);
     }
 
-    /// Whether the record at the begin of `bytes` is marked as the first of its commit group.
+    /// Whether the record at the start of `bytes` is marked as the first of its commit group.
     pub(in crate::store) fn begins_group(bytes: &[u8]) -> bool {
         bytes.get(KIND_AT).is_some_and(|kind| kind & BEGINS_GROUP != 0)
     }
 
-    /// Whether the begin of `bytes` has a record's kind.
+    /// Whether the start of `bytes` has a record's kind.
     #[inline]
     pub(in crate::store) fn may_begin(bytes: &[u8]) -> bool {
         bytes.get(KIND_AT).is_some_and(|kind| (1..=KIND_MAX).contains(&(kind & !BEGINS_GROUP)))
@@ -334,7 +334,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Reads the record at the begin of `bytes`, for the same place as [`Record::encode`]; returns
+    /// Reads the record at the start of `bytes`, for the same place as [`Record::encode`]; returns
     /// it with its size.
     #[inline]
     pub(in crate::store) fn decode(
@@ -362,7 +362,7 @@ impl<'a> Record<'a> {
         is_one.then_some(whole)
     }
 
-    /// A guess of the damaged record at the begin of `bytes`. The targets of a message are returned
+    /// A guess of the damaged record at the start of `bytes`. The targets of a message are returned
     /// even if other parts are not readable.
     pub(in crate::store) fn guess(bytes: &'a [u8]) -> Option<Self> {
         let whole = frame(bytes)?;
@@ -389,7 +389,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The size of the record at the begin of `bytes`, as it says itself.
+    /// The size of the record at the start of `bytes`, as it says itself.
     #[inline]
     pub(in crate::store) fn length(bytes: &[u8]) -> Option<usize> {
         frame(bytes).map(<[u8]>::len)
@@ -498,7 +498,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The bytes of the record at the begin of `bytes`, as long as it says itself.
+/// The bytes of the record at the start of `bytes`, as long as it says itself.
 #[inline]
 fn frame(bytes: &[u8]) -> Option<&[u8]> {
     let body_len = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
