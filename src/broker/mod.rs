@@ -33,8 +33,8 @@
 //! | `publish` | QoS 2 messages in transit; memory for one message | and `output` |
 //! | `retained` | walks over retained messages for subscriptions | and `output`, `peer` |
 //! | `system` | topics with the broker's own state | `names` |
-//! | `delivery` | handing messages to sessions; the reasons not to send | and six, see there |
-//! | `full_sessions` | full sessions, and publishers that wait for them | and `delivery`, `quota` |
+//! | `delivery` | handing messages to sessions; the reasons not to send | and seven, see there |
+//! | `full_sessions` | full sessions, and publishers that wait for them | and three, see there |
 //! | `inspect` | an operator's asks and answers, as values | and four, see there |
 //! | `shard` | the hub: what a reactor calls, a handler for each packet | all |
 //!

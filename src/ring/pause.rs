@@ -1,9 +1,9 @@
-//! [`Pause`]: a sleep that other threads can end, and that what completes meanwhile does not.
+//! [`Pause`]: a sleep that other threads can end, but completions cannot.
 //!
 //! io_uring can wait for several completions, and has a minimum wait of its own (6.12). Neither is
-//! for this, because a waker cannot end them: the kernel counts the waker's completion and sleeps
-//! on. So the thread sleeps on the waker and nothing else; what completes stays with the kernel
-//! until it is asked for, and wakes nobody.
+//! suitable, because a waker cannot end them: the kernel counts the waker's completion and
+//! continues to sleep. So the thread sleeps on the waker only. Completions stay with the kernel
+//! until they are requested, and wake no one.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,9 +18,9 @@ use super::socket::Waker;
 /// Watches the waker that ends a pause. Edge-triggered: it is written and never read.
 pub(super) struct Pause {
     watch: OwnedFd,
-    /// Whether the kernel has something to tell that the ring knows already.
+    /// Whether the kernel has an event that the ring knows already.
     is_stale: bool,
-    /// Room for what the kernel tells.
+    /// Memory for events.
     events: Vec<Event>,
 }
 
@@ -32,13 +32,13 @@ impl Pause {
         Ok(Self { watch, is_stale: false, events: Vec::with_capacity(1) })
     }
 
-    /// The ring has seen that the waker rang: that ends no later pause.
+    /// Notes that the ring has seen the waker's event, which must not end a later pause.
     pub(super) fn note_woken(&mut self) {
         self.is_stale = true;
     }
 
-    /// To be called before the ring looks for what it would not pause for: a waker that rings after
-    /// this ends the pause, and that it rang before is seen by that look.
+    /// Must be called before the ring checks for completions. If the waker is used later, it ends
+    /// the pause; if it was used before, the check finds that.
     pub(super) fn prepare(&mut self) {
         if std::mem::take(&mut self.is_stale) {
             let _told = epoll::wait(&self.watch, spare_capacity(&mut self.events), Some(&ZERO));
@@ -46,11 +46,11 @@ impl Pause {
         }
     }
 
-    /// Sleeps for `time`, less if the waker rings, and at a signal.
+    /// Sleeps for `time`, or less if the waker is used or a signal arrives.
     pub(super) fn rest(&mut self, time: Duration) {
         let Ok(time) = Timespec::try_from(time) else { return };
         let mut watch = [PollFd::new(&self.watch, PollFlags::IN)];
-        // A failure is a pause of no time: the wait that follows does without.
+        // After a failure there is no pause: the next wait works without one.
         let _ended = poll(&mut watch, Some(&time));
     }
 }

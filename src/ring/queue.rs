@@ -1,12 +1,12 @@
 //! The submission and completion queues, and the one syscall that moves both.
 //!
-//! Obligations towards the kernel: an entry's memory is the pusher's ([`Queue::push`]); the
-//! syscall's arguments live on the stack across it. Used from the thread that made it; the kernel
-//! refuses others (`SINGLE_ISSUER`).
+//! Obligations towards the kernel: the memory of an entry belongs to the caller of [`Queue::push`];
+//! the syscall's arguments stay on the stack during the call. The queue is used only from the
+//! thread that made it; the kernel refuses others (`SINGLE_ISSUER`).
 //!
-//! Completions are seen only after [`Queue::enter`]: with `DEFER_TASKRUN` the kernel works for this
-//! ring inside that call and nowhere else. The call's descriptor is not registered: that saves a
-//! reference count of some ten nanoseconds a turn, and the crate keeps its index in a borrow that
+//! Completions are visible only after [`Queue::enter`]: with `DEFER_TASKRUN` the kernel works for
+//! this ring only inside that call. The call's descriptor is not registered. That would save a
+//! reference count of about ten nanoseconds a turn, but the crate keeps its index in a borrow that
 //! cannot outlive the call.
 
 #![allow(unsafe_code)]
@@ -18,20 +18,20 @@ use io_uring::squeue::PushError;
 use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, squeue};
 
-/// How many completions a sleep waits for. One: latency first. A Linux with `DEFER_TASKRUN` then
-/// returns about twenty at a time, which costs 0.05 syscalls each.
+/// The completions for which a sleep waits. One, because latency comes first. With `DEFER_TASKRUN`
+/// Linux then returns about twenty at a time, which costs 0.05 syscalls each.
 const COMPLETIONS_WANTED: usize = 1;
 
-/// Kernel threads that may work for a ring: on files, which take one at a time here, and on what
-/// may never end, which there is none of. Zero would not be taken as a bound.
+/// The kernel threads that may work for a ring: for files, which need one at a time here, and for
+/// operations that may never end, which are not used here. The kernel ignores a bound of zero.
 const WORKERS_MAX: [u32; 2] = [2, 2];
 
 /// The two queues of a ring.
 pub(super) struct Queue {
     ring: IoUring,
-    /// Whether completions did not fit their queue when it was last seen.
+    /// Whether completions did not fit their queue when last checked.
     overflowing: bool,
-    /// Whether the last [`Queue::enter`] did not submit everything.
+    /// Whether the last [`Queue::enter`] left entries unsubmitted.
     leftovers: bool,
 }
 
@@ -40,9 +40,9 @@ impl Queue {
         Self { ring, overflowing: false, leftovers: false }
     }
 
-    /// Bounds the kernel threads that do this ring's file work, and keeps them to `cpus`; empty: to
-    /// those the kernel chooses. On the CPU of the ring's own thread they stall it, milliseconds at
-    /// a time. A setting that the kernel refuses stays as it is.
+    /// Bounds the kernel threads for this ring's file work, and binds them to `cpus`; if empty, the
+    /// kernel chooses. On the CPU of the ring's own thread they would delay it by milliseconds. A
+    /// setting that the kernel refuses stays as it is.
     pub(super) fn set_workers(&self, cpus: &[usize]) {
         let submitter = self.ring.submitter();
         let mut workers = WORKERS_MAX;
@@ -57,22 +57,23 @@ impl Queue {
         }
     }
 
-    /// Appends submissions, all or none: linked entries must be submitted at once. A queue without
-    /// room refuses them: then [`Queue::enter`] makes some.
+    /// Appends submissions, all or none: linked entries must be submitted together. If the queue
+    /// has no room, it refuses them; [`Queue::enter`] makes room.
     ///
     /// # Safety
-    /// Memory that the entries point at stays valid, and unaliased if the kernel writes it, until
-    /// the entries' last completions.
+    /// Memory of the entries must stay valid, and unaliased if the kernel writes it, until their
+    /// last completions.
     pub(super) unsafe fn push(&mut self, entries: &[squeue::Entry]) -> Result<(), PushError> {
         // SAFETY: passed on to the caller.
         unsafe { self.ring.submission().push_multiple(entries) }
     }
 
-    /// Submits what was pushed and waits until a completion is there or `timeout` is over (`None`:
-    /// for ever). Zero does not wait, and does not even ask the kernel when it has nothing to do.
+    /// Submits the pushed entries and waits until there is a completion or `timeout` is over
+    /// (`None`: without limit). Zero does not wait, and makes no call if the kernel has nothing to
+    /// do.
     ///
-    /// Interruption, time-out, lack of memory and a full completion queue end it early; the caller
-    /// reaps and comes back, and what was not submitted is submitted then.
+    /// Interruption, time-out, lack of memory and a full completion queue end it early. The caller
+    /// reaps completions and calls again, which submits the other entries.
     ///
     /// # Errors
     /// Errors that the ring cannot survive, such as a lost completion (`EBADR`).
@@ -88,7 +89,7 @@ impl Queue {
         self.end_enter(entered)
     }
 
-    /// As [`Queue::enter`], but until `wanted` completions are there. No waker ends it.
+    /// As [`Queue::enter`], but until there are `wanted` completions. No waker ends it.
     ///
     /// # Errors
     /// As for [`Queue::enter`].
@@ -112,29 +113,29 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether the last [`Queue::enter`] left submissions in the queue, for want of memory. A link
-    /// between one that went and one that did not is lost.
+    /// Whether the last [`Queue::enter`] left submissions in the queue for lack of memory. A link
+    /// between a submitted entry and another one is lost.
     pub(super) fn has_leftovers(&self) -> bool {
         self.leftovers
     }
 
-    /// Moves all completions out, which makes room for the next.
+    /// Moves all completions out, which makes room for others.
     pub(super) fn reap(&mut self, into: &mut Vec<cqueue::Entry>) {
         into.extend(self.ring.completion());
     }
 
-    /// Whether the kernel says that it has work for this ring, which it does in an enter. It may
-    /// say so without having any.
+    /// Whether the kernel reports work for this ring, which it does in an enter. The report may be
+    /// stale.
     pub(super) fn has_work(&mut self) -> bool {
         self.ring.submission().taskrun()
     }
 
-    /// Whether all completions there are were moved out.
+    /// Whether all present completions were moved out.
     pub(super) fn is_drained(&mut self) -> bool {
         self.ring.completion().is_empty() && !self.ring.submission().cq_overflow()
     }
 
-    /// Submits and lets the kernel do what it deferred, without sleeping.
+    /// Submits, and lets the kernel do deferred work, without sleeping.
     fn poll(&mut self) -> io::Result<usize> {
         let queue = self.ring.submission();
         let pending = u32::try_from(queue.len()).expect("a queue's length has 32 bits");
@@ -149,7 +150,7 @@ impl Queue {
         unsafe { submitter.enter::<libc::sigset_t>(pending, 0, flags, None) }
     }
 
-    /// Completions that do not fit are kept by the kernel, at a price: the operator should know.
+    /// The kernel keeps completions that do not fit, at a cost that the operator should know.
     fn watch(&mut self) {
         let queue = self.ring.submission();
         let overflowing = queue.cq_overflow();
@@ -163,7 +164,7 @@ impl Queue {
     }
 }
 
-/// The kernel's form of a set of CPUs; numbers that it has no room for are left out.
+/// The kernel's form of a set of CPUs; numbers that do not fit are left out.
 fn cpu_set(cpus: &[usize]) -> libc::cpu_set_t {
     // SAFETY: cpu_set_t is a C structure of integers, for which zero is a value.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
@@ -208,7 +209,7 @@ mod tests {
         }
     }
 
-    /// The kernel took the bound on its threads.
+    /// The kernel has accepted the bound on its threads.
     #[test]
     fn workers_are_bounded() {
         let queue = queue(8);
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!(found, WORKERS_MAX);
     }
 
-    /// A set has the CPUs it was given, up to the last it has a bit for.
+    /// A set has the given CPUs, up to the last one that has a bit.
     #[test]
     fn sets_of_cpus() {
         let set = cpu_set(&[0, 63, 64, 1023, 1024, usize::MAX]);

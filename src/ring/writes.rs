@@ -1,4 +1,4 @@
-//! The write in flight: its memory, its file, and the operations that are still to be submitted.
+//! The write in flight: its memory, its file, and its operations that are still to be submitted.
 //!
 //! ```text
 //!        begin          next                 the round's last completion
@@ -6,13 +6,13 @@
 //!                                            └─ whole, or failed ──► none, and the result
 //! ```
 //!
-//! A round is a write of all that is left and, where the data is to be durable, an fdatasync linked
-//! to it: the kernel begins that when the write is whole, else it cancels it. One write at a time.
+//! A round is a write of all remaining bytes and, if the data must be durable, a linked fdatasync:
+//! the kernel begins that when the write is complete, otherwise it cancels it. One write at a time.
 //!
 //! Obligations towards the kernel, kept here:
-//! - The bytes and the descriptor that entries of [`Writes::next`] point at stay until the round's
-//!   last completion: a [`Bytes`] keeps its memory in place, and it is never written to.
-//! - [`Writes`] is not dropped while a round is in flight; its owner leaks it rather.
+//! - The bytes and the descriptor in the entries of [`Writes::next`] stay until the round's last
+//!   completion: a [`Bytes`] keeps its memory in place and is never written.
+//! - [`Writes`] is not dropped while a round is in flight; its owner leaks it instead.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -25,8 +25,8 @@ use io_uring::{opcode, squeue};
 
 use super::tag::{Kind, Tag};
 
-/// Interruptions in a row, nothing written between, before one is the result: by then it is no
-/// accident, and asking on would keep a core busy.
+/// The number of interruptions in a row, with nothing written between, after which the write fails:
+/// more retries would keep a core busy.
 const INTERRUPTIONS_MAX: u32 = 1000;
 
 /// The one write of a ring, if there is one.
@@ -35,17 +35,17 @@ pub(super) struct Writes {
     current: Option<Writing>,
 }
 
-/// A write that was begun and is not over.
+/// A write that has begun and not ended.
 struct Writing {
     file: Arc<OwnedFd>,
     /// The offset of `rest` in the file.
     offset: u64,
-    /// Bytes that are not known to be written.
+    /// The bytes that are not known to be written.
     rest: Bytes,
     sync: bool,
-    /// Since bytes were last written; at most [`INTERRUPTIONS_MAX`].
+    /// Interruptions since bytes were last written; at most [`INTERRUPTIONS_MAX`].
     interruptions: u32,
-    /// The kernel's current round; none: the next round is due.
+    /// The round in flight; `None`: the next round is due.
     round: Option<Round>,
 }
 
@@ -53,7 +53,8 @@ struct Writing {
 struct Round {
     write: Operation,
     sync: Operation,
-    /// Whether the two may have been submitted apart: the sync may have run before the write.
+    /// Whether the two may have been submitted apart, so that the sync may have run before the
+    /// write.
     is_torn: bool,
 }
 
@@ -61,12 +62,12 @@ struct Round {
 enum Operation {
     NotAsked,
     InFlight,
-    /// With what the kernel returned.
+    /// The kernel's result.
     Ended(i32),
 }
 
 impl Writes {
-    /// Takes a write until it is over; [`Writes::next`] has its first round.
+    /// Takes a write until it ends; [`Writes::next`] has its first round.
     ///
     /// # Panics
     /// If there is one already, or if `bytes` is empty or has 4 GiB or more.
@@ -74,15 +75,15 @@ impl Writes {
         assert!(self.current.is_none(), "one write at a time");
         assert!(!bytes.is_empty(), "a write has something to write");
         assert!(u32::try_from(bytes.len()).is_ok(), "a write is shorter than 4 GiB");
-        // The kernel takes -1 for the file's own position.
+        // The kernel uses -1 for the file's own position.
         assert!(i64::try_from(offset).is_ok(), "a file's offsets have 63 bits");
         let (interruptions, round) = (0, None);
         let writing = Writing { file, offset, rest: bytes, sync, interruptions, round };
         self.current = Some(writing);
     }
 
-    /// The round that is due: entries to be submitted together, each completes once. Empty while
-    /// there is nothing to do or the kernel is at it.
+    /// The round that is due: entries to submit together, each of which completes once. Empty if
+    /// there is no write or a round is in flight.
     pub(super) fn next(&mut self) -> Vec<squeue::Entry> {
         match &mut self.current {
             Some(writing) if writing.round.is_none() => writing.start_round(),
@@ -90,13 +91,13 @@ impl Writes {
         }
     }
 
-    /// Whether the kernel is at it. What is linked begins in an enter only.
+    /// Whether a write has not ended. A linked operation begins only in an enter.
     pub(super) fn is_under_way(&self) -> bool {
         self.current.is_some()
     }
 
-    /// The kernel did not take all that was submitted at once. A link ends with what it took, so
-    /// the sync in flight does not prove that its write is durable.
+    /// Notes that the kernel did not accept all submissions at once. A link ends with the last
+    /// accepted one, so the sync in flight does not prove that its write is durable.
     pub(super) fn distrust_link(&mut self) {
         let round = self.current.as_mut().and_then(|writing| writing.round.as_mut());
         if let Some(round) = round {
@@ -104,7 +105,8 @@ impl Writes {
         }
     }
 
-    /// A round's write or sync ended with `result`. Gives the outcome if the whole is over.
+    /// Handles the end of a round's write or sync with `result`; returns the outcome if the write
+    /// has ended.
     ///
     /// # Panics
     /// If it was not in flight.
@@ -145,7 +147,7 @@ impl Writing {
         entries
     }
 
-    /// Takes note of what a round did; breaks with the outcome of the whole.
+    /// Handles the results of a round; breaks with the outcome of the write.
     fn settle(&mut self, round: &Round) -> ControlFlow<io::Result<()>> {
         if let Operation::Ended(result) = round.write
             && let Err(error) = self.on_written(result)
@@ -154,12 +156,12 @@ impl Writing {
         }
         let is_whole = self.rest.is_empty();
         match round.sync {
-            // The link did what it is for.
+            // The link was cut as intended.
             Operation::Ended(result) if result == -libc::ECANCELED && !is_whole => {
                 ControlFlow::Continue(())
             }
-            // Never asked again: the kernel tells once that pages are lost, and then takes them
-            // for clean. That holds for a sync that ran apart from its write, too.
+            // A sync is never repeated: the kernel reports lost pages once, and then considers them
+            // clean. That also holds for a sync that ran apart from its write.
             Operation::Ended(result @ ..0) => {
                 ControlFlow::Break(Err(io::Error::from_raw_os_error(-result)))
             }
@@ -169,10 +171,10 @@ impl Writing {
         }
     }
 
-    /// Takes note of what a write did.
+    /// Handles the result of a write operation.
     ///
     /// # Errors
-    /// If the rest cannot be written.
+    /// If the remaining bytes cannot be written.
     fn on_written(&mut self, result: i32) -> io::Result<()> {
         match result {
             0 => Err(io::ErrorKind::WriteZero.into()),
@@ -208,13 +210,13 @@ mod tests {
     /// The results of one round of a write of ten bytes, and its operations.
     #[derive(Clone, Copy, Debug)]
     enum Told {
-        /// Both were asked for and end so.
+        /// Both were submitted and end so.
         Both(i32, i32),
         /// As [`Told::Both`], but submitted apart.
         Apart(i32, i32),
-        /// Only a write was asked for.
+        /// Only a write was submitted.
         Write(i32),
-        /// Only a sync was asked for.
+        /// Only a sync was submitted.
         Sync(i32),
     }
 
@@ -238,7 +240,7 @@ mod tests {
         entries.iter().map(|entry| Tag::decode(entry.get_user_data()).kind).collect()
     }
 
-    /// One round; `reversed`: the sync's completion comes first, as the kernel may have it.
+    /// Reports one round; `reversed`: the sync's completion comes first, as is possible.
     fn tell(writes: &mut Writes, told: Told, reversed: bool) -> Option<io::Result<()>> {
         let mut ends = match told {
             Both(write, sync) | Apart(write, sync) => {
@@ -265,7 +267,7 @@ mod tests {
     }
 
     /// For any results in any order: written bytes are not written again, other bytes are submitted
-    /// once more, a sync counts only after the whole write, and its error ends the write. The last
+    /// again, a sync counts only after the complete write, and its error ends the write. The last
     /// column is the outcome: 0 is success, -1 has no errno.
     #[test]
     fn rounds_follow_the_answers() {
@@ -292,14 +294,14 @@ mod tests {
             (&[Both(-libc::EAGAIN, CANCELLED), Both(10, 0)], 0),
             (&[Both(-libc::EBADF, CANCELLED)], libc::EBADF),
             (&[Both(0, CANCELLED)], -1),
-            // A write cut at the kernel's own limit counts as whole for the link.
+            // A write that is cut at the kernel's own limit counts as complete for the link.
             (&[Both(4, 0), Both(6, 0)], 0),
             (&[Apart(10, 0), Sync(0)], 0),
             (&[Apart(10, 0), Sync(-libc::EIO)], libc::EIO),
             (&[Apart(10, -libc::EIO)], libc::EIO),
             (&[Apart(4, 0), Both(6, 0)], 0),
             (&[Apart(4, CANCELLED), Both(6, 0)], 0),
-            // This sync reported lost pages: the kernel does not report them again.
+            // This sync reported lost pages, and the kernel does not report them again.
             (&[Apart(4, -libc::EIO)], libc::EIO),
             (&[Apart(-libc::EINTR, -libc::EIO)], libc::EIO),
         ];
@@ -319,7 +321,7 @@ mod tests {
         }
     }
 
-    /// Rest and offset move together, by exactly what was written.
+    /// `rest` and `offset` advance together, by the number of written bytes.
     #[test]
     fn the_rest_goes_where_it_belongs() {
         let mut writes = begun(false);
@@ -333,7 +335,7 @@ mod tests {
         }
     }
 
-    /// Interruptions without end are an error; with progress between they are none.
+    /// Endless interruptions are an error; with progress in between they are not.
     #[test]
     fn interruptions_are_bounded() {
         let mut writes = begun(false);
@@ -351,7 +353,7 @@ mod tests {
         assert_eq!(outcome.map_err(|error| error.raw_os_error()), Err(Some(libc::EAGAIN)));
     }
 
-    /// File and memory are held while the write lasts, and no longer.
+    /// File and memory are held exactly as long as the write lasts.
     #[test]
     fn what_the_kernel_uses_is_held() {
         let (mut writes, file) = (Writes::default(), file());
@@ -363,7 +365,7 @@ mod tests {
         assert!(Arc::strong_count(&file) == 1 && bytes.is_unique());
     }
 
-    /// Forbidden behaviour of the caller or the kernel is a bug and not a case.
+    /// Forbidden behaviour of the caller or the kernel is a bug and panics.
     #[test]
     fn misuse_panics() {
         let begin = |offset, bytes: &'static [u8]| {

@@ -6,7 +6,7 @@ use crate::store::SessionKey;
 /// See the file.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Backlog {
-    /// Where the next step begins.
+    /// The position at which the next step begins.
     pub(crate) from: SessionKey,
     /// The sum so far.
     pub(crate) found: Waiting,

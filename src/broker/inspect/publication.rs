@@ -15,7 +15,7 @@ pub struct Publication {
     pub qos: QoS,
     /// Whether it becomes the topic's retained message.
     pub retain: bool,
-    /// What the answer waits for, after the message was routed.
+    /// The marks for which the answer waits, after the message was routed.
     pub(crate) awaited: Option<Awaited>,
 }
 

@@ -10,7 +10,7 @@ pub struct TraceOrder {
     pub number: usize,
     /// The id by which events name it; not 0.
     pub id: u64,
-    /// What it selects, and how many milliseconds it runs at most; none: the trace ends.
+    /// Its selection and its time limit in milliseconds; none: the trace ends.
     pub begins: Option<(Box<TraceSpec>, u64)>,
     /// Whether the shard has begun or ended it and is updating its connections.
     pub(crate) is_set: bool,

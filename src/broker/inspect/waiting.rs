@@ -47,7 +47,7 @@ pub struct Purge {
     pub(crate) awaits: Option<Awaits>,
 }
 
-/// What a purge waits for.
+/// The event for which a purge waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Awaits {
     /// The end of the turn, which appends the record.

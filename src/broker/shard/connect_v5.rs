@@ -1,4 +1,4 @@
-//! What MQTT 5 adds to CONNECT, CONNACK and DISCONNECT (v5 3.1, 3.2, 3.14).
+//! The additions of MQTT 5 to CONNECT, CONNACK and DISCONNECT (v5 3.1, 3.2, 3.14).
 
 use crate::limits::PACKET_BYTES_MAX;
 use crate::mqtt::{

@@ -16,7 +16,7 @@ use super::super::replies::Wait;
 use super::super::trace::TracedTarget;
 use super::{Shard, lent};
 
-/// What was written to the log for a message.
+/// The part of a message that was written to the log.
 #[derive(Clone, Copy, Default)]
 struct Stored {
     /// Whether anything was written.
@@ -39,12 +39,12 @@ struct Chosen {
 /// The result of publishing a message.
 #[derive(Clone, Copy)]
 pub(super) struct Published {
-    /// What its acknowledgement has to wait for.
+    /// The events for which its acknowledgement waits.
     pub(super) wait: Wait,
     pub(super) fate: Fate,
 }
 
-/// Where a message went.
+/// The result of routing a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// A session has subscribed to its topic, or should have.

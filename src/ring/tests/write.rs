@@ -1,5 +1,5 @@
-//! Writing to files: whole, at its place, durable on request; and to pipes, which are slow and
-//! short when a test wants it.
+//! Writing to files: complete, at the right offset, durable on request; and to pipes, which can be
+//! slow and write short.
 
 use std::fs;
 use std::io::PipeReader;
@@ -24,10 +24,10 @@ on_both_rings!(
     workers_are_kept_to_their_cpus,
 );
 
-/// The least that a pipe holds; a larger write is short or waits.
+/// The least capacity of a pipe; a larger write is short or waits.
 const PIPE_BYTES_MAX: usize = 1 << 20;
 
-/// A path of its own, removed in the end.
+/// A path for one test, removed at its end.
 pub(super) struct TempPath(PathBuf);
 
 impl TempPath {
@@ -66,7 +66,7 @@ impl Rig {
     }
 }
 
-/// Any number of bytes is written whole at the right offset, synced or not; the memory is free
+/// Any number of bytes is written completely at the right offset, synced or not. The memory is free
 /// again when the write completes.
 fn bytes_arrive_at_their_offset(kind: Kind) {
     let mut rig = Rig::new(kind);
@@ -88,7 +88,7 @@ fn bytes_arrive_at_their_offset(kind: Kind) {
     }
 }
 
-/// One write after another to the same place: the later stays. To other places: both stay.
+/// After two writes to the same place the later one stays; writes to other places both stay.
 fn writes_follow_each_other(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -102,8 +102,8 @@ fn writes_follow_each_other(kind: Kind) {
     }
 }
 
-/// A failed write is reported by value, once, with the write's error and not the cancelled sync's;
-/// the next write is not affected.
+/// A failed write is reported by value, once, with its own error and not that of the cancelled
+/// sync. The next write is not affected.
 fn refused_writes_fail(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -120,8 +120,8 @@ fn refused_writes_fail(kind: Kind) {
     assert!(rig.seen.is_empty() && path.read() == pattern(0, 10));
 }
 
-/// A file that takes a part at a time gets all of it, in order, in one completion. The sync that
-/// each short write cancels is asked for again; at last it runs, and a pipe refuses it.
+/// A file that accepts a part at a time gets all bytes, in order, in one completion. The sync that
+/// each short write cancels is requested again; finally it runs, and a pipe refuses it.
 #[test]
 fn short_writes_go_on() {
     for (sync, wanted) in [(false, Ok(())), (true, Err(libc::EINVAL))] {
@@ -140,7 +140,7 @@ fn short_writes_go_on() {
     }
 }
 
-/// A pipe that breaks in the middle of a write is its error.
+/// A pipe that is closed during a write fails the write.
 #[test]
 fn rest_that_fails_is_told() {
     for sync in [false, true] {
@@ -156,7 +156,7 @@ fn rest_that_fails_is_told() {
     }
 }
 
-/// A ring that sleeps wakes when a write completes.
+/// A sleeping ring wakes when a write completes.
 fn completion_wakes(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -173,7 +173,7 @@ fn completion_wakes(kind: Kind) {
     assert!(start.elapsed() < Duration::from_secs(15), "it slept through its completion");
 }
 
-/// A send that waits for its peer and an armed receive do not notice a write, nor it them.
+/// A send that waits for its peer, an armed receive and a write do not affect each other.
 fn links_are_not_disturbed(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -202,7 +202,7 @@ fn links_are_not_disturbed(kind: Kind) {
     assert!(got == pattern(0, bytes) && path.read() == pattern(1, 1 << 20));
 }
 
-/// A write finds its way through a queue that is full or has a single place left.
+/// A write is submitted although the queue is full or has a single entry left.
 fn full_queue_takes_a_write(kind: Kind) {
     let path = TempPath::new();
     let file = path.create();
@@ -220,12 +220,12 @@ fn full_queue_takes_a_write(kind: Kind) {
     }
 }
 
-/// A ring dropped with a write in flight, or asked for only, lets go of file and memory before it
-/// returns. A file has the write or not; a pipe without a reader keeps its writer for ever.
+/// A ring that is dropped with a write in flight, or only requested, releases file and memory
+/// before it returns. The file has the write or not; a pipe without a reader keeps its writer for
+/// ever.
 fn drop_lets_go_of_a_write(kind: Kind) {
     let cases = (0..8).map(|n| (n & 1 > 0, n & 2 > 0, n & 4 > 0));
-    // A thread that writes to a pipe in vain cannot be told to stop; and it has given memory up
-    // before it tells.
+    // A thread that writes to a blocked pipe cannot be ended; it gives memory up before it reports.
     let is_uring = kind == Kind::Uring;
     for (is_submitted, is_parked, sync) in cases.filter(|case| is_uring || !case.1) {
         let path = TempPath::new();
@@ -245,11 +245,11 @@ fn drop_lets_go_of_a_write(kind: Kind) {
     }
 }
 
-/// Threads that write to files are kept to the CPUs that the options name.
+/// Threads that write to files run only on the CPUs that the options name.
 fn workers_are_kept_to_their_cpus(kind: Kind) {
     let mask = sched_getaffinity(None).expect("a mask");
     for cpu in (0..1024).filter(|cpu| mask.is_set(*cpu)).take(2) {
-        // A thread of its own: its ring's workers are told by its number, or its name.
+        // A separate thread: the workers of its ring are found by its number, or its name.
         let work = move || {
             let options = Options { worker_cpus: vec![cpu], ..Options::default() };
             let mut rig = Rig::with(kind, &options);
@@ -269,7 +269,7 @@ fn workers_are_kept_to_their_cpus(kind: Kind) {
     }
 }
 
-/// The CPUs that each thread of this name may run on, as `/proc` lists them.
+/// The CPUs on which each thread of this name may run, from `/proc`.
 fn worker_cpus(name: &str) -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").expect("it is mounted");
     let cpus_of = |task: fs::DirEntry| {
