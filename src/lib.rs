@@ -6,8 +6,8 @@
 //!             └─────────────────────────────────────────────────────────┘
 //!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
 //!   helper threads: one makes and recycles segment files and looks at free space, one writes the
-//!   log lines, one answers operators, others verify passwords; with epoll each shard has one that
-//!   writes to files
+//!   log lines, one answers operators, others verify passwords; each shard has one that writes to
+//!   files
 //! ```
 //!
 //! Shared nothing: a shard owns its ring, its links, its sessions, its part of the retain store

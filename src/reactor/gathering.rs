@@ -15,6 +15,9 @@
 //! again would wait longer, so that fewer come, not more. Hence a message counts if its link was
 //! silent for [`SILENCE_PAUSES`] of the longest pause: such a client loses at most that share of
 //! its rate, and a lone device is never kept waiting.
+//!
+//! The end of a write to the log ends a pause: the clients whose messages it has made durable are
+//! answered, and the messages that came meanwhile are the next commit group.
 
 use std::time::Duration;
 

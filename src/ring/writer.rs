@@ -14,7 +14,8 @@ use bytes::{Buf, Bytes};
 use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::ring::{Wake, Waker};
+use super::Wake;
+use super::socket::Waker;
 
 /// Interruptions in a row, nothing written between, before one is the result: by then it is no
 /// accident, and asking on would keep a core busy.
