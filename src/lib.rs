@@ -4,10 +4,10 @@
 //!             ┌──────────────── shard 0 (pinned thread) ────────────────┐
 //!   clients ──┤ ring ─ links ─ transport ─ mqtt ─ broker ─ store        ├──► shard 1 … shard n
 //!             └─────────────────────────────────────────────────────────┘
-//!   one byte ring for each ordered pair of shards; a bell rings only for a shard that sleeps
-//!   helper threads: one makes and recycles segment files and checks the free space, one writes the
-//!   log lines, one answers operators, others verify passwords; with epoll each shard has one that
-//!   writes to files
+//!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
+//!   helper threads: one makes and recycles segment files and looks at free space, one writes the
+//!   log lines, one answers operators, others verify passwords; each shard has one that writes to
+//!   files
 //! ```
 //!
 //! Shards share nothing: a shard owns its ring, its links, its sessions, its part of the retain

@@ -12,10 +12,13 @@
 //! is not longer than [`MESSAGES_WANTED`] take to arrive: by then the sleep is a small part of a
 //! message's cost, and each further message gains less.
 //!
-//! Only messages that come in any case count. A client that waits for an answer before it sends
-//! again would wait longer, so that fewer messages come. Hence a message counts only if its link
-//! was silent for [`SILENCE_PAUSES`] of the longest pause. Such a client loses at most that share
-//! of its rate, and a single device never waits.
+//! Only messages that would come anyway count. A client that waits for an answer before it sends
+//! again would wait longer, so that fewer come, not more. Hence a message counts if its link was
+//! silent for [`SILENCE_PAUSES`] of the longest pause: such a client loses at most that share of
+//! its rate, and a lone device is never kept waiting.
+//!
+//! The end of a write to the log ends a pause: the clients whose messages it has made durable are
+//! answered, and the messages that came meanwhile are the next commit group.
 
 use std::time::Duration;
 

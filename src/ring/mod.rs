@@ -27,7 +27,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod uring;
-mod writes;
+mod writer;
 
 pub use self::epoll::Epoll;
 pub use self::options::Options;
@@ -244,8 +244,8 @@ pub trait Ring {
 
     /// As [`Ring::wait`], but if nothing has completed, completions gather for `time` before the
     /// first is taken: the thread sleeps once for all of them. The waker, a signal and `timeout`
-    /// end that early; with io_uring, the waker does not while a write is in flight. If the kernel
-    /// does not let completions gather, this is [`Ring::wait`].
+    /// end that early, and so does the end of a write. Where the kernel does not let completions
+    /// gather, this is [`Ring::wait`].
     ///
     /// # Errors
     /// As for [`Ring::wait`].

@@ -1,9 +1,10 @@
-//! [`Pause`]: a sleep that other threads can end, but completions cannot.
+//! [`Pause`]: a sleep that other threads and the end of a write can end, and that what else
+//! completes meanwhile does not.
 //!
 //! io_uring can wait for several completions, and has a minimum wait of its own (6.12). Neither is
-//! suitable, because a waker cannot end them: the kernel counts the waker's completion and
-//! continues to sleep. So the thread sleeps on the waker only. Completions stay with the kernel
-//! until they are requested, and wake no one.
+//! for this, because a waker cannot end them: the kernel counts the waker's completion and sleeps
+//! on. So the thread sleeps on the signals and nothing else; what completes stays with the kernel
+//! until it is asked for, and wakes nobody.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,7 +16,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::socket::Waker;
 
-/// Watches the waker that ends a pause. Edge-triggered: it is written and never read.
+/// Signals that end a pause: the ring's waker, and that of its writer.
+const SIGNALS: usize = 2;
+
+/// Watches the signals that end a pause. Edge-triggered: they are written and never read.
 pub(super) struct Pause {
     watch: OwnedFd,
     /// Whether the kernel has an event that the ring knows already.
@@ -25,20 +29,22 @@ pub(super) struct Pause {
 }
 
 impl Pause {
-    pub(super) fn new(waker: &Waker) -> io::Result<Self> {
+    pub(super) fn new(signals: [&Waker; SIGNALS]) -> io::Result<Self> {
         let watch = epoll::create(CreateFlags::CLOEXEC)?;
         let rings = EventFlags::IN | EventFlags::ET;
-        epoll::add(&watch, waker, EventData::new_u64(0), rings)?;
-        Ok(Self { watch, is_stale: false, events: Vec::with_capacity(1) })
+        for signal in signals {
+            epoll::add(&watch, signal, EventData::new_u64(0), rings)?;
+        }
+        Ok(Self { watch, is_stale: false, events: Vec::with_capacity(SIGNALS) })
     }
 
-    /// Notes that the ring has seen the waker's event, which must not end a later pause.
-    pub(super) fn note_woken(&mut self) {
+    /// The ring has seen a signal: that ends no later pause.
+    pub(super) fn note_signal(&mut self) {
         self.is_stale = true;
     }
 
-    /// Must be called before the ring checks for completions. If the waker is used later, it ends
-    /// the pause; if it was used before, the check finds that.
+    /// To be called before the ring looks for what it would not pause for: a signal that rings
+    /// after this ends the pause, and one that rang before is seen by that look.
     pub(super) fn prepare(&mut self) {
         if std::mem::take(&mut self.is_stale) {
             let _told = epoll::wait(&self.watch, spare_capacity(&mut self.events), Some(&ZERO));
@@ -46,7 +52,7 @@ impl Pause {
         }
     }
 
-    /// Sleeps for `time`, or less if the waker is used or a signal arrives.
+    /// Sleeps for `time`, less if a signal rings, or the process gets a Unix signal.
     pub(super) fn rest(&mut self, time: Duration) {
         let Ok(time) = Timespec::try_from(time) else { return };
         let mut watch = [PollFd::new(&self.watch, PollFlags::IN)];

@@ -22,50 +22,39 @@ use io_uring::{EnterFlags, IoUring, cqueue, squeue};
 /// Linux then returns about twenty at a time, which costs 0.05 syscalls each.
 const COMPLETIONS_WANTED: usize = 1;
 
-/// The kernel threads that may work for a ring: for files, which need one at a time here, and for
-/// operations that may never end, which are not used here. The kernel ignores a bound of zero.
-const WORKERS_MAX: [u32; 2] = [2, 2];
+/// Kernel threads that may work for a ring, for either kind of work. Operations on sockets need
+/// none. Zero would not be taken as a bound.
+const WORKERS_MAX: [u32; 2] = [1, 1];
 
 /// The two queues of a ring.
 pub(super) struct Queue {
     ring: IoUring,
     /// Whether completions did not fit their queue when last checked.
     overflowing: bool,
-    /// Whether the last [`Queue::enter`] left entries unsubmitted.
-    leftovers: bool,
 }
 
 impl Queue {
     pub(super) fn new(ring: IoUring) -> Self {
-        Self { ring, overflowing: false, leftovers: false }
+        Self { ring, overflowing: false }
     }
 
-    /// Bounds the kernel threads for this ring's file work, and binds them to `cpus`; if empty, the
-    /// kernel chooses. On the CPU of the ring's own thread they would delay it by milliseconds. A
-    /// setting that the kernel refuses stays as it is.
-    pub(super) fn set_workers(&self, cpus: &[usize]) {
-        let submitter = self.ring.submitter();
+    /// Bounds the kernel threads that work for this ring. A setting that the kernel refuses stays
+    /// as it is.
+    pub(super) fn bound_workers(&self) {
         let mut workers = WORKERS_MAX;
-        if let Err(error) = submitter.register_iowq_max_workers(&mut workers) {
+        if let Err(error) = self.ring.submitter().register_iowq_max_workers(&mut workers) {
             log::debug!("io_uring: the kernel's threads are not bounded: {error}");
         }
-        if cpus.is_empty() {
-            return;
-        }
-        if let Err(error) = submitter.register_iowq_aff(&cpu_set(cpus)) {
-            log::debug!("io_uring: the kernel's threads are not kept to CPUs {cpus:?}: {error}");
-        }
     }
 
-    /// Appends submissions, all or none: linked entries must be submitted together. If the queue
-    /// has no room, it refuses them; [`Queue::enter`] makes room.
+    /// Appends a submission. A queue without room refuses it: then [`Queue::enter`] makes some.
     ///
     /// # Safety
-    /// Memory of the entries must stay valid, and unaliased if the kernel writes it, until their
-    /// last completions.
-    pub(super) unsafe fn push(&mut self, entries: &[squeue::Entry]) -> Result<(), PushError> {
+    /// Memory that the entry points at stays valid, and unaliased if the kernel writes it, until
+    /// the entry's last completion.
+    pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), PushError> {
         // SAFETY: passed on to the caller.
-        unsafe { self.ring.submission().push_multiple(entries) }
+        unsafe { self.ring.submission().push(entry) }
     }
 
     /// Submits the pushed entries and waits until there is a completion or `timeout` is over
@@ -80,31 +69,16 @@ impl Queue {
     pub(super) fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let entered = match timeout {
             Some(Duration::ZERO) => self.poll(),
-            Some(timeout) => self.sleep(COMPLETIONS_WANTED, timeout),
+            Some(timeout) => {
+                let time = Timespec::new().sec(timeout.as_secs()).nsec(timeout.subsec_nanos());
+                let args = SubmitArgs::new().timespec(&time);
+                self.ring.submitter().submit_with_args(COMPLETIONS_WANTED, &args)
+            }
             None => {
                 let args = SubmitArgs::new();
                 self.ring.submitter().submit_with_args(COMPLETIONS_WANTED, &args)
             }
         };
-        self.end_enter(entered)
-    }
-
-    /// As [`Queue::enter`], but until there are `wanted` completions. No waker ends it.
-    ///
-    /// # Errors
-    /// As for [`Queue::enter`].
-    pub(super) fn gather(&mut self, wanted: usize, time: Duration) -> io::Result<()> {
-        let entered = self.sleep(wanted, time);
-        self.end_enter(entered)
-    }
-
-    fn sleep(&self, wanted: usize, time: Duration) -> io::Result<usize> {
-        let time = Timespec::new().sec(time.as_secs()).nsec(time.subsec_nanos());
-        let args = SubmitArgs::new().timespec(&time);
-        self.ring.submitter().submit_with_args(wanted, &args)
-    }
-
-    fn end_enter(&mut self, entered: io::Result<usize>) -> io::Result<()> {
         match entered.map_err(|error| (error.raw_os_error(), error)) {
             Ok(_) | Err((Some(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::EBUSY), _)) => {}
             Err((_, error)) => return Err(error),
@@ -113,13 +87,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether the last [`Queue::enter`] left submissions in the queue for lack of memory. A link
-    /// between a submitted entry and another one is lost.
-    pub(super) fn has_leftovers(&self) -> bool {
-        self.leftovers
-    }
-
-    /// Moves all completions out, which makes room for others.
+    /// Moves all completions out, which makes room for the next.
     pub(super) fn reap(&mut self, into: &mut Vec<cqueue::Entry>) {
         into.extend(self.ring.completion());
     }
@@ -152,27 +120,13 @@ impl Queue {
 
     /// The kernel keeps completions that do not fit, at a cost that the operator should know.
     fn watch(&mut self) {
-        let queue = self.ring.submission();
-        let overflowing = queue.cq_overflow();
-        self.leftovers = !queue.is_empty();
-        drop(queue);
+        let overflowing = self.ring.submission().cq_overflow();
         if overflowing && !self.overflowing {
             let entries = self.ring.params().cq_entries();
             log::warn!("io_uring: more than {entries} completions waited at once");
         }
         self.overflowing = overflowing;
     }
-}
-
-/// The kernel's form of a set of CPUs; numbers that do not fit are left out.
-fn cpu_set(cpus: &[usize]) -> libc::cpu_set_t {
-    // SAFETY: cpu_set_t is a C structure of integers, for which zero is a value.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    for &cpu in cpus.iter().filter(|&&cpu| cpu < 8 * size_of::<libc::cpu_set_t>()) {
-        // SAFETY: the set has a bit for this CPU.
-        unsafe { libc::CPU_SET(cpu, &mut set) };
-    }
-    set
 }
 
 #[cfg(test)]
@@ -185,47 +139,33 @@ mod tests {
         Queue::new(IoUring::new(entries).expect("this machine has io_uring"))
     }
 
-    fn nops(count: usize) -> Vec<squeue::Entry> {
-        vec![opcode::Nop::new().build(); count]
-    }
-
-    /// Entries that are pushed together are submitted together or not at all.
+    /// A full queue refuses an entry, and takes it after an enter.
     #[test]
-    fn a_group_is_not_split() {
-        for (before, group, fits) in [(6, 2, true), (7, 2, false), (8, 1, false), (0, 8, true)] {
-            let mut queue = queue(8);
-            for nop in nops(before) {
-                // SAFETY: the entry points at no memory.
-                unsafe { queue.push(&[nop]) }.expect("there is room");
-            }
-            // SAFETY: the entries point at no memory.
-            let pushed = unsafe { queue.push(&nops(group)) };
-            assert_eq!(pushed.is_ok(), fits);
-            queue.enter(Some(Duration::ZERO)).expect("the ring works");
-            let mut reaped = Vec::new();
-            queue.reap(&mut reaped);
-            assert_eq!(reaped.len(), before + if fits { group } else { 0 });
-            assert!(!queue.has_leftovers());
+    fn a_full_queue_refuses() {
+        let mut queue = queue(8);
+        let nop = opcode::Nop::new().build();
+        for _ in 0..8 {
+            // SAFETY: the entry points at no memory.
+            unsafe { queue.push(&nop) }.expect("there is room");
         }
+        // SAFETY: the entry points at no memory.
+        unsafe { queue.push(&nop) }.expect_err("there is none");
+        queue.enter(Some(Duration::ZERO)).expect("the ring works");
+        // SAFETY: the entry points at no memory.
+        unsafe { queue.push(&nop) }.expect("there is room again");
+        queue.enter(Some(Duration::ZERO)).expect("the ring works");
+        let mut reaped = Vec::new();
+        queue.reap(&mut reaped);
+        assert_eq!(reaped.len(), 9);
     }
 
     /// The kernel has accepted the bound on its threads.
     #[test]
     fn workers_are_bounded() {
         let queue = queue(8);
-        queue.set_workers(&[]);
+        queue.bound_workers();
         let mut found = [0, 0];
         queue.ring.submitter().register_iowq_max_workers(&mut found).expect("Linux 5.15");
         assert_eq!(found, WORKERS_MAX);
-    }
-
-    /// A set has the given CPUs, up to the last one that has a bit.
-    #[test]
-    fn sets_of_cpus() {
-        let set = cpu_set(&[0, 63, 64, 1023, 1024, usize::MAX]);
-        // SAFETY: the set has a bit for each of these CPUs.
-        let found: Vec<usize> =
-            (0..1024).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect();
-        assert_eq!(found, [0, 63, 64, 1023]);
     }
 }

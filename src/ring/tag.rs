@@ -21,15 +21,13 @@ pub(super) enum Kind {
     Wake = 4,
     /// A cancel of one of the above.
     Cancel = 5,
-    /// The write to a file.
+    /// The poll of the writer's signal.
     Write = 6,
-    /// The sync of a file.
-    Sync = 7,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Accept, Self::Recv, Self::Send, Self::Wake, Self::Cancel, Self::Write, Self::Sync];
+    const ALL: [Self; 6] =
+        [Self::Accept, Self::Recv, Self::Send, Self::Wake, Self::Cancel, Self::Write];
 }
 
 impl TryFrom<u8> for Kind {
@@ -101,7 +99,7 @@ mod tests {
     /// A byte that is not a kind is refused.
     #[test]
     fn alien_kinds_are_refused() {
-        for byte in [0, 8, 255] {
+        for byte in [0, 7, 255] {
             assert_eq!(Kind::try_from(byte), Err(byte));
         }
     }

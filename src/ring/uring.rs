@@ -1,15 +1,19 @@
 //! [`Uring`]: the ring on io_uring. Operations become submissions; completions return as values.
 //!
-//! One turn is one syscall: the [`Ring::wait`] that waits also submits the operations since the
-//! last turn. Invariant: `in_flight` counts the operations whose last completion is not handled,
-//! including cancels and the waker's poll. The memory they use is freed only when it is 0.
+//! Writes to files are done by a thread of the ring's own ([`Writer`]). The kernel would give them
+//! to one of its threads. But a sync that is linked to its write begins only when the ring's thread
+//! enters the kernel again: a write would wake that thread twice, and end no [`Pause`].
+//!
+//! One turn is one syscall: operations since the last turn are submitted by the same [`Ring::wait`]
+//! that waits. Invariant: `in_flight` counts the operations whose last completion has not been
+//! handled, cancels and the polls of the signals included; memory they use is freed only when it
+//! is 0.
 //!
 //! Obligations towards the kernel, kept here:
-//! - Descriptors in submissions are open until the last completion. The trait requires the caller
-//!   to drop a socket only then; listeners and waker belong to the ring.
-//! - Receives write only to [`Buffers`], sends read only from [`Sends`], and writes to files from
-//!   [`Writes`].
-//! - On drop everything is cancelled and awaited. If that takes too long, the memory is leaked.
+//! - Descriptors in submissions are open until the last completion: the trait asks the caller to
+//!   drop a socket only then; listeners and signals belong to the ring.
+//! - Receives write only in [`Buffers`], sends read only what [`Sends`] holds.
+//! - On drop everything is cancelled and awaited. If that takes too long the memory is leaked.
 
 #![allow(unsafe_code)]
 
@@ -34,7 +38,7 @@ use super::refused::RingRefused;
 use super::sends::{Prepared, Sends};
 use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
-use super::writes::Writes;
+use super::writer::Writer;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 use crate::chunk::Batch;
 use crate::limits::RECV_BUFFERS;
@@ -68,12 +72,13 @@ pub struct Uring {
     queue: Queue,
     buffers: Buffers,
     sends: Sends,
-    writes: Writes,
+    writer: Writer,
     links: Links,
     listeners: Vec<Accepting>,
     waker: Waker,
     pause: Pause,
     waker_armed: bool,
+    writer_armed: bool,
     /// Whether quiet sends were pushed since the last enter.
     quiet_pushed: bool,
     /// Whether the waker was used in this turn, once or more.
@@ -95,24 +100,26 @@ impl Uring {
     pub fn new(options: &Options) -> Result<Self, RingRefused> {
         let (queue, buffers, features) = probe::set_up(options)?;
         let waker = Waker::new().map_err(RingRefused::Other)?;
-        let pause = Pause::new(&waker).map_err(RingRefused::Other)?;
+        let writer = Writer::start(options.worker_cpus.clone()).map_err(RingRefused::Other)?;
+        let pause = Pause::new([&waker, writer.signal()]).map_err(RingRefused::Other)?;
         let mut ring = Self {
             queue: Queue::new(queue),
             buffers,
             sends: Sends::default(),
-            writes: Writes::default(),
+            writer,
             links: Links::default(),
             listeners: Vec::new(),
             waker,
             pause,
             waker_armed: false,
+            writer_armed: false,
             quiet_pushed: false,
             woken: false,
             in_flight: 0,
             reaped: Vec::new(),
             features,
         };
-        ring.queue.set_workers(&options.worker_cpus);
+        ring.queue.bound_workers();
         probe::try_out(&mut ring)?;
         ring.listeners.clear();
         Ok(ring)
@@ -123,26 +130,17 @@ impl Uring {
         &self.features
     }
 
-    /// Submits an operation.
+    /// Submits an operation. A full queue is submitted first, so none is lost.
     ///
     /// # Safety
-    /// As for [`Uring::push_together`].
+    /// As for [`Queue::push`]: the memory that the entry points at is `self.buffers`' or
+    /// `self.sends`', and stays until the entry's last completion.
     unsafe fn push(&mut self, entry: squeue::Entry, tag: Tag) {
-        // SAFETY: passed on to the caller.
-        unsafe { self.push_together(&[entry.user_data(tag.encode())]) };
-    }
-
-    /// Submits operations with their tags together. A full queue is submitted first, so none is
-    /// lost.
-    ///
-    /// # Safety
-    /// As for [`Queue::push`]: the memory of the entries belongs to `self.buffers`, `self.sends` or
-    /// `self.writes`, and stays until the entries' last completions.
-    unsafe fn push_together(&mut self, entries: &[squeue::Entry]) {
-        self.in_flight += entries.len();
+        self.in_flight += 1;
+        let entry = entry.user_data(tag.encode());
         for _ in 0..SUBMITS_MAX {
             // SAFETY: passed on to the caller.
-            if unsafe { self.queue.push(entries) }.is_ok() {
+            if unsafe { self.queue.push(&entry) }.is_ok() {
                 return;
             }
             self.enter(Some(Duration::ZERO)).expect("the kernel takes submissions");
@@ -175,45 +173,27 @@ impl Uring {
         unsafe { self.push(entry, Tag::other(Kind::Cancel, 0)) };
     }
 
-    /// Arms the waker's poll. If the waker was used meanwhile, the poll completes at once.
-    fn arm_waker(&mut self) {
-        let events = libc::POLLIN.unsigned_abs().into();
-        let entry = opcode::PollAdd::new(fd(&self.waker), events).multi(true).build();
-        // SAFETY: the entry points at no memory.
-        unsafe { self.push(entry, Tag::other(Kind::Wake, 0)) };
-        self.waker_armed = true;
+    /// Keeps the polls of the signals armed. One that rang meanwhile completes at once.
+    fn arm_signals(&mut self) {
+        if !mem::replace(&mut self.waker_armed, true) {
+            self.push_poll(fd(&self.waker), Kind::Wake);
+        }
+        if !mem::replace(&mut self.writer_armed, true) {
+            self.push_poll(fd(self.writer.signal()), Kind::Write);
+        }
     }
 
-    /// Submits the next entries of the write, if any.
-    fn push_write(&mut self) {
-        let entries = self.writes.next();
-        if entries.is_empty() {
-            return;
-        }
-        // SAFETY: `self.writes` keeps what the entries point at until both have completed, and each
-        // completes once.
-        unsafe { self.push_together(&entries) };
+    fn push_poll(&mut self, signal: Fd, kind: Kind) {
+        let events = libc::POLLIN.unsigned_abs().into();
+        let entry = opcode::PollAdd::new(signal, events).multi(true).build();
+        // SAFETY: the entry points at no memory.
+        unsafe { self.push(entry, Tag::other(kind, 0)) };
     }
 
     /// Enters the kernel once; completions are in `reaped` afterwards.
     fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.buffers.publish();
         let entered = self.queue.enter(timeout);
-        if self.queue.has_leftovers() {
-            self.writes.distrust_link();
-        }
-        self.queue.reap(&mut self.reaped);
-        entered
-    }
-
-    /// Lets completions gather.
-    fn rest(&mut self, time: Duration) -> io::Result<()> {
-        if !self.writes.is_under_way() {
-            self.pause.rest(time);
-            return Ok(());
-        }
-        // The sync that is linked to a write begins in an enter, so the thread sleeps there.
-        let entered = self.queue.gather(COMPLETIONS_MAX, time);
         self.queue.reap(&mut self.reaped);
         entered
     }
@@ -282,11 +262,13 @@ impl Uring {
             Kind::Wake => {
                 self.waker_armed = more;
                 self.woken = true;
-                self.pause.note_woken();
+                self.pause.note_signal();
             }
-            Kind::Write | Kind::Sync => {
-                let ended = self.writes.on_ended(kind, entry.result());
-                into.extend(ended.map(|result| Completion::Written { result }));
+            Kind::Write => {
+                self.writer_armed = more;
+                self.pause.note_signal();
+                let result = self.writer.take_result();
+                into.extend(result.map(|result| Completion::Written { result }));
             }
             // Whether found or not, the cancelled operation has its own completion.
             Kind::Cancel => {}
@@ -395,8 +377,7 @@ impl Ring for Uring {
     }
 
     fn submit_write(&mut self, file: &Arc<OwnedFd>, offset: u64, bytes: Bytes, sync: bool) {
-        self.writes.begin(Arc::clone(file), offset, bytes, sync);
-        self.push_write();
+        self.writer.begin(Arc::clone(file), offset, bytes, sync);
     }
 
     fn shutdown(&mut self, socket: &Socket) {
@@ -433,10 +414,8 @@ impl Ring for Uring {
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
-        if !self.waker_armed {
-            self.arm_waker();
-        }
-        // If the kernel does not defer its work, every completion would end the pause.
+        self.arm_signals();
+        // Where the kernel does not defer its work, every completion would end the pause.
         let pauses = !time.is_zero() && self.features.is_deferred();
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps && (pauses || mem::take(&mut self.quiet_pushed)) {
@@ -444,13 +423,10 @@ impl Ring for Uring {
             self.pause.prepare();
             self.enter(Some(Duration::ZERO))?;
             if pauses && !self.has_news() {
-                self.rest(timeout.map_or(time, |timeout| timeout.min(time)))?;
+                self.pause.rest(timeout.map_or(time, |timeout| timeout.min(time)));
             }
         }
-        self.turn(timeout, into)?;
-        // The rest of a short write is submitted with the next turn. A drop does not submit it.
-        self.push_write();
-        Ok(())
+        self.turn(timeout, into)
     }
 }
 
@@ -475,7 +451,6 @@ impl Drop for Uring {
             log::warn!("io_uring: {in_flight} operations do not end; their memory is not freed");
             self.buffers.leak();
             mem::forget(mem::take(&mut self.sends));
-            mem::forget(mem::take(&mut self.writes));
         }
     }
 }

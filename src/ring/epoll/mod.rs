@@ -16,7 +16,7 @@
 //! once, and a receive that leaves room in its buffer is not repeated ([`watches`]). Every call is
 //! non-blocking by a flag, so sockets may be in blocking mode.
 //!
-//! A thread of the ring writes to files ([`writer`]).
+//! Writes to files are done by a thread of the ring's own ([`Writer`]).
 //!
 //! It needs Linux 4.5 for `EPOLLEXCLUSIVE`, but can work without that flag.
 
@@ -27,7 +27,6 @@ mod sends;
 #[cfg(test)]
 mod tests;
 mod watches;
-mod writer;
 
 use std::collections::VecDeque;
 use std::io;
@@ -51,6 +50,7 @@ use super::options::Options;
 use super::pause::Pause;
 use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
+use super::writer::Writer;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 
 use buffers::Buffers;
@@ -58,7 +58,6 @@ use descriptor::Descriptor;
 use listeners::Accepting;
 use sends::{Sends, Step};
 use watches::{INPUT, INPUT_AND_ROOM, Input, Watches};
-use writer::Writer;
 
 /// The events that one turn takes from the kernel. Others stay there until the next turn.
 const EVENTS_MAX: usize = 1024;
@@ -131,7 +130,7 @@ impl Epoll {
         let signals = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &waker, data(Tag::other(Kind::Wake, 0)), signals)?;
         epoll::add(&epoll, writer.signal(), data(Tag::other(Kind::Write, 0)), signals)?;
-        let pause = Pause::new(&waker)?;
+        let pause = Pause::new([&waker, writer.signal()])?;
         Ok(Self {
             epoll,
             links: Links::default(),
@@ -271,16 +270,15 @@ impl Epoll {
             Kind::Recv => self.on_link_event(key, event.flags, into),
             Kind::Accept => self.listeners[key.slot as usize].note(),
             Kind::Wake => {
-                self.pause.note_woken();
+                self.pause.note_signal();
                 into.push(Completion::Woken);
             }
             Kind::Write => {
+                self.pause.note_signal();
                 let result = self.writer.take_result();
                 into.extend(result.map(|result| Completion::Written { result }));
             }
-            Kind::Send | Kind::Cancel | Kind::Sync => {
-                unreachable!("nothing is watched as {kind:?}")
-            }
+            Kind::Send | Kind::Cancel => unreachable!("nothing is watched as {kind:?}"),
         }
     }
 

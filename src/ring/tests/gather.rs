@@ -3,6 +3,7 @@
 use std::fs;
 use std::thread;
 
+use bytes::Bytes;
 use rustix::thread::{Pid, gettid};
 
 use super::write::TempPath;
@@ -13,7 +14,7 @@ on_both_rings!(
     what_is_there_is_not_gathered,
     gathers_no_longer_than_the_wait,
     gathers_nothing_in_no_time,
-    writes_go_on_meanwhile,
+    ends_of_writes_end_pauses,
     quiet_ends_come_with_others,
     quiet_sends_without_room_end_waits,
     awaited_sends_end_waits,
@@ -47,8 +48,8 @@ fn await_sleep(thread: Pid) {
     }
 }
 
-/// Completions during a pause do not end it, and all are returned when the waker ends it. A waker
-/// that rang earlier ends no later pause.
+/// What comes during a pause does not end it, and is all there when the waker ends it; neither a
+/// waker that rang earlier nor a write that ended earlier ends a later pause.
 fn gathers_until_woken(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (sockets, mut peers): (Vec<_>, Vec<_>) = (0..LINKS).map(|_| pair()).unzip();
@@ -56,7 +57,10 @@ fn gathers_until_woken(kind: Kind) {
         rig.ring.submit_recv(link(slot), socket, RecvMode::Multishot);
     }
     rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
+    let path = TempPath::new();
+    let file = path.create();
     for round in 0..5 {
+        assert_eq!(rig.write(&file, 0, vec![round; 5], true), Ok(()));
         let (waker, sleeper) = (rig.ring.waker(), gettid());
         let other = thread::spawn(move || {
             await_sleep(sleeper);
@@ -124,21 +128,26 @@ fn gathers_nothing_in_no_time(kind: Kind) {
     assert!(matches!(rig.take_received(LINK), (Received::Data(_), true)));
 }
 
-/// A write and its sync end even if only pauses follow.
-fn writes_go_on_meanwhile(kind: Kind) {
+/// The end of a write ends a pause; what came before it is there with it.
+fn ends_of_writes_end_pauses(kind: Kind) {
     let mut rig = Rig::new(kind);
+    let (socket, mut peer) = pair();
+    rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
+    rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
     let path = TempPath::new();
     let file = path.create();
     for round in 0..10_u8 {
         let offset = u64::from(round) * 5;
-        rig.ring.submit_write(&file, offset, bytes::Bytes::from(vec![round; 5]), true);
-        let start = Instant::now();
-        while rig.seen.is_empty() && start.elapsed() < PATIENCE {
-            let (time, timeout) = (Duration::from_micros(200), Duration::from_millis(1));
-            rig.ring.gather(time, Some(timeout), &mut rig.seen).expect("the ring works");
+        rig.ring.submit_write(&file, offset, Bytes::from(vec![round; 5]), round % 2 == 0);
+        if round == 9 {
+            peer.write_all(b"x").expect("room");
+        }
+        while !rig.seen.iter().any(|c| matches!(c, Completion::Written { .. })) {
+            rig.ring.gather(LONG, None, &mut rig.seen).expect("the ring works");
         }
         assert_eq!(rig.take_written(), Ok(()));
     }
+    assert!(matches!(rig.take_received(LINK), (Received::Data(_), true)));
 }
 
 /// The end of a quiet send that is sent at once ends no wait; it is returned before the next

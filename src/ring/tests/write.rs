@@ -1,15 +1,13 @@
-//! Writing to files: complete, at the right offset, durable on request; and to pipes, which can be
-//! slow and write short.
+//! Writing to files: whole, at its place, durable on request.
 
 use std::fs;
-use std::io::PipeReader;
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use bytes::Bytes;
-use rustix::thread::{gettid, sched_getaffinity};
+use rustix::thread::sched_getaffinity;
 
 use super::*;
 
@@ -24,10 +22,7 @@ on_both_rings!(
     workers_are_kept_to_their_cpus,
 );
 
-/// The least capacity of a pipe; a larger write is short or waits.
-const PIPE_BYTES_MAX: usize = 1 << 20;
-
-/// A path for one test, removed at its end.
+/// A path of its own, removed in the end.
 pub(super) struct TempPath(PathBuf);
 
 impl TempPath {
@@ -54,13 +49,14 @@ impl Drop for TempPath {
     }
 }
 
-fn pipe() -> (File, PipeReader) {
-    let (reader, writer) = std::io::pipe().expect("descriptors");
-    (Arc::new(writer.into()), reader)
-}
-
 impl Rig {
-    fn write(&mut self, file: &File, offset: u64, bytes: Vec<u8>, sync: bool) -> Result<(), i32> {
+    pub(super) fn write(
+        &mut self,
+        file: &File,
+        offset: u64,
+        bytes: Vec<u8>,
+        sync: bool,
+    ) -> Result<(), i32> {
         self.ring.submit_write(file, offset, bytes.into(), sync);
         self.take_written()
     }
@@ -120,43 +116,7 @@ fn refused_writes_fail(kind: Kind) {
     assert!(rig.seen.is_empty() && path.read() == pattern(0, 10));
 }
 
-/// A file that accepts a part at a time gets all bytes, in order, in one completion. The sync that
-/// each short write cancels is requested again; finally it runs, and a pipe refuses it.
-#[test]
-fn short_writes_go_on() {
-    for (sync, wanted) in [(false, Ok(())), (true, Err(libc::EINVAL))] {
-        let mut rig = Rig::new(Kind::Uring);
-        let (file, mut reader) = pipe();
-        let bytes = 3 * PIPE_BYTES_MAX;
-        let reading = thread::spawn(move || {
-            let mut got = vec![0; bytes];
-            reader.read_exact(&mut got).expect("all of it comes");
-            got
-        });
-        assert_eq!(rig.write(&file, 0, pattern(0, bytes), sync), wanted);
-        assert!(rig.seen.is_empty() && Arc::strong_count(&file) == 1);
-        drop(file);
-        assert!(reading.join().expect("the reader") == pattern(0, bytes));
-    }
-}
-
-/// A pipe that is closed during a write fails the write.
-#[test]
-fn rest_that_fails_is_told() {
-    for sync in [false, true] {
-        let mut rig = Rig::new(Kind::Uring);
-        let (file, reader) = pipe();
-        rig.ring.submit_write(&file, 0, pattern(0, 2 * PIPE_BYTES_MAX).into(), sync);
-        for _ in 0..3 {
-            rig.ring.wait(Some(Duration::from_millis(1)), &mut rig.seen).expect("the ring works");
-        }
-        assert!(rig.seen.is_empty(), "it waits for the reader");
-        drop(reader);
-        assert_eq!(rig.take_written(), Err(libc::EPIPE));
-    }
-}
-
-/// A sleeping ring wakes when a write completes.
+/// A ring that sleeps wakes when a write completes.
 fn completion_wakes(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -220,28 +180,20 @@ fn full_queue_takes_a_write(kind: Kind) {
     }
 }
 
-/// A ring that is dropped with a write in flight, or only requested, releases file and memory
-/// before it returns. The file has the write or not; a pipe without a reader keeps its writer for
-/// ever.
+/// A ring dropped with a write in flight lets go of file and memory before it returns.
 fn drop_lets_go_of_a_write(kind: Kind) {
-    let cases = (0..8).map(|n| (n & 1 > 0, n & 2 > 0, n & 4 > 0));
-    // A thread that writes to a blocked pipe cannot be ended; it gives memory up before it reports.
-    let is_uring = kind == Kind::Uring;
-    for (is_submitted, is_parked, sync) in cases.filter(|case| is_uring || !case.1) {
+    for (waits, sync) in [(false, false), (false, true), (true, false), (true, true)] {
         let path = TempPath::new();
-        let (parking, reader) = pipe();
-        let file = if is_parked { parking } else { path.create() };
-        let bytes = Bytes::from(pattern(0, 2 * PIPE_BYTES_MAX));
+        let file = path.create();
+        let bytes = Bytes::from(pattern(0, 2 << 20));
         let mut rig = Rig::new(kind);
         rig.ring.submit_write(&file, 0, bytes.clone(), sync);
-        if is_submitted {
+        if waits {
             rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
         }
-        assert!(!is_uring || !rig.seen.is_empty() || !bytes.is_unique());
-        assert!(!is_parked || rig.seen.is_empty(), "nobody reads");
         drop(rig);
         assert!(bytes.is_unique() && Arc::strong_count(&file) == 1);
-        drop((file, reader));
+        assert!(path.read() == bytes, "it was asked for");
     }
 }
 
@@ -249,16 +201,13 @@ fn drop_lets_go_of_a_write(kind: Kind) {
 fn workers_are_kept_to_their_cpus(kind: Kind) {
     let mask = sched_getaffinity(None).expect("a mask");
     for cpu in (0..1024).filter(|cpu| mask.is_set(*cpu)).take(2) {
-        // A separate thread: the workers of its ring are found by its number, or its name.
+        // A thread of its own: its ring's writer is told by its name.
         let work = move || {
             let options = Options { worker_cpus: vec![cpu], ..Options::default() };
             let mut rig = Rig::with(kind, &options);
             let path = TempPath::new();
             assert_eq!(rig.write(&path.create(), 0, pattern(0, 10), true), Ok(()));
-            worker_cpus(&match kind {
-                Kind::Uring => format!("iou-wrk-{}", gettid().as_raw_nonzero()),
-                Kind::Epoll => format!("pin-{cpu}-writer"),
-            })
+            worker_cpus(&format!("pin-{cpu}-writer"))
         };
         let found = thread::Builder::new().name(format!("pin-{cpu}")).spawn(work);
         let found = found.expect("a thread").join().expect("the thread");

@@ -13,7 +13,8 @@ use bytes::{Buf, Bytes};
 use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::ring::{Wake, Waker};
+use super::Wake;
+use super::socket::Waker;
 
 /// The number of interruptions in a row, with nothing written between, after which the write fails:
 /// more retries would keep a core busy.
