@@ -4,8 +4,8 @@
 //!             ┌──────────────── shard 0 (pinned thread) ────────────────┐
 //!   clients ──┤ ring ─ links ─ transport ─ mqtt ─ broker ─ store        ├──► shard 1 … shard n
 //!             └─────────────────────────────────────────────────────────┘
-//!   one byte ring per ordered pair of shards; a bell rings only for a shard that sleeps
-//!   helper threads: one makes and recycles segment files and looks at free space, one writes the
+//!   one byte ring for each ordered pair of shards; a bell rings only for a shard that sleeps
+//!   helper threads: one makes and recycles segment files and checks the free space, one writes the
 //!   log lines, one answers operators, others verify passwords; each shard has one that writes to
 //!   files
 //! ```
@@ -147,9 +147,9 @@
 //! [`disk`]) has the end of the log, so that a missing segment is noticed.
 //!
 //! A session's queue keeps its beginning and its end in memory; the middle is blocks of positions
-//! in the log. Messages are read from the files through a read-only mapping, and written through
-//! the ring (with epoll by a thread): stores through a mapping would stall the loop during a sync.
-//! A page that the disk cannot read is read as zeros, which is a damaged record (`disk::sigbus`). A
+//! in the log. Messages are read from the files through a read-only mapping, and written by the
+//! ring's thread for files: stores through a mapping would stall the loop during a sync. A page
+//! that the disk cannot read is read as zeros, which is a damaged record (`disk::sigbus`). A
 //! segment is removed when nothing refers to it. When few old messages keep many segments, their
 //! live records are moved to the log's end ([`store`]). The first files are short and later ones
 //! longer, so that an empty directory takes little space and a busy one has few files.

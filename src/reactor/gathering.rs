@@ -13,12 +13,12 @@
 //! message's cost, and each further message gains less.
 //!
 //! Only messages that would come anyway count. A client that waits for an answer before it sends
-//! again would wait longer, so that fewer come, not more. Hence a message counts if its link was
-//! silent for [`SILENCE_PAUSES`] of the longest pause: such a client loses at most that share of
-//! its rate, and a lone device is never kept waiting.
+//! again would wait longer: fewer messages would come. So a message counts if its link was silent
+//! for [`SILENCE_PAUSES`] of the longest pause. Such a client loses at most that share of its rate,
+//! and a lone device is never delayed.
 //!
-//! The end of a write to the log ends a pause: the clients whose messages it has made durable are
-//! answered, and the messages that came meanwhile are the next commit group.
+//! The end of a write to the log ends a pause: the clients whose messages are durable now get their
+//! answers, and the messages that came meanwhile are the next commit group.
 
 use std::time::Duration;
 

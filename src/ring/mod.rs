@@ -243,9 +243,9 @@ pub trait Ring {
     }
 
     /// As [`Ring::wait`], but if nothing has completed, completions gather for `time` before the
-    /// first is taken: the thread sleeps once for all of them. The waker, a signal and `timeout`
-    /// end that early, and so does the end of a write. Where the kernel does not let completions
-    /// gather, this is [`Ring::wait`].
+    /// first is taken: the thread sleeps once for all of them. The waker, a signal, `timeout` and
+    /// the end of a write end that early. If the kernel does not let completions gather, this is
+    /// [`Ring::wait`].
     ///
     /// # Errors
     /// As for [`Ring::wait`].

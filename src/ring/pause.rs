@@ -1,10 +1,10 @@
-//! [`Pause`]: a sleep that other threads and the end of a write can end, and that what else
-//! completes meanwhile does not.
+//! [`Pause`]: a sleep that other threads and the end of a write can end, but other completions
+//! cannot.
 //!
-//! io_uring can wait for several completions, and has a minimum wait of its own (6.12). Neither is
-//! for this, because a waker cannot end them: the kernel counts the waker's completion and sleeps
-//! on. So the thread sleeps on the signals and nothing else; what completes stays with the kernel
-//! until it is asked for, and wakes nobody.
+//! io_uring can wait for several completions, and has a minimum wait of its own (6.12). Neither
+//! works here, because a waker cannot end them: the kernel counts the waker's completion and
+//! continues to sleep. So the thread sleeps only on the signals. Completions stay in the kernel
+//! until they are requested, and wake no thread.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -38,13 +38,13 @@ impl Pause {
         Ok(Self { watch, is_stale: false, events: Vec::with_capacity(SIGNALS) })
     }
 
-    /// The ring has seen a signal: that ends no later pause.
+    /// Notes that the ring has seen a signal, which then ends no later pause.
     pub(super) fn note_signal(&mut self) {
         self.is_stale = true;
     }
 
-    /// To be called before the ring looks for what it would not pause for: a signal that rings
-    /// after this ends the pause, and one that rang before is seen by that look.
+    /// Must be called before the ring checks for work: a signal after this call ends the pause, and
+    /// that check sees the effects of an earlier one.
     pub(super) fn prepare(&mut self) {
         if std::mem::take(&mut self.is_stale) {
             let _told = epoll::wait(&self.watch, spare_capacity(&mut self.events), Some(&ZERO));
@@ -52,7 +52,7 @@ impl Pause {
         }
     }
 
-    /// Sleeps for `time`, less if a signal rings, or the process gets a Unix signal.
+    /// Sleeps for `time`, less if a signal rings or the process gets a Unix signal.
     pub(super) fn rest(&mut self, time: Duration) {
         let Ok(time) = Timespec::try_from(time) else { return };
         let mut watch = [PollFd::new(&self.watch, PollFlags::IN)];

@@ -22,8 +22,8 @@ use io_uring::{EnterFlags, IoUring, cqueue, squeue};
 /// Linux then returns about twenty at a time, which costs 0.05 syscalls each.
 const COMPLETIONS_WANTED: usize = 1;
 
-/// Kernel threads that may work for a ring, for either kind of work. Operations on sockets need
-/// none. Zero would not be taken as a bound.
+/// The kernel threads that may work for a ring, for each kind of work. Operations on sockets need
+/// none. The kernel ignores a bound of zero.
 const WORKERS_MAX: [u32; 2] = [1, 1];
 
 /// The two queues of a ring.
@@ -47,11 +47,11 @@ impl Queue {
         }
     }
 
-    /// Appends a submission. A queue without room refuses it: then [`Queue::enter`] makes some.
+    /// Appends a submission. A full queue refuses it; [`Queue::enter`] makes room.
     ///
     /// # Safety
-    /// Memory that the entry points at stays valid, and unaliased if the kernel writes it, until
-    /// the entry's last completion.
+    /// Memory of the entry must stay valid, and unaliased if the kernel writes it, until its last
+    /// completion.
     pub(super) unsafe fn push(&mut self, entry: &squeue::Entry) -> Result<(), PushError> {
         // SAFETY: passed on to the caller.
         unsafe { self.ring.submission().push(entry) }
@@ -87,7 +87,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Moves all completions out, which makes room for the next.
+    /// Moves all completions out, which makes room for others.
     pub(super) fn reap(&mut self, into: &mut Vec<cqueue::Entry>) {
         into.extend(self.ring.completion());
     }
@@ -139,19 +139,19 @@ mod tests {
         Queue::new(IoUring::new(entries).expect("this machine has io_uring"))
     }
 
-    /// A full queue refuses an entry, and takes it after an enter.
+    /// A full queue refuses an entry, and accepts it after an enter.
     #[test]
     fn a_full_queue_refuses() {
         let mut queue = queue(8);
         let nop = opcode::Nop::new().build();
         for _ in 0..8 {
-            // SAFETY: the entry points at no memory.
+            // SAFETY: the entry points to no memory.
             unsafe { queue.push(&nop) }.expect("there is room");
         }
-        // SAFETY: the entry points at no memory.
+        // SAFETY: the entry points to no memory.
         unsafe { queue.push(&nop) }.expect_err("there is none");
         queue.enter(Some(Duration::ZERO)).expect("the ring works");
-        // SAFETY: the entry points at no memory.
+        // SAFETY: the entry points to no memory.
         unsafe { queue.push(&nop) }.expect("there is room again");
         queue.enter(Some(Duration::ZERO)).expect("the ring works");
         let mut reaped = Vec::new();

@@ -1,19 +1,20 @@
 //! [`Uring`]: the ring on io_uring. Operations become submissions; completions return as values.
 //!
-//! Writes to files are done by a thread of the ring's own ([`Writer`]). The kernel would give them
-//! to one of its threads. But a sync that is linked to its write begins only when the ring's thread
-//! enters the kernel again: a write would wake that thread twice, and end no [`Pause`].
+//! A thread of the ring writes to files ([`Writer`]). io_uring would use one of the kernel's
+//! threads. But there, a sync that is linked to its write begins only when the ring's thread enters
+//! the kernel again: a write would wake that thread twice, and not end a [`Pause`].
 //!
-//! One turn is one syscall: operations since the last turn are submitted by the same [`Ring::wait`]
-//! that waits. Invariant: `in_flight` counts the operations whose last completion has not been
-//! handled, cancels and the polls of the signals included; memory they use is freed only when it
-//! is 0.
+//! One turn is one syscall: the [`Ring::wait`] that waits also submits the operations since the
+//! last turn. Invariant: `in_flight` counts the operations whose last completion has not been
+//! handled, including cancels and the polls of the signals. Their memory is freed only when it is
+//! 0.
 //!
 //! Obligations towards the kernel, kept here:
-//! - Descriptors in submissions are open until the last completion: the trait asks the caller to
-//!   drop a socket only then; listeners and signals belong to the ring.
-//! - Receives write only in [`Buffers`], sends read only what [`Sends`] holds.
-//! - On drop everything is cancelled and awaited. If that takes too long the memory is leaked.
+//! - Descriptors in submissions are open until the last completion: the trait requires that the
+//!   caller drops a socket only then; listeners and signals belong to the ring.
+//! - Receives write only to [`Buffers`], and sends read only memory that [`Sends`] holds.
+//! - A drop cancels all operations and waits for them. If that takes too long, the memory is
+//!   leaked.
 
 #![allow(unsafe_code)]
 
@@ -130,11 +131,11 @@ impl Uring {
         &self.features
     }
 
-    /// Submits an operation. A full queue is submitted first, so none is lost.
+    /// Submits an operation. A full queue is submitted first, so no operation is lost.
     ///
     /// # Safety
-    /// As for [`Queue::push`]: the memory that the entry points at is `self.buffers`' or
-    /// `self.sends`', and stays until the entry's last completion.
+    /// As for [`Queue::push`]: the memory of the entry belongs to `self.buffers` or `self.sends`,
+    /// and stays until the entry's last completion.
     unsafe fn push(&mut self, entry: squeue::Entry, tag: Tag) {
         self.in_flight += 1;
         let entry = entry.user_data(tag.encode());
@@ -163,17 +164,17 @@ impl Uring {
                 opcode::SendMsg::new(fd(socket), header).flags(SEND_FLAGS.unsigned_abs()).build()
             }
         };
-        // SAFETY: `self.sends` keeps what the entry points at until this send's only completion.
+        // SAFETY: `self.sends` keeps the entry's memory until this send's only completion.
         unsafe { self.push(entry, Tag::link(Kind::Send, key)) };
     }
 
     fn push_cancel(&mut self, target: Tag) {
         let entry = opcode::AsyncCancel::new(target.encode()).build();
-        // SAFETY: the entry points at no memory.
+        // SAFETY: the entry points to no memory.
         unsafe { self.push(entry, Tag::other(Kind::Cancel, 0)) };
     }
 
-    /// Keeps the polls of the signals armed. One that rang meanwhile completes at once.
+    /// Keeps the polls of the signals armed. A signal that rang meanwhile completes at once.
     fn arm_signals(&mut self) {
         if !mem::replace(&mut self.waker_armed, true) {
             self.push_poll(fd(&self.waker), Kind::Wake);
@@ -186,7 +187,7 @@ impl Uring {
     fn push_poll(&mut self, signal: Fd, kind: Kind) {
         let events = libc::POLLIN.unsigned_abs().into();
         let entry = opcode::PollAdd::new(signal, events).multi(true).build();
-        // SAFETY: the entry points at no memory.
+        // SAFETY: the entry points to no memory.
         unsafe { self.push(entry, Tag::other(kind, 0)) };
     }
 
@@ -326,7 +327,7 @@ impl Ring for Uring {
         accepting.armed = true;
         let entry = opcode::AcceptMulti::new(fd(&accepting.listener));
         let entry = entry.flags(libc::SOCK_CLOEXEC).build();
-        // SAFETY: the entry points at no memory.
+        // SAFETY: the entry points to no memory.
         unsafe { self.push(entry, Tag::other(Kind::Accept, listener)) };
     }
 
@@ -346,7 +347,8 @@ impl Ring for Uring {
                 .build()
                 .flags(squeue::Flags::BUFFER_SELECT),
         };
-        // SAFETY: the entry points at no memory; the buffers it picks are `self.buffers`'.
+        // SAFETY: the entry points to no memory; the buffers that it picks belong to
+        // `self.buffers`.
         unsafe { self.push(entry, Tag::link(Kind::Recv, key)) };
     }
 
@@ -415,7 +417,7 @@ impl Ring for Uring {
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
         self.arm_signals();
-        // Where the kernel does not defer its work, every completion would end the pause.
+        // If the kernel does not defer its work, every completion would end the pause.
         let pauses = !time.is_zero() && self.features.is_deferred();
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps && (pauses || mem::take(&mut self.quiet_pushed)) {
@@ -434,7 +436,7 @@ impl Drop for Uring {
     /// Cancels all operations and waits for their ends.
     fn drop(&mut self) {
         let entry = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
-        // SAFETY: the entry points at no memory.
+        // SAFETY: the entry points to no memory.
         unsafe { self.push(entry, Tag::other(Kind::Cancel, 0)) };
         let mut idle = 0;
         let mut completions = Vec::new();

@@ -1,19 +1,19 @@
-//! Subscribers as members of consumer groups: how they share, and how their connections are killed.
+//! Subscribers as members of consumer groups: their distribution, and kills of their connections.
 
 use std::time::Duration;
 
 use crate::stats::nanoseconds;
 use crate::template::Template;
 
-/// How subscribers are members of groups.
+/// The membership of subscribers in groups.
 #[derive(Clone, Debug)]
 pub(crate) struct Membership {
     name: Template,
-    /// Whether each subscriber has a group of its own.
+    /// Whether each subscriber has its own group.
     is_own: bool,
     /// Time between kills of members' connections.
     pub(crate) kill_every: Option<Duration>,
-    /// Whether members are away until all messages are published.
+    /// Whether members are disconnected until all messages are published.
     pub(crate) is_absent: bool,
 }
 
@@ -34,7 +34,7 @@ impl Membership {
         format!("$share/{}/{filter}", self.name.render(|_| s))
     }
 
-    /// Groups of so many subscribers.
+    /// The number of groups for this many subscribers.
     pub(crate) fn groups(&self, subscribers: u32) -> u32 {
         if self.is_own { subscribers } else { subscribers.min(1) }
     }
@@ -45,7 +45,7 @@ impl Membership {
     }
 }
 
-/// When which member's connection is killed. Members take turns.
+/// The schedule of kills of members' connections. Members take turns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kills {
     every_ns: u64,
@@ -55,18 +55,18 @@ pub(crate) struct Kills {
 }
 
 impl Kills {
-    /// Kills that begin one interval after `from_ns`; `None` if there are to be none.
+    /// Kills that begin one interval after `from_ns`; `None` if there are none.
     pub(crate) fn new(group: Option<&Membership>, members: u32, from_ns: u64) -> Option<Kills> {
         let every_ns = nanoseconds(group?.kill_every?);
         (members > 0).then_some(Kills { every_ns, next_ns: from_ns + every_ns, members, next: 0 })
     }
 
-    /// When the next is due.
+    /// The time at which the next kill is due.
     pub(crate) fn next_ns(&self) -> u64 {
         self.next_ns
     }
 
-    /// The member whose turn it is, if the time has come.
+    /// The member whose turn it is, if a kill is due.
     pub(crate) fn take_due(&mut self, now_ns: u64) -> Option<u32> {
         if now_ns < self.next_ns {
             return None;
@@ -78,7 +78,7 @@ impl Kills {
     }
 }
 
-/// How long kills held up what was published before them.
+/// The delays that kills caused for messages published before them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outages {
     /// Connections that were killed.
@@ -89,13 +89,13 @@ pub(crate) struct Outages {
 }
 
 impl Outages {
-    /// A member's connection is killed.
+    /// Notes that a member's connection is killed.
     pub(crate) fn note_kill(&mut self, now_ns: u64) {
         self.kills += 1;
         self.last_ns = now_ns;
     }
 
-    /// A message comes that was published at `stamp_ns`.
+    /// Notes the arrival of a message that was published at `stamp_ns`.
     #[inline]
     pub(crate) fn note(&mut self, stamp_ns: u64, now_ns: u64) {
         if stamp_ns < self.last_ns {
@@ -103,7 +103,7 @@ impl Outages {
         }
     }
 
-    /// Adds those of another thread.
+    /// Adds the kills of another thread.
     pub(crate) fn merge(&mut self, other: &Outages) {
         self.kills += other.kills;
         self.longest_ns = self.longest_ns.max(other.longest_ns);
@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    /// Members are killed in turn, one at a time, and only what was published before counts.
+    /// Members are killed in turn, one at a time, and only messages published before a kill count.
     #[test]
     fn members_are_killed_in_turn() {
         let every = Some(Duration::from_nanos(10));

@@ -16,7 +16,7 @@
 //! once, and a receive that leaves room in its buffer is not repeated ([`watches`]). Every call is
 //! non-blocking by a flag, so sockets may be in blocking mode.
 //!
-//! Writes to files are done by a thread of the ring's own ([`Writer`]).
+//! A thread of the ring writes to files ([`Writer`]).
 //!
 //! It needs Linux 4.5 for `EPOLLEXCLUSIVE`, but can work without that flag.
 

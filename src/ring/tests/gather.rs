@@ -48,8 +48,8 @@ fn await_sleep(thread: Pid) {
     }
 }
 
-/// What comes during a pause does not end it, and is all there when the waker ends it; neither a
-/// waker that rang earlier nor a write that ended earlier ends a later pause.
+/// Completions during a pause do not end it, and all are returned when the waker ends it. A waker
+/// that rang earlier, or a write that ended earlier, ends no later pause.
 fn gathers_until_woken(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (sockets, mut peers): (Vec<_>, Vec<_>) = (0..LINKS).map(|_| pair()).unzip();
@@ -128,7 +128,7 @@ fn gathers_nothing_in_no_time(kind: Kind) {
     assert!(matches!(rig.take_received(LINK), (Received::Data(_), true)));
 }
 
-/// The end of a write ends a pause; what came before it is there with it.
+/// The end of a write ends a pause; earlier completions are returned with it.
 fn ends_of_writes_end_pauses(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();

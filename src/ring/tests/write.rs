@@ -1,4 +1,4 @@
-//! Writing to files: whole, at its place, durable on request.
+//! Writing to files: complete, at the right offset, durable on request.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ on_both_rings!(
     workers_are_kept_to_their_cpus,
 );
 
-/// A path of its own, removed in the end.
+/// A path for one test, removed at its end.
 pub(super) struct TempPath(PathBuf);
 
 impl TempPath {
@@ -116,7 +116,7 @@ fn refused_writes_fail(kind: Kind) {
     assert!(rig.seen.is_empty() && path.read() == pattern(0, 10));
 }
 
-/// A ring that sleeps wakes when a write completes.
+/// A sleeping ring wakes when a write completes.
 fn completion_wakes(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -180,7 +180,7 @@ fn full_queue_takes_a_write(kind: Kind) {
     }
 }
 
-/// A ring dropped with a write in flight lets go of file and memory before it returns.
+/// A ring that is dropped with a write in flight releases file and memory before it returns.
 fn drop_lets_go_of_a_write(kind: Kind) {
     for (waits, sync) in [(false, false), (false, true), (true, false), (true, true)] {
         let path = TempPath::new();
@@ -201,7 +201,7 @@ fn drop_lets_go_of_a_write(kind: Kind) {
 fn workers_are_kept_to_their_cpus(kind: Kind) {
     let mask = sched_getaffinity(None).expect("a mask");
     for cpu in (0..1024).filter(|cpu| mask.is_set(*cpu)).take(2) {
-        // A thread of its own: its ring's writer is told by its name.
+        // A separate thread: the writer of its ring is found by its name.
         let work = move || {
             let options = Options { worker_cpus: vec![cpu], ..Options::default() };
             let mut rig = Rig::with(kind, &options);
