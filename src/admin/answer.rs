@@ -153,6 +153,11 @@ impl Fault {
         Self { faults: faults.into(), ..self }
     }
 
+    /// The status of the answer.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Whether somebody asked what it may not.
     pub(super) fn is_refusal(&self) -> bool {
         let refusals = [

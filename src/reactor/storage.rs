@@ -12,11 +12,13 @@ pub(super) struct Storage<M: Medium> {
     files: HashMap<FileId, M::File>,
     /// When the write that is under way was handed to the ring, microseconds.
     write_us: u64,
+    /// How many bytes it has.
+    write_bytes: u64,
 }
 
 impl<M: Medium> Storage<M> {
     pub(super) fn new(medium: M) -> Self {
-        Self { medium, files: HashMap::new(), write_us: 0 }
+        Self { medium, files: HashMap::new(), write_us: 0, write_bytes: 0 }
     }
 
     /// Hands the medium what the broker asks for, and the ring what is to be written next; `now_us`
@@ -38,7 +40,7 @@ impl<M: Medium> Storage<M> {
         }
         if let Some(write) = broker.next_write(now_ms) {
             let file = self.files.get(&write.file).expect("its segment has this file");
-            self.write_us = now_us();
+            (self.write_us, self.write_bytes) = (now_us(), write.bytes.len() as u64);
             ring.submit_write(file, write.offset, write.bytes, write.sync);
         }
     }
@@ -46,6 +48,11 @@ impl<M: Medium> Storage<M> {
     /// The write has ended: how long it took, microseconds.
     pub(super) fn write_took_us(&self, now_us: u64) -> u64 {
         now_us.saturating_sub(self.write_us)
+    }
+
+    /// How many bytes it had.
+    pub(super) fn write_bytes(&self) -> u64 {
+        self.write_bytes
     }
 
     /// Ends the log: where it ends is noted, if all of it is committed.

@@ -23,6 +23,7 @@ use bytes::{Buf, Bytes};
 use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{opcode, squeue};
 
+use super::sync_failure::sync_failure;
 use super::tag::{Kind, Tag};
 
 /// Interruptions in a row, nothing written between, before one is the result: by then it is no
@@ -161,7 +162,7 @@ impl Writing {
             // Never asked again: the kernel tells once that pages are lost, and then takes them
             // for clean. That holds for a sync that ran apart from its write, too.
             Operation::Ended(result @ ..0) => {
-                ControlFlow::Break(Err(io::Error::from_raw_os_error(-result)))
+                ControlFlow::Break(Err(sync_failure(io::Error::from_raw_os_error(-result))))
             }
             Operation::Ended(_) if round.is_torn => ControlFlow::Continue(()),
             _ if is_whole => ControlFlow::Break(Ok(())),
@@ -201,6 +202,7 @@ mod tests {
 
     use io_uring::squeue::Entry;
 
+    use super::super::sync_failure::{errno_of, is_sync_failure};
     use super::*;
 
     const OFFSET: u64 = 1000;
@@ -312,8 +314,14 @@ mod tests {
                     assert!(tell(&mut writes, *told, reversed).is_none(), "{rounds:?}");
                 }
                 let outcome = tell(&mut writes, *last, reversed).expect("it is over");
-                let found = outcome.map_or_else(|e| e.raw_os_error().unwrap_or(-1), |()| 0);
+                let found = outcome.as_ref().map_or_else(|e| errno_of(e).unwrap_or(-1), |()| 0);
                 assert_eq!(found, *errno, "{rounds:?}, reversed: {reversed}");
+                let is_of_sync = match last {
+                    Both(_, sync) | Apart(_, sync) | Sync(sync) => -sync == *errno,
+                    Write(_) => false,
+                };
+                let is_told = outcome.as_ref().is_err_and(is_sync_failure);
+                assert_eq!(is_told, is_of_sync && *errno > 0, "{rounds:?}");
                 assert!(writes.current.is_none() && writes.next().is_empty());
             }
         }

@@ -22,6 +22,8 @@ use super::timeline::Timeline;
 pub struct SessionTotals {
     /// Sessions, clean ones included.
     pub sessions: u64,
+    /// Clean ones.
+    pub clean: u64,
     /// Bytes of messages that wait in durable ones.
     pub queued_bytes: u64,
 }

@@ -374,6 +374,9 @@ impl Delivery {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.timed.note_sent(packet_id, again, meters.turn_stamp());
         }
+        if again {
+            self.stats.publishes_redelivered += 1;
+        }
     }
 
     /// A client has acknowledged a message: the turn in which it was sent, if it was timed.

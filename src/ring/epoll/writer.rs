@@ -14,6 +14,7 @@ use bytes::{Buf, Bytes};
 use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use crate::ring::sync_failure::sync_failure;
 use crate::ring::{Wake, Waker};
 
 /// Interruptions in a row, nothing written between, before one is the result: by then it is no
@@ -114,7 +115,7 @@ impl Job {
         if sync {
             // Never asked again: the kernel tells once that pages are lost, and then takes them for
             // clean.
-            rustix::fs::fdatasync(&file)?;
+            rustix::fs::fdatasync(&file).map_err(|error| sync_failure(error.into()))?;
         }
         Ok(())
     }

@@ -145,6 +145,11 @@ impl Files {
         self.sheds = sheds;
     }
 
+    /// Files that no segment has yet.
+    pub(super) fn spare_count(&self) -> u64 {
+        self.spares.len() as u64
+    }
+
     /// Bytes of records that the spares have room for.
     pub(super) fn room(&self) -> u64 {
         room(self.usual())
