@@ -154,7 +154,12 @@ impl Fault {
         Self { faults: faults.into(), ..self }
     }
 
-    /// Whether a client was refused for lack of rights or for its origin.
+    /// The status of the answer.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Whether somebody asked what it may not.
     pub(super) fn is_refusal(&self) -> bool {
         let refusals = [
             StatusCode::UNAUTHORIZED,

@@ -16,7 +16,7 @@ use super::answer::{Answer, Fault, json_of};
 use super::catalogue::metrics;
 use super::exposition;
 use super::item::{address_of, time_of};
-use super::metric::{Metric, ShardFigures, Source, Whole, figures_of, float};
+use super::metric::{LabelledRow, Metric, ShardFigures, Source, Whole, figures_of, float};
 use super::query::Query;
 use super::shards::Kept;
 use super::state::Admin;
@@ -87,11 +87,11 @@ fn value_of(metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) -> Valu
         }
         Source::Each(of) => by_shard(&|figures| scaled(of(figures.snapshot))),
         Source::Age => by_shard(&|figures| figures.age.as_secs_f64().into()),
-        Source::Times(of) => times(&exposition::total(shards, of), metric.per_unit),
+        Source::Times(of) => percentiles(&exposition::total(shards, of), metric.per_unit),
         Source::TimesBy(_, series) => {
             let times = series.iter().map(|(name, of)| {
                 let sum = exposition::total(shards, *of);
-                ((*name).to_owned(), times(&sum, metric.per_unit))
+                ((*name).to_owned(), percentiles(&sum, metric.per_unit))
             });
             Value::Object(times.collect())
         }
@@ -100,20 +100,26 @@ fn value_of(metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) -> Valu
             let named = of(whole).into_iter().map(|(name, figure)| (name, figure.into()));
             Value::Object(named.collect())
         }
-        Source::Label(_, of) => of(whole).into(),
+        Source::Pairs(_, series) => {
+            let mut nested = Map::new();
+            for ([outer, inner], of) in series {
+                let inners = nested.entry(*outer).or_insert_with(|| json!({}));
+                inners[*inner] = scaled(snapshots().map(of).sum());
+            }
+            Value::Object(nested)
+        }
+        Source::Rows(_, of) => nested(of(shards, whole)),
     }
 }
 
-fn times(times: &Histogram, per_unit: u32) -> Value {
-    let unit = f64::from(per_unit);
-    let quantile = |fraction| float(times.quantile_us(fraction)) / unit;
-    json!({
-        "count": times.count(),
-        "sum": float(times.sum_us()) / unit,
-        "p50": quantile(0.5),
-        "p99": quantile(0.99),
-        "p999": quantile(0.999),
-    })
+/// Objects in objects: one level for each label.
+fn nested(rows: Vec<LabelledRow>) -> Value {
+    let mut all = json!({});
+    for (values, figure) in rows {
+        let place = values.into_iter().fold(&mut all, |place, value| &mut place[value]);
+        *place = figure.into();
+    }
+    all
 }
 
 /// One client.

@@ -2,13 +2,52 @@
 //! [`catalogue`](super::catalogue).
 
 use super::facts::CertificateFact;
-use super::metric::{Kind, Metric, Source, Whole, float};
+use super::metric::{Kind, Metric, Source, Whole, counter, float, gauge};
 
 /// The flag that names lists of revoked certificates.
 const CRL_FLAG: &str = "--tls-crl";
 
 /// See the module.
 pub(super) const BROKER_METRICS: &[Metric] = &[
+    gauge(
+        "build_info",
+        "1; its labels are the version of ringmq and that of the kernel",
+        Source::Rows(&["version", "kernel"], |_, whole| {
+            let labels = [env!("CARGO_PKG_VERSION"), &whole.process.kernel];
+            vec![(labels.map(str::to_owned).to_vec(), 1.0)]
+        }),
+    ),
+    counter(
+        "http_requests_total",
+        "Requests of operators, by what they are for and the status of the answer",
+        Source::Rows(&["route", "code"], |_, whole| {
+            let labels = |route: &str, code: u16| vec![route.to_owned(), code.to_string()];
+            let requests = whole.requests.iter();
+            requests.map(|((route, code), n)| (labels(route, *code), float(*n))).collect()
+        }),
+    ),
+    counter(
+        "http_requests_refused_total",
+        "Requests of operators that were refused: a wrong token, a missing right, another origin",
+        Source::Broker(|whole| float(whole.refused_requests)),
+    ),
+    counter(
+        "http_auth_failures_total",
+        "Requests of operators that were answered with 401: without a token, or a known one",
+        Source::Broker(|whole| float(whole.auth_failures)),
+    ),
+    counter(
+        "log_lines_dropped_total",
+        "Lines that the log has lost because standard error was not read",
+        Source::Broker(|whole| float(whole.log_lines_lost)),
+    ),
+    gauge(
+        "process_open_fds",
+        "Files that the process has open; missing before Linux 6.2",
+        Source::Rows(&[], |_, whole| {
+            whole.process.files.iter().map(|files| (Vec::new(), float(*files))).collect()
+        }),
+    ),
     Metric {
         name: "tls_certificate_not_after_timestamp_seconds",
         kind: Kind::Gauge,

@@ -1,47 +1,21 @@
 //! Every metric: its name, meaning and source. The text for Prometheus, the JSON and the
 //! documentation are made from this table.
 
-use crate::broker::inspect::{Histogram, Snapshot};
-
 use super::broker_metrics::BROKER_METRICS;
+use super::connection_metrics::CONNECTION_METRICS;
 use super::group_events::GROUP_EVENTS;
-use super::metric::{Kind, Metric, Source, float};
-
-const COUNT: u32 = 1;
-const MICROS: u32 = 1_000_000;
-
-const fn row(
-    (name, kind, per_unit): (&'static str, Kind, u32),
-    help: &'static str,
-    source: Source,
-) -> Metric {
-    Metric { name, kind, per_unit, help, source }
-}
-
-const fn counter(name: &'static str, help: &'static str, source: Source) -> Metric {
-    row((name, Kind::Counter, COUNT), help, source)
-}
-
-const fn gauge(name: &'static str, help: &'static str, source: Source) -> Metric {
-    row((name, Kind::Gauge, COUNT), help, source)
-}
-
-const fn times(name: &'static str, help: &'static str, of: fn(&Snapshot) -> &Histogram) -> Metric {
-    row((name, Kind::Histogram, MICROS), help, Source::Times(of))
-}
+use super::log_metrics::LOG_METRICS;
+use super::message_metrics::MESSAGE_METRICS;
+use super::metric::{Kind, MICROS, Metric, Source, counter, float, gauge, row, times};
 
 /// Every metric.
 pub(super) fn metrics() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().chain(BROKER_METRICS)
+    let tables = [METRICS, CONNECTION_METRICS, MESSAGE_METRICS, LOG_METRICS, BROKER_METRICS];
+    tables.into_iter().flatten()
 }
 
 /// The metrics of shards, and some of the broker.
 pub(super) const METRICS: &[Metric] = &[
-    gauge(
-        "build_info",
-        "1; the version is its label",
-        Source::Label("version", |_| env!("CARGO_PKG_VERSION")),
-    ),
     gauge(
         "ready",
         "1 while clients are let in",
@@ -58,40 +32,6 @@ pub(super) const METRICS: &[Metric] = &[
         Source::Broker(|whole| {
             u32::try_from(whole.condition.reloaded_at_s).unwrap_or(u32::MAX).into()
         }),
-    ),
-    gauge(
-        "connections",
-        "Open connections, with or without a client",
-        Source::Sum(|s| s.load.links),
-    ),
-    counter("connections_accepted_total", "Connections accepted", Source::Sum(|s| s.load.accepted)),
-    counter(
-        "connections_refused_total",
-        "Connections closed before a byte was read",
-        Source::Sums(
-            "reason",
-            &[
-                ("crowded", |s| s.stats.refused_crowded),
-                ("untrusted_proxy", |s| s.stats.refused_untrusted_proxy),
-                ("address_connections", |s| s.stats.refused_address_connections),
-                ("address_rate", |s| s.stats.refused_address_rate),
-            ],
-        ),
-    ),
-    counter(
-        "addresses_uncounted_total",
-        "Connections whose address was not counted because too many are",
-        Source::Sum(|s| s.stats.addresses_uncounted),
-    ),
-    counter(
-        "connects_total",
-        "CONNECTs that were accepted",
-        Source::Sum(|s| s.stats.clients_accepted),
-    ),
-    counter(
-        "connects_websocket_total",
-        "Of the CONNECTs that were accepted, those over WebSocket",
-        Source::Sum(|s| s.stats.clients_websocket),
     ),
     counter(
         "connects_refused_total",
@@ -115,63 +55,11 @@ pub(super) const METRICS: &[Metric] = &[
         ),
     ),
     counter(
-        "disconnects_total",
-        "Connections that ended, by why; refused ones are counted elsewhere",
-        Source::Sums(
-            "reason",
-            &[
-                ("client", |s| s.stats.closed_by_client),
-                ("peer_closed", |s| s.stats.closed_by_peer),
-                ("network", |s| s.stats.closed_network),
-                ("malformed", |s| s.stats.closed_malformed),
-                ("protocol", |s| s.stats.closed_violation),
-                ("tls", |s| s.stats.closed_tls),
-                ("http", |s| s.stats.closed_http),
-                ("websocket", |s| s.stats.closed_websocket),
-                ("keep_alive", |s| s.stats.closed_keep_alive),
-                ("connect_timeout", |s| s.stats.closed_timeout - s.stats.closed_keep_alive),
-                ("proxy_header", |s| s.stats.closed_proxy_header),
-                ("taken_over", |s| s.stats.taken_over),
-                ("revoked", |s| s.stats.clients_revoked),
-                ("denied", |s| s.stats.closed_denied),
-                ("kicked", |s| s.stats.closed_kicked),
-                ("stopping", |s| s.stats.closed_stopping),
-            ],
-        ),
-    ),
-    gauge(
-        "auth_waiting",
-        "CONNECTs whose password is about to be given to the threads that verify it",
-        Source::Sum(|s| s.gauges.password_checks),
-    ),
-    counter(
         "received_bytes_total",
         "Bytes received from clients",
         Source::Sum(|s| s.load.received_bytes),
     ),
     counter("sent_bytes_total", "Bytes sent to clients", Source::Sum(|s| s.load.sent_bytes)),
-    counter(
-        "packets_received_total",
-        "Packets received, of any type",
-        Source::Sum(|s| s.stats.packets_in),
-    ),
-    counter(
-        "packets_sent_total",
-        "Packets sent, of any type",
-        Source::Sum(|s| s.stats.publishes_out + s.stats.answers_out),
-    ),
-    counter("messages_received_total", "PUBLISHes received", Source::Sum(|s| s.stats.publishes_in)),
-    counter("messages_sent_total", "PUBLISHes sent", Source::Sum(|s| s.stats.publishes_out)),
-    counter(
-        "messages_received_payload_bytes_total",
-        "Bytes of the payloads of PUBLISHes received",
-        Source::Sum(|s| s.stats.payload_bytes_in),
-    ),
-    counter(
-        "messages_sent_payload_bytes_total",
-        "Bytes of the payloads of PUBLISHes sent",
-        Source::Sum(|s| s.stats.payload_bytes_out),
-    ),
     counter(
         "messages_dropped_total",
         "Messages that were accepted and not delivered to a session",
@@ -193,27 +81,6 @@ pub(super) const METRICS: &[Metric] = &[
         ),
     ),
     counter("group_messages_total", "Messages of consumer groups, by event", GROUP_EVENTS),
-    counter(
-        "messages_unrouted_total",
-        "Messages that had no subscriber",
-        Source::Sum(|s| s.stats.unrouted),
-    ),
-    counter(
-        "messages_denied_total",
-        "PUBLISHes and wills that their client may not send",
-        Source::Sum(|s| s.stats.publishes_denied),
-    ),
-    gauge(
-        "sessions",
-        "Sessions, by whether their client is connected",
-        Source::Sums(
-            "state",
-            &[
-                ("connected", |s| s.gauges.clients),
-                ("absent", |s| s.gauges.sessions.saturating_sub(s.gauges.clients)),
-            ],
-        ),
-    ),
     gauge(
         "sessions_max",
         "The most sessions that there were at once since the start",
@@ -233,17 +100,6 @@ pub(super) const METRICS: &[Metric] = &[
         "subscriptions",
         "Subscriptions of all sessions",
         Source::Sum(|s| s.gauges.subscriptions),
-    ),
-    counter(
-        "subscriptions_refused_total",
-        "Filters that were refused",
-        Source::Sums(
-            "reason",
-            &[
-                ("denied", |s| s.stats.subscriptions_denied),
-                ("limit", |s| s.stats.subscriptions_refused),
-            ],
-        ),
     ),
     counter(
         "subscriptions_suspended_total",
@@ -293,65 +149,6 @@ pub(super) const METRICS: &[Metric] = &[
         "Connections that retained messages are being sent to",
         Source::Sum(|s| s.gauges.replays),
     ),
-    counter(
-        "publisher_waits_total",
-        "Times a publisher was not read from for a while, by what it waited for",
-        Source::Sums(
-            "reason",
-            &[
-                ("slow_client", |s| s.stats.publishers_held),
-                ("full_session", |s| s.stats.publishers_blocked),
-                ("disk", |s| s.stats.publishers_waited_disk),
-                ("rate", |s| s.stats.publishers_throttled),
-            ],
-        ),
-    ),
-    counter(
-        "request_waits_total",
-        "Times a client waited for the disk with something else than a message",
-        Source::Sum(|s| s.stats.requests_waited_disk),
-    ),
-    counter(
-        "clients_marked_slow_total",
-        "Times a client was marked slow",
-        Source::Sum(|s| s.stats.marked_slow),
-    ),
-    counter(
-        "log_appended_bytes_total",
-        "Bytes appended to the log",
-        Source::Sum(|s| s.gauges.log_appended),
-    ),
-    counter(
-        "log_checkpoints_total",
-        "Checkpoints that were completed",
-        Source::Sum(|s| s.gauges.log_checkpoints),
-    ),
-    counter(
-        "log_segments_cleaned_total",
-        "Segments whose living messages were moved to the end of the log",
-        Source::Sum(|s| s.gauges.log_cleaned),
-    ),
-    gauge("log_segments", "Segments of the log", Source::Sum(|s| s.gauges.log_segments)),
-    gauge(
-        "log_bytes",
-        "Bytes from the begin of the log to its end",
-        Source::Sum(|s| s.gauges.log_bytes),
-    ),
-    gauge(
-        "log_uncommitted_bytes",
-        "Bytes appended and not committed",
-        Source::Sum(|s| s.gauges.log_appended.saturating_sub(s.gauges.log_committed)),
-    ),
-    gauge(
-        "log_staged_bytes",
-        "Bytes appended and not written",
-        Source::Sum(|s| s.gauges.log_staged_bytes),
-    ),
-    gauge(
-        "log_since_checkpoint_bytes",
-        "Bytes appended since the last checkpoint: what a start has to read",
-        Source::Sum(|s| s.gauges.log_since_checkpoint),
-    ),
     gauge(
         "disk_free_bytes",
         "Free space of the file system",
@@ -372,17 +169,6 @@ pub(super) const METRICS: &[Metric] = &[
         "disk_low_total",
         "Times free space was found too low",
         Source::Sum(|s| s.stats.disk_low),
-    ),
-    counter(
-        "disk_failures_total",
-        "Operations that the disk has failed",
-        Source::Sums(
-            "operation",
-            &[
-                ("write", |s| s.stats.disk_write_failures),
-                ("supply", |s| s.stats.disk_supply_failures),
-            ],
-        ),
     ),
     times(
         "publish_ack_duration_seconds",
@@ -414,7 +200,6 @@ pub(super) const METRICS: &[Metric] = &[
         "From sending a message to its PUBACK or PUBREC, of one message of a client at a time",
         |s| &s.latency.client_ack,
     ),
-    times("log_sync_duration_seconds", "One commit group: written and synced", |s| &s.latency.sync),
     times("ask_step_duration_seconds", "One step of a shard's answer to operators", |s| {
         &s.latency.ask
     }),
@@ -461,16 +246,6 @@ pub(super) const METRICS: &[Metric] = &[
         "snapshot_age_seconds",
         "How old the figures of the shard are: it has not answered for so long",
         Source::Age,
-    ),
-    counter(
-        "http_requests_total",
-        "Requests of operators",
-        Source::Broker(|whole| float(whole.requests)),
-    ),
-    counter(
-        "http_requests_refused_total",
-        "Requests of operators that were refused: a wrong token, a missing right, another origin",
-        Source::Broker(|whole| float(whole.refused_requests)),
     ),
     counter(
         "process_cpu_seconds_total",

@@ -1,7 +1,7 @@
 //! Every metric, as documented.
 
 use super::catalogue::metrics;
-use super::metric::{Kind, Source};
+use super::metric::Kind;
 use super::session_metrics::{LEFT_OUT, TOTALS, WATCHED};
 use super::vhost_metrics::VHOST_METRICS;
 
@@ -22,19 +22,12 @@ pub struct Description {
 
 /// All metrics, in the order in which they are served.
 pub fn descriptions() -> Vec<Description> {
-    let of_broker = metrics().map(|metric| {
-        let values = match metric.source {
-            Source::Sums(_, series) => series.iter().map(|(value, _)| *value).collect(),
-            Source::TimesBy(_, series) => series.iter().map(|(value, _)| *value).collect(),
-            _ => Vec::new(),
-        };
-        Description {
-            name: metric.whole_name(),
-            kind: metric.kind.name(),
-            labels: metric.label().map(|label| (label, values)).into_iter().collect(),
-            help: metric.help,
-            path: "/metrics",
-        }
+    let of_broker = metrics().map(|metric| Description {
+        name: metric.whole_name(),
+        kind: metric.kind.name(),
+        labels: metric.labels(),
+        help: metric.help,
+        path: "/metrics",
     });
     let of_vhosts = VHOST_METRICS.iter().map(|(name, kind, _, help)| Description {
         name: format!("ringmq_{name}"),

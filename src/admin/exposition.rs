@@ -151,7 +151,19 @@ impl Text {
                     self.line(name, &[(label, &value)], figure);
                 }
             }
-            Source::Label(label, of) => self.line(name, &[(label, of(whole))], 1.0),
+            Source::Pairs(labels, series) => {
+                for (values, of) in series {
+                    let labels = [(labels[0], values[0]), (labels[1], values[1])];
+                    self.line(name, &labels, scaled(snapshots().map(of).sum()));
+                }
+            }
+            Source::Rows(labels, of) => {
+                for (values, figure) in of(shards, whole) {
+                    let values = values.iter().map(String::as_str);
+                    let labels: Vec<(&str, &str)> = labels.iter().copied().zip(values).collect();
+                    self.line(name, &labels, figure);
+                }
+            }
         }
     }
 
@@ -269,13 +281,14 @@ mod tests {
             let figures = |source: Source| match source {
                 Source::Sum(of) | Source::Highest(of) | Source::Each(of) => of(&snapshot),
                 Source::Sums(_, series) => series.iter().map(|(_, of)| of(&snapshot)).sum(),
+                Source::Pairs(_, series) => series.iter().map(|(_, of)| of(&snapshot)).sum(),
                 _ => 0,
             };
             metrics().map(|metric| figures(metric.source)).sum::<u64>()
         };
         for (at, (name, _)) in Snapshot::default().stats.each().enumerate() {
-            // These are sums of other counters.
-            if ["clients_refused", "closed_timeout"].contains(&name) {
+            // These are sums of others.
+            if ["clients_refused", "closed_timeout", "answers_out"].contains(&name) {
                 continue;
             }
             let count = told(&|snapshot| {

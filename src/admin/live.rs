@@ -22,7 +22,7 @@ use super::answer::{Body, Fault, json_of, stream};
 use super::api;
 use super::catalogue::metrics;
 use super::metric::figures_of;
-use super::metric::{Metric, ShardFigures, Source};
+use super::metric::{MICROS, Metric, ShardFigures, Source};
 use super::query::Query;
 use super::state::Admin;
 
@@ -95,7 +95,7 @@ type OfTimes = fn(&Snapshot) -> &Histogram;
 /// The metrics that are durations.
 fn times() -> impl Iterator<Item = (&'static Metric, OfTimes)> {
     metrics().filter_map(|metric| match metric.source {
-        Source::Times(of) => Some((metric, of)),
+        Source::Times(of) if metric.per_unit == MICROS => Some((metric, of)),
         _ => None,
     })
 }

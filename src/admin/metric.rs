@@ -54,9 +54,14 @@ pub(super) enum Source {
     Broker(fn(&Whole) -> f64),
     /// Values of the broker, each with a name as the value of the label.
     Named(&'static str, fn(&Whole) -> Vec<(String, f64)>),
-    /// Always 1, with a property of the broker as the label.
-    Label(&'static str, fn(&Whole) -> &'static str),
+    /// Sums, each with its values of two labels.
+    Pairs([&'static str; 2], &'static [([&'static str; 2], OfShard)]),
+    /// What is there of a kind, each with the values of these labels.
+    Rows(&'static [&'static str], fn(&[ShardFigures<'_>], &Whole) -> Vec<LabelledRow>),
 }
+
+/// The values of a row's labels, and its figure.
+pub(super) type LabelledRow = (Vec<String>, f64);
 
 /// One row of the table.
 pub(super) struct Metric {
@@ -83,20 +88,68 @@ impl Metric {
         unit_of(self.name)
     }
 
-    /// The name of its label, if it has one.
-    pub(super) fn label(&self) -> Option<&'static str> {
+    /// Its labels, each with its values, if they are known.
+    pub(super) fn labels(&self) -> Vec<(&'static str, Vec<&'static str>)> {
         match self.source {
-            Source::Sums(label, _)
-            | Source::TimesBy(label, _)
-            | Source::Label(label, _)
-            | Source::Named(label, _) => Some(label),
-            Source::Each(_) | Source::Age => Some("shard"),
-            _ => None,
+            Source::Sums(label, series) => vec![(label, names(series))],
+            Source::TimesBy(label, series) => vec![(label, names(series))],
+            Source::Named(label, _) => vec![(label, Vec::new())],
+            Source::Each(_) | Source::Age => vec![("shard", Vec::new())],
+            Source::Pairs(labels, series) => {
+                let values = |at: usize| {
+                    let mut values: Vec<&str> = Vec::new();
+                    for (pair, _) in series {
+                        if !values.contains(&pair[at]) {
+                            values.push(pair[at]);
+                        }
+                    }
+                    values
+                };
+                (0..2).map(|at| (labels[at], values(at))).collect()
+            }
+            Source::Rows(labels, _) => labels.iter().map(|label| (*label, Vec::new())).collect(),
+            Source::Sum(_) | Source::Highest(_) | Source::Times(_) | Source::Broker(_) => {
+                Vec::new()
+            }
         }
     }
 }
 
-/// The base unit at the end of a name, if any.
+fn names<T>(series: &[(&'static str, T)]) -> Vec<&'static str> {
+    series.iter().map(|(value, _)| *value).collect()
+}
+
+/// What is counted is told.
+pub(super) const COUNT: u32 = 1;
+
+/// Microseconds are told as seconds.
+pub(super) const MICROS: u32 = 1_000_000;
+
+pub(super) const fn row(
+    (name, kind, per_unit): (&'static str, Kind, u32),
+    help: &'static str,
+    source: Source,
+) -> Metric {
+    Metric { name, kind, per_unit, help, source }
+}
+
+pub(super) const fn counter(name: &'static str, help: &'static str, source: Source) -> Metric {
+    row((name, Kind::Counter, COUNT), help, source)
+}
+
+pub(super) const fn gauge(name: &'static str, help: &'static str, source: Source) -> Metric {
+    row((name, Kind::Gauge, COUNT), help, source)
+}
+
+pub(super) const fn times(
+    name: &'static str,
+    help: &'static str,
+    of: fn(&Snapshot) -> &Histogram,
+) -> Metric {
+    row((name, Kind::Histogram, MICROS), help, Source::Times(of))
+}
+
+/// The base unit that a name ends with, if it does.
 pub(super) fn unit_of(name: &str) -> Option<&'static str> {
     let stem = name.strip_suffix("_total").unwrap_or(name);
     ["seconds", "bytes"].into_iter().find(|unit| stem.ends_with(unit))
@@ -113,9 +166,14 @@ pub(super) struct ShardFigures<'a> {
 pub(super) struct Whole {
     pub(super) condition: Condition,
     pub(super) process: ProcessFigures,
-    pub(super) requests: u64,
+    /// Requests by path and status.
+    pub(super) requests: Vec<((&'static str, u16), u64)>,
     pub(super) refused_requests: u64,
+    pub(super) auth_failures: u64,
     pub(super) trace_events_dropped: u64,
+    pub(super) log_lines_lost: u64,
+    /// Seconds since 1970.
+    pub(super) now_s: f64,
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a metric is a float in any case")]

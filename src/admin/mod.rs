@@ -30,7 +30,9 @@
 //! | `query`, `body` | parameters of a request, and the fields of its body |
 //! | `answer` | answers, and errors as JSON |
 //! | `broker_metrics` | metrics that no shard knows |
-//! | `metric`, `catalogue` | the row type of metrics, and the table of all |
+//! | `connection_metrics` | those of connections and clients |
+//! | `message_metrics`, `log_metrics` | those of packets and messages; of the log and its disk |
+//! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | clients and sessions as JSON |
 //! | `watchdog` | tells a service manager that all shards answer |
@@ -74,6 +76,7 @@ mod broker_metrics;
 mod catalogue;
 mod closed;
 mod condition;
+mod connection_metrics;
 mod descriptions;
 mod door;
 mod exposition;
@@ -83,9 +86,11 @@ mod guard;
 mod item;
 mod lists;
 mod live;
+mod log_metrics;
 mod lookups;
 #[cfg(test)]
 mod memory;
+mod message_metrics;
 mod metric;
 mod openapi;
 mod operate;

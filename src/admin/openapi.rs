@@ -148,7 +148,23 @@ pub(super) fn of_path(path: &str) -> impl Iterator<Item = &'static Operation> {
     all().filter(move |operation| operation.path == path)
 }
 
-/// The document, in OpenAPI 3.0.
+/// What a path is called where requests are counted: there are few names, however many paths are
+/// asked for.
+pub(super) fn route_name(path: &str) -> &'static str {
+    let below = path.strip_prefix(API);
+    let operation = below.and_then(|below| all().find(|operation| operation.path == below));
+    if let Some(operation) = operation {
+        return operation.path;
+    }
+    let known = ["/metrics", "/metrics/vhosts", "/metrics/sessions", "/healthz", "/readyz"];
+    match known.into_iter().find(|known| *known == path) {
+        Some(known) => known,
+        None if path == "/" || path.starts_with("/page/") => "page",
+        None => "other",
+    }
+}
+
+/// The document, of OpenAPI 3.0.
 pub fn document() -> Value {
     let mut document = around();
     for path in paths() {

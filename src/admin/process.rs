@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 use rustix::process::{Resource, getrlimit};
+use rustix::system::uname;
 
 /// Bytes of the file that are read: it has less than two thousand.
 const STATUS_BYTES: usize = 4096;
@@ -14,12 +15,19 @@ const STATUS_BYTES: usize = 4096;
 pub struct Process {
     /// Opened before the process changes its user, who may not open it.
     status: Option<File>,
+    /// The directory of its open files.
+    files: Option<File>,
+    kernel: Box<str>,
     started_s: f64,
 }
 
-/// The figures.
-#[derive(Clone, Copy, Default, Debug)]
+/// Some figures of it.
+#[derive(Clone, Default, Debug)]
 pub(super) struct ProcessFigures {
+    /// The version of the system's kernel.
+    pub(super) kernel: Box<str>,
+    /// Files that it has open, if the kernel tells.
+    pub(super) files: Option<u64>,
     pub(super) started_s: f64,
     pub(super) cpu_s: f64,
     pub(super) resident_bytes: u64,
@@ -33,6 +41,8 @@ impl Process {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             status: File::open("/proc/self/status").ok(),
+            files: File::open("/proc/self/fd").ok(),
+            kernel: uname().release().to_string_lossy().into(),
             started_s: now.map_or(0.0, |since| since.as_secs_f64()),
         }
     }
@@ -49,7 +59,12 @@ impl Process {
         let cpu = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
         #[allow(clippy::cast_precision_loss, reason = "seconds and parts of them")]
         let cpu_s = cpu.map_or(0.0, |time| time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9);
+        // From Linux 6.2 on it is their number; reading the directory takes long if there are many.
+        let files = self.files.as_ref().and_then(|files| files.metadata().ok());
+        let files = files.map(|files| files.len()).filter(|files| *files > 0);
         ProcessFigures {
+            kernel: self.kernel.clone(),
+            files,
             started_s: self.started_s,
             cpu_s,
             resident_bytes: kib("VmRSS:"),

@@ -33,19 +33,21 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     peer: Peer,
 ) -> Response<Body> {
-    admin.note_request();
+    let route_name = openapi::route_name(request.uri().path());
     let hosts = admin.condition().hosts;
     let answered = match check_origin(&request, peer, &hosts) {
         Ok(()) => route(admin, request, peer).await,
         Err(fault) => Err(fault),
     };
-    match answered {
+    let response = match answered {
         Ok(response) => response,
         Err(fault) => {
             admin.note_fault(&fault);
             fault.response()
         }
-    }
+    };
+    admin.note_request(route_name, response.status());
+    response
 }
 
 /// Answers probes, metrics and the page, whose paths are outside the API.

@@ -22,6 +22,12 @@ pub(super) const TOTALS: &[Figure<Waiting>] = &[
         |waiting| float(waiting.messages_max),
     ),
     (
+        "messages_inflight",
+        Kind::Gauge,
+        "Messages that were sent to clients, of clean sessions too, and are not acknowledged",
+        |waiting| float(waiting.inflight),
+    ),
+    (
         "session_lag_seconds_max",
         Kind::Gauge,
         "How long the oldest message has been in a durable session without an acknowledgement",

@@ -1,12 +1,15 @@
 //! The state that routes answer from: channels to the shards, state of the control thread, access.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use hyper::StatusCode;
 use jiff::Timestamp;
 use tokio::sync::watch;
+
+use crate::logging;
 
 use super::answer::Fault;
 use super::body::Bodies;
@@ -37,10 +40,12 @@ pub(super) struct Admin {
     guard: Guard,
     process: Process,
     condition: watch::Receiver<Condition>,
-    requests: Cell<u64>,
+    /// By path and status: both are of a bounded number.
+    requests: RefCell<BTreeMap<(&'static str, u16), u64>>,
     /// See [`Admin::epoch_ms`].
     epoch_ms: Cell<Option<i64>>,
     refused: Cell<u64>,
+    auth_failures: Cell<u64>,
 }
 
 impl Admin {
@@ -62,9 +67,10 @@ impl Admin {
             guard: Guard::new(),
             process,
             condition,
-            requests: Cell::new(0),
+            requests: RefCell::default(),
             epoch_ms: Cell::new(None),
             refused: Cell::new(0),
+            auth_failures: Cell::new(0),
         }
     }
 
@@ -78,14 +84,16 @@ impl Admin {
         &self.guard.sign_ins
     }
 
-    /// Counts a request.
-    pub(super) fn note_request(&self) {
-        self.requests.set(self.requests.get() + 1);
+    /// Counts a request that was answered.
+    pub(super) fn note_request(&self, route: &'static str, status: StatusCode) {
+        *self.requests.borrow_mut().entry((route, status.as_u16())).or_default() += 1;
     }
 
     /// Counts a faulty request if it was refused for lack of rights.
     pub(super) fn note_fault(&self, fault: &Fault) {
         self.refused.set(self.refused.get() + u64::from(fault.is_refusal()));
+        let is_unknown = fault.status() == StatusCode::UNAUTHORIZED;
+        self.auth_failures.set(self.auth_failures.get() + u64::from(is_unknown));
     }
 
     /// The state that the control thread shares now.
@@ -98,9 +106,12 @@ impl Admin {
         Whole {
             condition: self.condition(),
             process: self.process.figures(),
-            requests: self.requests.get(),
+            requests: self.requests.borrow().iter().map(|(of, count)| (*of, *count)).collect(),
             refused_requests: self.refused.get(),
+            auth_failures: self.auth_failures.get(),
             trace_events_dropped: self.traces.dropped.get(),
+            log_lines_lost: logging::lost_lines(),
+            now_s: Timestamp::now().as_duration().as_secs_f64(),
         }
     }
 

@@ -45,10 +45,14 @@ const STATUS: &[(&str, &str, Unit)] = &[
     ("memory", "/metrics/process_resident_memory_bytes", Unit::Bytes),
 ];
 
-/// A figure, or the sum over its reasons.
+/// A figure, or the sum over its labels.
 pub(super) fn figure(overview: &Value, pointer: &str) -> Option<f64> {
-    match overview.pointer(pointer)? {
-        Value::Object(parts) => Some(parts.values().filter_map(Value::as_f64).sum()),
+    sum(overview.pointer(pointer)?)
+}
+
+fn sum(value: &Value) -> Option<f64> {
+    match value {
+        Value::Object(parts) => Some(parts.values().filter_map(sum).sum()),
         value => value.as_f64(),
     }
 }
@@ -124,10 +128,15 @@ mod tests {
     // Figures by reason are summed.
     #[test]
     fn figures_are_summed() {
-        let overview = json!({ "a": 2, "b": { "x": 1, "y": 2.5 }, "c": "text" });
-        for (pointer, expected) in
-            [("/a", Some(2.0)), ("/b", Some(3.5)), ("/b/x", Some(1.0)), ("/c", None), ("/d", None)]
-        {
+        let nested = json!({ "o": { "p": 1, "q": 2 } });
+        let overview = json!({ "a": 2, "b": { "x": 1, "y": 2.5 }, "c": "text", "n": nested });
+        for (pointer, expected) in [
+            ("/a", Some(2.0)),
+            ("/b", Some(3.5)),
+            ("/b/x", Some(1.0)),
+            ("/c", None),
+            ("/n", Some(3.0)),
+        ] {
             assert_eq!(figure(&overview, pointer), expected, "{pointer}");
         }
     }

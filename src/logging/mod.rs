@@ -89,8 +89,13 @@ pub fn flush() {
     }
 }
 
-/// At most `most` of the last written lines, beginning with number `from`; also the number of the
-/// first of them.
+/// Lines that were lost since the start, as standard error was not read.
+pub fn lost_lines() -> u64 {
+    LOGGER.get().map_or(0, |logger| logger.queue.lost_lines())
+}
+
+/// At most so many of the last written lines, from the one with this number on; also the number of
+/// the first of them.
 pub fn recent_lines(from: u64, most: usize) -> (u64, Vec<String>) {
     LOGGER.get().map(|logger| logger.recent.from(from, most)).unwrap_or_default()
 }

@@ -26,6 +26,8 @@ pub(super) struct Queue {
     /// Lines that found no room and are not reported yet. The atomic is only a count: no other data
     /// depends on it.
     lost: Arc<AtomicU64>,
+    /// All that found no room. It is only a count, too.
+    lost_total: Arc<AtomicU64>,
 }
 
 enum Entry {
@@ -50,9 +52,10 @@ impl Queue {
         loss: impl Fn(u64) -> String + Send + 'static,
     ) -> io::Result<Self> {
         let (entries, queued) = sync_channel(LOG_QUEUE_LINES);
-        let queue = Self { entries, lost: Arc::default() };
-        let lost = queue.lost.clone();
-        let writer = Writer { queued, lost, out, recent, loss, batch: Vec::new(), unsaid: 0 };
+        let queue = Self { entries, lost: Arc::default(), lost_total: Arc::default() };
+        let (lost, lost_total) = (queue.lost.clone(), queue.lost_total.clone());
+        let writer =
+            Writer { queued, lost, lost_total, out, recent, loss, batch: Vec::new(), unsaid: 0 };
         thread::Builder::new().name("log".to_owned()).spawn(|| writer.run())?;
         Ok(queue)
     }
@@ -61,7 +64,13 @@ impl Queue {
     pub(super) fn push(&self, line: String) {
         if self.entries.try_send(Entry::Line(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
+            self.lost_total.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Lines that were lost since the start.
+    pub(super) fn lost_lines(&self) -> u64 {
+        self.lost_total.load(Ordering::Relaxed)
     }
 
     /// Whether a loss is not reported yet, which means that standard error is not read.
@@ -91,6 +100,7 @@ impl Queue {
 struct Writer<W, F> {
     queued: Receiver<Entry>,
     lost: Arc<AtomicU64>,
+    lost_total: Arc<AtomicU64>,
     out: W,
     recent: Recent,
     loss: F,
@@ -126,6 +136,7 @@ impl<W: Write, F: Fn(u64) -> String> Writer<W, F> {
             }
             if self.out.write_all(&self.batch).is_err() {
                 self.lost.fetch_add(lines as u64, Ordering::Relaxed);
+                self.lost_total.fetch_add(lines as u64, Ordering::Relaxed);
             }
             self.batch.clear();
             for done in flushes.drain(..) {
@@ -212,6 +223,7 @@ mod tests {
         begins.recv().expect("the first line is about to be written");
         (1..pushed).for_each(|n| queue.push(format!("{n}\n")));
         assert!(queue.is_losing());
+        assert_eq!(queue.lost_lines(), (pushed - LOG_QUEUE_LINES - 1) as u64);
         queue.flush(Duration::ZERO);
         drop(permit);
         queue.flush(Duration::from_secs(60));

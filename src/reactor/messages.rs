@@ -272,8 +272,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             inspect::Step::Wait => self.asks.wait(ask),
             inspect::Step::Done => {
                 if let Reply::Figures(snapshot) = &mut ask.reply {
-                    snapshot.load.links = self.links.len() as u64;
-                    snapshot.load.handshakes_waiting = self.handshakes.waiting() as u64;
+                    let load = &mut snapshot.load;
+                    load.links = self.links.len() as u64;
+                    load.handshakes_waiting = self.handshakes.waiting() as u64;
+                    load.starving = self.starved.len() as u64;
+                    let is_full = self.outboxes.is_full();
+                    load.mesh_waiting = if is_full { self.yielded.len() as u64 } else { 0 };
                 }
                 self.asks.give_back(ask);
             }

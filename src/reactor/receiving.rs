@@ -6,7 +6,9 @@ use std::io;
 use log::{debug, warn};
 
 use crate::advice;
-use crate::broker::{ClientAddress, CloseReason, Flow, Shard, ShardId, TlsInfo, TransportKind};
+use crate::broker::{
+    ClientAddress, CloseReason, Flow, Shard, ShardId, Stats, TlsInfo, TransportKind,
+};
 use crate::limits::PENDING_LINKS_MAX;
 use crate::mqtt::{DecodeError, Foreign};
 use crate::ring::{Buffer, Key, Received, RecvMode, Ring};
@@ -70,7 +72,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let port = peer.map_or(0, |peer| peer.port());
         let (local, listener, unread) = (kind.is_local(), kind.number, UnreadBytes::default());
         let client_address = ClientAddress { address, port, local, listener };
-        self.broker.meters_mut().load.accepted += 1;
+        let load = &mut self.broker.meters_mut().load;
+        load.accepted += 1;
+        load.listener_mut(listener).accepted += 1;
         let key = self.adopt(LinkTransfer { socket, transport, client_address, permit, unread });
         debug!("link {}: accepted from {client_address}", key.slot);
         self.await_header(key, kind);
@@ -205,9 +209,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.handshakes.put_off(key);
             return self.recycle(buffer);
         }
-        let foreign =
-            if link.transport.is_handshaking() { Foreign::before_tls(wire) } else { None };
+        let is_handshaking = link.transport.is_handshaking();
+        let foreign = if is_handshaking { Foreign::before_tls(wire) } else { None };
         let Opened { bytes, then } = link.transport.open(wire, &mut self.room);
+        if is_handshaking {
+            count_handshake(self.broker.stats_mut(), &link.transport, &then);
+        }
         match &then {
             Then::Fault(fault) => {
                 let fault = (fault as &dyn fmt::Display, fault.is_certificate());
@@ -345,6 +352,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             && !std::mem::replace(&mut link.yielded, true)
         {
             self.yielded.push(key);
+            if self.outboxes.is_full() {
+                self.broker.meters_mut().load.mesh_waits += 1;
+            }
         }
         self.pause(key);
     }
@@ -399,7 +409,17 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     }
 }
 
-/// The WebSocket close code for malformed bytes.
+/// Counts a TLS handshake that has ended.
+fn count_handshake(stats: &mut Stats, transport: &Transport, then: &Then) {
+    match then {
+        Then::Fault(_) => stats.tls_handshakes_failed += 1,
+        _ if transport.is_handshaking() => {}
+        _ if transport.is_resumed() => stats.tls_handshakes_resumed += 1,
+        _ => stats.tls_handshakes_full += 1,
+    }
+}
+
+/// The answer to a client whose bytes are not a packet.
 fn closing_code(fault: DecodeError) -> ClosingCode {
     match fault {
         DecodeError::TooLarge { .. } => ClosingCode::TooBig,

@@ -184,6 +184,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     broker.remove(conn_of(key));
                 });
                 let link = self.links.remove(key);
+                let load = &mut self.broker.meters_mut().load;
+                load.listener_mut(link.client_address.listener).ended += 1;
                 self.ring.release(key, &link.socket);
                 self.reclaim.note_left(self.links.len(), self.now_ms);
             }

@@ -12,11 +12,13 @@ pub(super) struct Storage<M: Medium> {
     files: HashMap<FileId, M::File>,
     /// The time at which the present write was passed to the ring, in microseconds.
     write_us: u64,
+    /// How many bytes it has.
+    write_bytes: u64,
 }
 
 impl<M: Medium> Storage<M> {
     pub(super) fn new(medium: M) -> Self {
-        Self { medium, files: HashMap::new(), write_us: 0 }
+        Self { medium, files: HashMap::new(), write_us: 0, write_bytes: 0 }
     }
 
     /// Passes the broker's requests to the medium, and its next write to the ring; `now_us` is the
@@ -38,7 +40,7 @@ impl<M: Medium> Storage<M> {
         }
         if let Some(write) = broker.next_write(now_ms) {
             let file = self.files.get(&write.file).expect("its segment has this file");
-            self.write_us = now_us();
+            (self.write_us, self.write_bytes) = (now_us(), write.bytes.len() as u64);
             ring.submit_write(file, write.offset, write.bytes, write.sync);
         }
     }
@@ -48,7 +50,12 @@ impl<M: Medium> Storage<M> {
         now_us.saturating_sub(self.write_us)
     }
 
-    /// Ends the log: notes its end, if all of it is committed.
+    /// How many bytes it had.
+    pub(super) fn write_bytes(&self) -> u64 {
+        self.write_bytes
+    }
+
+    /// Ends the log: where it ends is noted, if all of it is committed.
     pub(super) fn end(&mut self, broker: &mut Shard) {
         broker.end_log();
         while let Some(request) = broker.next_disk_request() {

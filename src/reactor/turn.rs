@@ -8,7 +8,7 @@ use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats, Vhost
 use crate::chunk::Batch;
 use crate::limits::RECLAIM_SLOTS_MAX;
 use crate::mesh::{Bell, SharedCounts};
-use crate::ring::{Completion, Key, Ring};
+use crate::ring::{Completion, Key, Ring, is_sync_failure};
 use crate::store::Medium;
 use crate::transport::{TlsSetup, WebSocketSetup};
 
@@ -246,7 +246,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             }
             Completion::Written { result } => {
                 let took_us = self.storage.write_took_us(self.clock.now_us());
-                self.broker.meters_mut().latency.sync.record_n(took_us, 1);
+                let latency = &mut self.broker.meters_mut().latency;
+                latency.sync.record_n(took_us, 1);
+                latency.group_bytes.record_n(self.storage.write_bytes(), 1);
+                if result.as_ref().is_err_and(is_sync_failure) {
+                    self.broker.stats_mut().disk_sync_failures += 1;
+                }
                 self.broker.on_written(result, self.now_ms);
                 self.tell_settled();
             }

@@ -13,8 +13,8 @@ use bytes::{Buf, Bytes};
 use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::Wake;
-use super::socket::Waker;
+use crate::ring::sync_failure::sync_failure;
+use crate::ring::{Wake, Waker};
 
 /// The number of interruptions in a row, with nothing written between, after which the write fails:
 /// more retries would keep a core busy.
@@ -114,7 +114,7 @@ impl Job {
         if sync {
             // A sync is never repeated: the kernel reports lost pages once, and then considers them
             // clean.
-            rustix::fs::fdatasync(&file)?;
+            rustix::fs::fdatasync(&file).map_err(|error| sync_failure(error.into()))?;
         }
         Ok(())
     }

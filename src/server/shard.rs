@@ -107,13 +107,15 @@ fn serve<R: SystemRing>(
     let found = setup.found.take().expect("it is opened once");
     let store_options =
         storage::store_options(options, setup.shard.0, setup.shards, seed, setup.clocks);
-    let store = match storage::open_store(&store_options, found) {
-        Ok(store) => store,
+    let opening = Instant::now();
+    let (store, lost_bytes) = match storage::open_store(&store_options, found) {
+        Ok(opened) => opened,
         Err(error) => {
             let _gone = ready.send((at, Err(error)));
             return ShardResult::default();
         }
     };
+    let recovery_us = u64::try_from(opening.elapsed().as_micros()).expect("it fits 64 bits");
     debug!("{}", ring.describe());
     if ready.send((at, Ok((ring.waker(), R::NAME)))).is_err() {
         return ShardResult::default();
@@ -129,7 +131,9 @@ fn serve<R: SystemRing>(
         session_limits: setup.session_limits.clone(),
         ..broker_options(options, setup.shard, setup.shards, setup.session_bytes_max)
     };
-    let broker = Shard::new(of_shard, store).with_policy(policy, vhosts);
+    let mut broker = Shard::new(of_shard, store).with_policy(policy, vhosts);
+    let load = &mut broker.meters_mut().load;
+    (load.recovery_us, load.recovery_lost_bytes) = (recovery_us, lost_bytes);
     let options = reactor_options(setup, options, broker, &wakers, medium, verifier);
     let reactor = Reactor::new(ring, clock, options);
     match reactor.run() {

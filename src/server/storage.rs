@@ -156,8 +156,11 @@ pub(super) fn catalog_limits(options: &Options, shards: u16) -> CatalogLimits {
     }
 }
 
-/// Opens a shard's store, and logs what was found and what was lost.
-pub(super) fn open_store(options: &StoreOptions, found: FoundShard) -> Result<Store, StartError> {
+/// Opens a shard's store, and logs what was found and what was lost; also how many bytes were lost.
+pub(super) fn open_store(
+    options: &StoreOptions,
+    found: FoundShard,
+) -> Result<(Store, u64), StartError> {
     let shard = options.log.shard;
     let FoundShard { folder, found, extent } = found;
     let (store, opened) =
@@ -185,7 +188,8 @@ pub(super) fn open_store(options: &StoreOptions, found: FoundShard) -> Result<St
         warn!("damage has cost {}", opened.losses);
     }
     info!("{opened}");
-    Ok(store)
+    let lost_bytes = report.faults.iter().map(|fault| fault.lost_bytes).sum();
+    Ok((store, lost_bytes))
 }
 
 /// `--session-limit` on a file system of `total` bytes.

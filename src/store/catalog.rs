@@ -195,7 +195,9 @@ impl Catalog {
         logs: &mut Logs,
     ) -> SessionKey {
         let session = self.sessions.insert(vhost, client_id, clean);
-        self.totals_mut(vhost).sessions += u64::from(!client_id.starts_with(LANE));
+        let (totals, is_lane) = (self.totals_mut(vhost), client_id.starts_with(LANE));
+        totals.sessions += u64::from(!is_lane);
+        totals.clean += u64::from(clean && !is_lane);
         if !clean {
             let opened = Record::SessionOpened { session, vhost, time_ms, client_id };
             let position = logs.append_promised(&opened);
@@ -209,6 +211,7 @@ impl Catalog {
         let mut session = self.sessions.remove(key);
         let totals = self.totals_mut(session.vhost);
         totals.sessions -= u64::from(!session.is_lane());
+        totals.clean -= u64::from(session.clean && !session.is_lane());
         totals.queued_bytes -= session.counted_bytes;
         session.queue.drain(logs);
         if !session.clean {

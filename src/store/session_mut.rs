@@ -22,7 +22,9 @@ use super::timeline::Timeline;
 pub struct SessionTotals {
     /// Sessions, including clean ones.
     pub sessions: u64,
-    /// Bytes of messages that wait in durable sessions.
+    /// Clean ones.
+    pub clean: u64,
+    /// Bytes of messages that wait in durable ones.
     pub queued_bytes: u64,
 }
 

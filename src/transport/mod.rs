@@ -142,6 +142,11 @@ impl Transport {
         self.tls().is_some_and(Tls::is_certified)
     }
 
+    /// Whether the TLS session is one of an earlier link.
+    pub fn is_resumed(&self) -> bool {
+        self.tls().is_some_and(Tls::is_resumed)
+    }
+
     /// Whether the link uses TLS.
     pub fn is_sealed(&self) -> bool {
         self.tls().is_some()

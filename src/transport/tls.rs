@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError};
-use rustls::{ProtocolVersion, ServerConfig};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig};
 
 use crate::chunk::{Batch, Chunk, ChunkPool};
 use crate::limits::{
@@ -88,6 +88,10 @@ impl Tls {
 
     pub(super) fn is_handshaking(&self) -> bool {
         self.phase == Phase::Handshaking
+    }
+
+    pub(super) fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     pub(super) fn has_output(&self) -> bool {

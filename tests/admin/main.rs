@@ -11,6 +11,7 @@ mod clients;
 mod ctl;
 mod hostile;
 mod http;
+mod kinds;
 mod lists;
 mod lookups;
 mod metrics;

@@ -138,7 +138,7 @@ fn live_figures() {
     let mut client = Client::connect(&broker, "c");
     let (mut first, mut second) = (live(&door), live(&door));
     let begun = first.next().expect("a line comes");
-    let count = |line: &Value| line["metrics"]["messages_received_total"].as_u64();
+    let count = |line: &Value| line["metrics"]["messages_received_total"]["1"].as_u64();
     assert_eq!((count(&begun), begun["shards"].as_u64()), (Some(0), Some(2)));
     client.send(&publish("a", "x").qos1(7).bytes());
     client.expect(&[0x40, 2, 0, 7]);

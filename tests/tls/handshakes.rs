@@ -1,6 +1,7 @@
 //! Good clients: versions, tickets, moves between shards, large and small messages.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use rustls::HandshakeKind;
 
@@ -91,7 +92,32 @@ fn impatient_clients() {
     }
 }
 
-// A client resumes with its ticket on any shard.
+// Handshakes are counted by how they end.
+#[test]
+fn handshakes_are_counted() {
+    let authority = Authority::new();
+    let mut doors = Doors::open(1, &authority.server(), &[]);
+    let config = config(&authority, &VERSIONS[1..], None);
+    for _ in 0..3 {
+        let mut client = Secure::connect(doors.addr, &config, "returns").expect("is let in");
+        client.send(DISCONNECT);
+        client.expect_goodbye();
+    }
+    let mut stranger = TcpStream::connect(doors.addr).expect("the broker listens");
+    stranger.write_all(&[0x16, 3, 1, 0, 4, 0xff, 0, 0, 0]).expect("there is room");
+    // An alert, and the end.
+    let mut alert = Vec::new();
+    stranger.read_to_end(&mut alert).expect("it says why");
+    doors.broker.terminate();
+    assert!(doors.broker.wait().success());
+    let said = doors.broker.said();
+    for counter in ["full 1", "resumed 2", "failed 1"] {
+        let counter = format!("tls_handshakes_{counter}");
+        assert!(said.contains(&counter), "{counter}: {said}");
+    }
+}
+
+// A client comes back with its ticket, whichever shard it meets.
 #[test]
 fn tickets_are_good_on_every_shard() {
     let authority = Authority::new();

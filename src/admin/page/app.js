@@ -83,7 +83,7 @@ function topLine() {
     const m = now.metrics;
     text(figures.in, short(last.in) + "/s");
     text(figures.out, short(last.out) + "/s");
-    text(figures.conns, short(m.connections));
+    text(figures.conns, short(live.sum(m.connections)));
     const lag = m.session_lag_seconds_max;
     node.classList.toggle("no-lag", lag === undefined);
     if (lag !== undefined) text(figures.lag, age(live.sum(lag)));

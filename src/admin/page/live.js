@@ -63,7 +63,7 @@ export const minuteLength = () => (frames.length < 2 ? 0 : (frames.at(-1).value.
 export function histograms(of) {
   const found = [];
   for (const [name, value] of Object.entries(of || {})) {
-    if (!value || typeof value !== "object") continue;
+    if (!name.endsWith("_seconds") || !value || typeof value !== "object") continue;
     if ("p99" in value) found.push([name, value]);
     else for (const [label, inner] of Object.entries(value)) {
       if (inner && typeof inner === "object" && "p99" in inner) found.push([name + " " + label, inner]);
@@ -93,7 +93,7 @@ function take(value) {
   const point = {
     t, in: rate("messages_received_total"), out: rate("messages_sent_total"), drop: rate("messages_dropped_total"),
     bin: rate("received_bytes_total"), bout: rate("sent_bytes_total"), acks: rate("packets_sent_total"),
-    conns: m.connections, backlog: m.session_backlog_bytes, cpu: rate("process_cpu_seconds_total"), waits: rate("publisher_waits_total"),
+    conns: sum(m.connections), backlog: m.session_backlog_bytes, cpu: rate("process_cpu_seconds_total"), waits: rate("publisher_waits_total"),
     rss: m.process_resident_memory_bytes, free: m.disk_free_bytes, log: rate("log_appended_bytes_total"), connects: rate("connects_total"),
   };
   for (const [name, { p50, p99, p999, count }] of histograms(value.latency)) {

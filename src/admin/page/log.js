@@ -61,7 +61,7 @@ function drainCard() {
     const draining = Boolean(now?.draining);
     begin.hidden = draining;
     end.hidden = !draining;
-    says.textContent = draining ? `Draining: ${count(now.metrics.connections ?? 0)} connections are left.` : "Before a restart or an upgrade: has all clients leave evenly, so that they do not come back as one storm.";
+    says.textContent = draining ? `Draining: ${count(live.sum(now.metrics.connections))} connections are left.` : "Before a restart or an upgrade: has all clients leave evenly, so that they do not come back as one storm.";
   };
   show();
   return [h("section", { cls: "card" }, h("div", { cls: "card-head" }, h("h2", {}, "Drain"), begin, end), says), live.follow(show)];

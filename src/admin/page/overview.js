@@ -127,7 +127,7 @@ function diskCard() {
       put(list, pairs([
         ["Time to full", full === undefined ? "after a minute of figures" : full === null ? "not filling" : age(full)],
         ["Publishers wait below", bytes(m.disk_low_limit_bytes)],
-        ["Log", `${bytes(m.log_bytes)} in ${count(m.log_segments)} segments`],
+        ["Log", `${bytes(m.log_bytes)} in ${count(live.sum(m.log_segments) - (m.log_segments?.spare ?? 0))} segments`],
         ["Written", bytes(live.history().at(-1)?.log ?? 0) + "/s"],
         ["Not committed", bytes(m.log_uncommitted_bytes)],
         ["To read at a start", bytes(m.log_since_checkpoint_bytes)],
@@ -234,7 +234,7 @@ export default {
       tiles.in.update(short(p.in) + "/s", bytes(p.bin) + "/s");
       tiles.out.update(short(p.out) + "/s", bytes(p.bout) + "/s");
       const states = m.sessions || {};
-      tiles.conns.update(short(m.connections), typeof states === "object" ? `${short(live.sum(states))} sessions, ${short(live.sum(states.absent))} absent` : "");
+      tiles.conns.update(short(live.sum(m.connections)), typeof states === "object" ? `${short(live.sum(states))} sessions, ${short(live.sum(states.absent))} absent` : "");
       tiles.backlog.update(bytes(m.session_backlog_bytes), m.session_backlog_messages !== undefined ? `${short(live.sum(m.session_backlog_messages))} messages` : m.sessions_full ? `${short(m.sessions_full)} sessions full` : "waiting in sessions");
       const dropped = Object.entries(live.lastMinute("messages_dropped_total")).sort((a, b) => b[1] - a[1]);
       const most = dropped[0]?.[1] > 0 ? `mostly ${words(dropped[0][0])}` : "none";

@@ -424,6 +424,7 @@ mod tests {
         let processes = Processes {
             before: at(0.0, 1000),
             connected: at(0.0, 7000),
+            filled: at(0.5, 8000),
             from: at(1.0, 7000),
             until: at(3.0, 9000),
             span_s: 4.0,

@@ -51,6 +51,8 @@ pub(crate) struct Connecting {
     /// The user that its certificate names.
     certified: Option<CompactString>,
     check: Check,
+    /// The turn in which its password was given away to be verified, microseconds.
+    asked_us: u64,
     /// It authenticates in several steps.
     introduction: Option<Box<Introduction>>,
 }
@@ -72,6 +74,7 @@ impl Connecting {
             packet_bytes_max: u32::MAX,
             certified: None,
             check: Check::Unasked,
+            asked_us: 0,
             introduction: None,
         }
     }
@@ -88,6 +91,16 @@ impl Connecting {
 
     pub(crate) fn note_packet_bytes_max(&mut self, bytes: u32) {
         self.packet_bytes_max = bytes;
+    }
+
+    /// Its password is given to a thread that verifies it, in the turn that began at `now_us`.
+    pub(crate) fn note_asked(&mut self, now_us: u64) {
+        self.asked_us = now_us;
+    }
+
+    /// The turn in which that was.
+    pub(crate) fn asked_us(&self) -> u64 {
+        self.asked_us
     }
 
     /// Notes the version in its CONNECT.

@@ -376,6 +376,9 @@ impl Delivery {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.timed.note_sent(packet_id, again, meters.turn_stamp());
         }
+        if again {
+            self.stats.publishes_redelivered += 1;
+        }
     }
 
     /// The turn in which an acknowledged message was sent, if it was timed.

@@ -19,7 +19,9 @@ pub struct Waiting {
     pub messages: u64,
     /// The most that one session has of them.
     pub messages_max: u64,
-    /// The age of the oldest, in milliseconds.
+    /// Messages that were sent to clients of any session, and are not acknowledged.
+    pub inflight: u64,
+    /// How long the oldest has been there, milliseconds.
     pub lag_ms_max: u64,
 }
 
@@ -28,6 +30,7 @@ impl Waiting {
     pub fn add(&mut self, other: &Self) {
         self.messages += other.messages;
         self.messages_max = self.messages_max.max(other.messages_max);
+        self.inflight += other.inflight;
         self.lag_ms_max = self.lag_ms_max.max(other.lag_ms_max);
     }
 }

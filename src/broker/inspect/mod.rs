@@ -41,7 +41,7 @@ mod trace_order;
 mod waiting;
 mod watch;
 
-pub use super::meters::{Histogram, Latency, Load, Meters};
+pub use super::meters::{Histogram, Latency, ListenerLoad, Load, Meters};
 pub use super::names::placement::{home_of, keeper_of};
 pub use super::names::{AddressRange, TraceSet};
 pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
@@ -64,7 +64,7 @@ pub use retained::{
 pub use session_name::{SessionName, VhostReport};
 pub use shed::Shed;
 pub use sheet::Sheet;
-pub use snapshot::{Gauges, Snapshot};
+pub use snapshot::{Gauges, Snapshot, WaitingConnections};
 pub use span::Span;
 pub use subscriptions::{SubscriptionListing, SubscriptionPlace, SubscriptionRow, Wanted};
 pub use trace_order::TraceOrder;

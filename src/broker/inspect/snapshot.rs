@@ -27,6 +27,8 @@ pub struct Gauges {
     pub clients: u64,
     /// Sessions, clean ones included.
     pub sessions: u64,
+    /// Of these, the clean ones, whose client is connected.
+    pub clean_sessions: u64,
     /// Subscriptions of all sessions.
     pub subscriptions: u64,
     /// Bytes of messages that wait in durable sessions.
@@ -47,8 +49,18 @@ pub struct Gauges {
     pub password_checks: u64,
     /// Connections that are receiving retained messages.
     pub replays: u64,
+    /// Clients that are marked slow.
+    pub slow_clients: u64,
+    /// Connections that are not read from, by what they wait for, as far as the broker decides it.
+    pub waiting: WaitingConnections,
     /// Segments of the log.
     pub log_segments: u64,
+    /// Of these, the ones with something damaged.
+    pub log_damaged_segments: u64,
+    /// Files that are ready for the next segments.
+    pub log_spare_files: u64,
+    /// Bytes of the log that something refers to, more or less.
+    pub log_live_bytes: u64,
     /// Bytes from the first segment of the log to its end.
     pub log_bytes: u64,
     /// Bytes ever appended to the log.
@@ -61,9 +73,13 @@ pub struct Gauges {
     pub log_since_checkpoint: u64,
     /// Segments that were cleaned.
     pub log_cleaned: u64,
+    /// Bytes that cleaning has moved.
+    pub log_cleaned_bytes: u64,
     /// Checkpoints that were completed.
     pub log_checkpoints: u64,
-    /// Free bytes of the file system, when last read.
+    /// Uptime at the last of them, milliseconds; 0: there was none.
+    pub log_checkpoint_ms: u64,
+    /// Free bytes of the file system, when it was looked at last.
     pub disk_free: u64,
     /// Bytes of the file system.
     pub disk_size: u64,
@@ -71,4 +87,23 @@ pub struct Gauges {
     pub disk_limit: u64,
     /// 1: publishers that need the disk wait, because of its space or its speed.
     pub disk_short: u64,
+}
+
+/// Connections that are not read from, by what they wait for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct WaitingConnections {
+    /// A client that does not take what they publish.
+    pub slow_client: u64,
+    /// A session that is full.
+    pub full_session: u64,
+    /// The disk.
+    pub disk: u64,
+    /// Their session to be on the disk.
+    pub session: u64,
+    /// Their own client, to take what it is sent.
+    pub own_output: u64,
+    /// Their password to be verified.
+    pub password: u64,
+    /// The time from which on they may publish again.
+    pub rate: u64,
 }

@@ -8,6 +8,8 @@ mod histogram;
 
 use std::collections::VecDeque;
 
+use crate::limits::LISTENERS_COUNTED_MAX;
+
 pub use histogram::Histogram;
 
 use deliveries::Deliveries;
@@ -23,6 +25,11 @@ pub struct Latency {
     pub store: Histogram,
     /// From the submission of a commit group to the kernel until it was written and synced.
     pub sync: Histogram,
+    /// Bytes of a commit group: its records, and zeros behind them.
+    pub group_bytes: Histogram,
+    /// From the turn in which a password was given to the threads that verify it to the one in
+    /// which its CONNECT went on.
+    pub auth: Histogram,
     /// Turns, without the sleep between them.
     pub turn: Histogram,
     /// From the turn in which this shard received a message to the end of the turn that wrote it to
@@ -61,6 +68,18 @@ pub struct Load {
     pub starved: u64,
     /// Number of turns that ended with a full ring to another shard.
     pub mesh_full: u64,
+    /// Number of times a link was not read from because a ring to another shard was full.
+    pub mesh_waits: u64,
+    /// Number of links that are not read from for that now.
+    pub mesh_waiting: u64,
+    /// Number of links that wait for a receive buffer now.
+    pub starving: u64,
+    /// By listener: links accepted, and links that have ended. A link may end on another shard.
+    pub listeners: [ListenerLoad; LISTENERS_COUNTED_MAX],
+    /// Time that opening the log took at the start, microseconds.
+    pub recovery_us: u64,
+    /// Bytes of the log that were found damaged at the start.
+    pub recovery_lost_bytes: u64,
     /// Number of open links.
     pub links: u64,
     /// Number of TLS handshakes that wait for a later turn.
@@ -68,6 +87,22 @@ pub struct Load {
     /// The largest number of sessions on all shards together, seen when this shard's number
     /// changed.
     pub sessions_max: u64,
+}
+
+/// The links of a listener.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct ListenerLoad {
+    /// Links accepted.
+    pub accepted: u64,
+    /// Links that have ended.
+    pub ended: u64,
+}
+
+impl Load {
+    /// The counts of the listener with this number.
+    pub fn listener_mut(&mut self, number: u16) -> &mut ListenerLoad {
+        &mut self.listeners[usize::from(number).min(LISTENERS_COUNTED_MAX - 1)]
+    }
 }
 
 /// The messages that one turn appended to the log.
@@ -165,6 +200,12 @@ impl Meters {
     /// Records that a client acknowledged a message that was sent in the turn of this stamp.
     pub(crate) fn note_client_ack(&mut self, stamp: u32) {
         self.latency.client_ack.record_n(deliveries::since(stamp, self.turn_us), 1);
+    }
+
+    /// Records that a password was verified, which was given away in the turn that began at
+    /// `since_us`.
+    pub(crate) fn note_verified(&mut self, since_us: u64) {
+        self.latency.auth.record_n(self.turn_us.saturating_sub(since_us), 1);
     }
 
     /// Begins a turn.

@@ -35,6 +35,7 @@ pub use transport::TransportKind;
 
 pub(crate) use rate::Budget;
 pub(crate) use refusal::RefusalReason;
+pub(crate) use stats::{ByKind, ByQos};
 pub(crate) use table::ConnTable;
 pub(crate) use user_property::{
     EPOCH_PROPERTY, NUMBER_PROPERTY, POSITION_PROPERTY, STORED_PROPERTY,

@@ -4,6 +4,8 @@
 
 use std::ops::AddAssign;
 
+use crate::mqtt::{PacketKind, Version};
+
 use super::{CloseReason, RefusalReason};
 
 macro_rules! stats {
@@ -58,6 +60,8 @@ stats! {
     /// PUBLISHes and wills that their client may not send, are to `$SYS`, or to a topic that is too
     /// deep.
     publishes_denied,
+    /// The wills among them.
+    wills_denied,
     /// Filters that their client may not subscribe to.
     subscriptions_denied,
     /// Subscriptions of sessions that new rules deny, or those found at start.
@@ -80,6 +84,8 @@ stats! {
     closed_by_client,
     /// Connections that their peer closed without a DISCONNECT.
     closed_by_peer,
+    /// Connections that ended before their peer had sent a byte.
+    closed_no_data,
     /// Connections that the network has ended.
     closed_network,
     /// Connections of accepted clients that were closed because no whole packet came in time.
@@ -100,12 +106,24 @@ stats! {
     closed_websocket,
     /// Accepted clients over WebSocket.
     clients_websocket,
+    /// Accepted clients of MQTT 3.1.
+    clients_v31,
+    /// Accepted clients of MQTT 5.
+    clients_v5,
+    /// Accepted clients that found their session.
+    sessions_resumed,
     /// Connections closed because they broke the protocol.
     closed_violation,
     /// Connections closed because no whole packet came in time.
     closed_timeout,
     /// Connections refused because too many were open that had not sent CONNECT, or were closing.
     refused_crowded,
+    /// TLS handshakes that ended well, with a new session.
+    tls_handshakes_full,
+    /// TLS handshakes that ended well, with the session of an earlier one.
+    tls_handshakes_resumed,
+    /// TLS handshakes that failed.
+    tls_handshakes_failed,
     /// Connections refused because they came to a listener behind a proxy from elsewhere.
     refused_untrusted_proxy,
     /// Connections refused because their address had its largest number of connections.
@@ -120,12 +138,62 @@ stats! {
     taken_over,
     /// Packets received and handled, of any type.
     packets_in,
+    /// CONNECTs received.
+    connects_in,
+    /// PUBACKs received.
+    pubacks_in,
+    /// PUBRECs received.
+    pubrecs_in,
+    /// PUBRELs received.
+    pubrels_in,
+    /// PUBCOMPs received.
+    pubcomps_in,
+    /// SUBSCRIBEs received.
+    subscribes_in,
+    /// UNSUBSCRIBEs received.
+    unsubscribes_in,
+    /// PINGREQs received.
+    pingreqs_in,
+    /// DISCONNECTs received.
+    disconnects_in,
+    /// AUTHs received.
+    auths_in,
     /// Packets other than PUBLISH written for clients.
     answers_out,
+    /// CONNACKs written for clients.
+    connacks_out,
+    /// PUBACKs written for clients.
+    pubacks_out,
+    /// PUBRECs written for clients.
+    pubrecs_out,
+    /// PUBRELs written for clients.
+    pubrels_out,
+    /// PUBCOMPs written for clients.
+    pubcomps_out,
+    /// SUBACKs written for clients.
+    subacks_out,
+    /// UNSUBACKs written for clients.
+    unsubacks_out,
+    /// PINGRESPs written for clients.
+    pingresps_out,
+    /// DISCONNECTs written for clients.
+    disconnects_out,
+    /// AUTHs written for clients.
+    auths_out,
     /// PUBLISHes received.
     publishes_in,
+    /// PUBLISHes received at QoS 1.
+    publishes_in_qos1,
+    /// PUBLISHes received at QoS 2.
+    publishes_in_qos2,
     /// PUBLISHes written for clients.
     publishes_out,
+    /// PUBLISHes written for clients at QoS 1.
+    publishes_out_qos1,
+    /// PUBLISHes written for clients at QoS 2.
+    publishes_out_qos2,
+    /// PUBLISHes written for clients with DUP.
+    publishes_redelivered,
     /// PUBLISHes that were refused because no session had room; the client was told.
     publishes_refused,
     /// PUBLISHes whose payload is not UTF-8 although they declare it (`--check-payload-format`).
@@ -172,6 +240,10 @@ stats! {
     requests_waited_disk,
     /// Writes to the disk that failed.
     disk_write_failures,
+    /// The failed writes whose bytes were written and not synced.
+    disk_sync_failures,
+    /// Reads from the disk that failed.
+    disk_read_failures,
     /// Files that the disk had no room for.
     disk_supply_failures,
     /// Times free space was found too low.
@@ -187,11 +259,79 @@ stats! {
     /// Filters that were refused because the session had as many as it may, for their depth, or
     /// because they ask for a share.
     subscriptions_refused,
+    /// Filters that were refused for their depth.
+    subscriptions_too_deep,
     /// Messages that had no subscriber.
     unrouted,
 }
 
+/// PUBLISHes by QoS: 0, 1 and 2. The fourth has no meaning; it spares a check of the index.
+pub(crate) type ByQos = [u64; 4];
+
+/// Packets by their type.
+pub(crate) type ByKind = [u64; 16];
+
 impl Stats {
+    /// Counts a packet of a client that is no PUBLISH. PUBLISHes are the rest of `packets_in`.
+    pub(crate) fn count_received(&mut self, kind: PacketKind) {
+        match kind {
+            PacketKind::Connect => self.connects_in += 1,
+            PacketKind::Puback => self.pubacks_in += 1,
+            PacketKind::Pubrec => self.pubrecs_in += 1,
+            PacketKind::Pubrel => self.pubrels_in += 1,
+            PacketKind::Pubcomp => self.pubcomps_in += 1,
+            PacketKind::Subscribe => self.subscribes_in += 1,
+            PacketKind::Unsubscribe => self.unsubscribes_in += 1,
+            PacketKind::Pingreq => self.pingreqs_in += 1,
+            PacketKind::Disconnect => self.disconnects_in += 1,
+            PacketKind::Auth => self.auths_in += 1,
+            // A client sends none of these: the decoder has refused it.
+            PacketKind::Publish
+            | PacketKind::Connack
+            | PacketKind::Suback
+            | PacketKind::Unsuback
+            | PacketKind::Pingresp => {}
+        }
+    }
+
+    /// Adds packets other than PUBLISH that were written for clients.
+    pub(crate) fn add_answers(&mut self, written: &ByKind) {
+        let of = |kind: PacketKind| written[kind as usize];
+        self.answers_out += written.iter().sum::<u64>();
+        self.connacks_out += of(PacketKind::Connack);
+        self.pubacks_out += of(PacketKind::Puback);
+        self.pubrecs_out += of(PacketKind::Pubrec);
+        self.pubrels_out += of(PacketKind::Pubrel);
+        self.pubcomps_out += of(PacketKind::Pubcomp);
+        self.subacks_out += of(PacketKind::Suback);
+        self.unsubacks_out += of(PacketKind::Unsuback);
+        self.pingresps_out += of(PacketKind::Pingresp);
+        self.disconnects_out += of(PacketKind::Disconnect);
+        self.auths_out += of(PacketKind::Auth);
+    }
+
+    /// Counts a client that was let in; `resumes`: its session was there.
+    pub(crate) fn count_client(&mut self, version: Version, resumes: bool) {
+        self.clients_accepted += 1;
+        self.sessions_resumed += u64::from(resumes);
+        match version {
+            Version::V31 => self.clients_v31 += 1,
+            Version::V311 => {}
+            Version::V5 => self.clients_v5 += 1,
+        }
+    }
+
+    /// Counts the end of a connection whose peer never sent a byte. It is no end by the peer or by
+    /// the time for CONNECT then: those who look whether a port is open would hide the others.
+    pub(crate) fn count_close_without_data(&mut self, reason: CloseReason) {
+        match reason {
+            CloseReason::PeerClosed | CloseReason::ConnectTimeout | CloseReason::Failed(_) => {
+                self.closed_no_data += 1;
+            }
+            reason => self.count_close(reason),
+        }
+    }
+
     /// Counts the end of a connection.
     pub(crate) fn count_close(&mut self, reason: CloseReason) {
         match reason {

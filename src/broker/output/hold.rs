@@ -62,6 +62,7 @@ impl Outputs {
                 self.patience.push_back((holding.deadline_ms, conn));
             } else {
                 outlet.pace = Pace::Slow;
+                self.slow_clients += 1;
                 self.stats.marked_slow += 1;
             }
             self.free_waiters(waiters, gates, context);
@@ -76,8 +77,12 @@ impl Outputs {
         context: &mut Context<'_>,
     ) {
         let Some(outlet) = self.table.get_mut(conn) else { return };
-        if let Pace::Holding(mut holding) = std::mem::take(&mut outlet.pace) {
-            self.free_waiters(holding.take_waiters(), gates, context);
+        match std::mem::take(&mut outlet.pace) {
+            Pace::Free => {}
+            Pace::Holding(mut holding) => {
+                self.free_waiters(holding.take_waiters(), gates, context);
+            }
+            Pace::Slow => self.slow_clients -= 1,
         }
     }
 
@@ -116,7 +121,9 @@ impl Outputs {
                     self.free_waiter(shard, publisher, gates, context);
                     continue;
                 }
-                outlet.pace = Pace::Free;
+                if matches!(std::mem::take(&mut outlet.pace), Pace::Slow) {
+                    self.slow_clients -= 1;
+                }
             }
             self.relieving.pop_front();
         }

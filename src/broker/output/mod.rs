@@ -33,7 +33,7 @@ use crate::limits::OUTGOING_BURST_FACTOR;
 use crate::mqtt::{Delivery, QoS, SubscriptionId, Version};
 use crate::store::Hashing;
 
-use super::names::{ConnId, ConnTable, Options, ShardId, Stats};
+use super::names::{ByKind, ByQos, ConnId, ConnTable, Options, ShardId, Stats};
 use super::trace::Tap;
 
 use buffer::Buffer;
@@ -97,6 +97,12 @@ pub(crate) struct Outputs {
     slow: Vec<ConnId>,
     /// Packets for traced clients.
     tap: Tap,
+    /// Packets other than PUBLISH that were written, by the upper half of their first byte.
+    answers: ByKind,
+    /// PUBLISHes that were written and are to be acknowledged.
+    acknowledged: ByQos,
+    /// Connections whose client is marked slow.
+    slow_clients: u64,
     stats: Stats,
 }
 
@@ -129,12 +135,28 @@ impl Outputs {
             relieving: VecDeque::new(),
             slow: Vec::new(),
             tap: Tap::default(),
+            answers: ByKind::default(),
+            acknowledged: ByQos::default(),
+            slow_clients: 0,
             stats: Stats::default(),
         }
     }
 
     pub(crate) fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// Adds all that it has counted.
+    pub(crate) fn add_stats(&self, sum: &mut Stats) {
+        *sum += &self.stats;
+        sum.add_answers(&self.answers);
+        sum.publishes_out_qos1 += self.acknowledged[QoS::AtLeastOnce as usize];
+        sum.publishes_out_qos2 += self.acknowledged[QoS::ExactlyOnce as usize];
+    }
+
+    /// Connections whose client is marked slow.
+    pub(crate) fn slow_clients(&self) -> u64 {
+        self.slow_clients
     }
 
     pub(crate) fn open(&mut self, conn: ConnId) {
@@ -144,6 +166,7 @@ impl Outputs {
     /// Removes a connection and discards its output.
     pub(crate) fn remove(&mut self, conn: ConnId) {
         if let Some(mut outlet) = self.table.remove(conn) {
+            self.slow_clients -= u64::from(matches!(outlet.pace, Pace::Slow));
             outlet.buffer.discard(&mut self.pool);
         }
     }
@@ -187,7 +210,7 @@ impl Outputs {
         if outlet.traced {
             self.tap.note(conn, outlet.version(), bytes);
         }
-        self.stats.answers_out += 1;
+        self.answers[usize::from(bytes[0] >> 4)] += 1;
     }
 
     /// Sets the format of a connection with an MQTT 5 client.
@@ -229,6 +252,7 @@ impl Outputs {
             self.tap.note_publish(conn, outlet.version(), &copy.publish());
         }
         self.stats.publishes_out += 1;
+        self.acknowledged[copy.qos as usize] += 1;
         self.stats.payload_bytes_out += copy.payload.len() as u64;
         true
     }
@@ -253,6 +277,7 @@ impl Outputs {
             self.tap.note_publish(conn, outlet.version(), &message.packet(qos, delivery));
         }
         self.stats.publishes_out += 1;
+        self.acknowledged[qos as usize] += 1;
         self.stats.payload_bytes_out += message.message.payload.len() as u64;
         true
     }

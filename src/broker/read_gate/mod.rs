@@ -124,6 +124,8 @@ impl ReadGate {
 pub(crate) struct ReadGates {
     table: ConnTable<ReadGate>,
     events: VecDeque<Event>,
+    /// Connections that each reason holds, in the order of [`ALL`].
+    held: [u64; ALL.len()],
     /// Changes for traced clients: reasons that began (true) or ended (false).
     traced: Vec<(ConnId, Pause, bool)>,
 }
@@ -134,7 +136,10 @@ impl ReadGates {
     }
 
     pub(crate) fn remove(&mut self, conn: ConnId) {
-        self.table.remove(conn);
+        let Some(gate) = self.table.remove(conn) else { return };
+        for reason in Pause::all_of(gate.reasons) {
+            self.held[reason as usize] -= 1;
+        }
     }
 
     /// Stops reading from a connection; returns whether the reason is new.
@@ -145,6 +150,7 @@ impl ReadGates {
         }
         let is_new = gate.reasons & reason.bit() == 0;
         gate.reasons |= reason.bit();
+        self.held[reason as usize] += u64::from(is_new);
         if gate.traced && is_new {
             self.note_traced(conn, reason, true);
         }
@@ -191,6 +197,7 @@ impl ReadGates {
             }
         }
         gate.reasons &= !reason.bit();
+        self.held[reason as usize] -= 1;
         if reason != Pause::Password {
             gate.last_packet_ms = now_ms;
         }
@@ -233,10 +240,12 @@ impl ReadGates {
 
     /// The number of connections that are not read from, by reason, with its name.
     pub(crate) fn figures(&self) -> [(&'static str, u64); ALL.len()] {
-        ALL.map(|reason| {
-            let is_held = |(_, gate): &(_, &ReadGate)| gate.reasons & reason.bit() != 0;
-            (NAMES[reason as usize].1, self.table.iter().filter(is_held).count() as u64)
-        })
+        ALL.map(|reason| (NAMES[reason as usize].1, self.held(reason)))
+    }
+
+    /// The number of connections that a reason holds.
+    pub(crate) fn held(&self, reason: Pause) -> u64 {
+        self.held[reason as usize]
     }
 
     /// Reads from a client with messages to acknowledge although sessions are full.
@@ -288,6 +297,7 @@ impl ReadGates {
         let meter = gate.meter.get_or_insert_default();
         let until_ms = meter.budget.note(rate, bytes, now_ms).max(others_ms)?;
         meter.until_ms = until_ms;
+        self.held[Pause::Rate as usize] += u64::from(gate.reasons & Pause::Rate.bit() == 0);
         gate.reasons |= Pause::Rate.bit();
         if gate.traced {
             self.note_traced(conn, Pause::Rate, true);
@@ -347,6 +357,27 @@ mod tests {
         let mut gates = ReadGates::default();
         gates.open(CONN, 0);
         gates
+    }
+
+    // Connections are counted by each reason that holds them, once, until it ends or they do.
+    #[test]
+    fn held_connections_are_counted() {
+        let mut gates = gates();
+        let rate = PublishRate { messages: 1, bytes: 0 };
+        for _ in 0..3 {
+            gates.pause(CONN, Pause::FullOutput);
+            gates.pause(CONN, Pause::Disk);
+            gates.note_publish(CONN, rate, 1, None, 0);
+        }
+        let held = |gates: &ReadGates| ALL.map(|reason| gates.held(reason));
+        assert_eq!(held(&gates), [1, 0, 1, 0, 0, 0, 1]);
+        gates.resume(CONN, Pause::Disk, 0);
+        gates.resume(CONN, Pause::Disk, 0);
+        gates.resume(CONN, Pause::FullOutput, 0);
+        assert_eq!(held(&gates), [1, 0, 0, 0, 0, 0, 1]);
+        gates.remove(CONN);
+        gates.remove(CONN);
+        assert_eq!(held(&gates), [0; ALL.len()]);
     }
 
     // Each reason closes the gate alone, and only its end is told to the reactor, once.

@@ -95,6 +95,7 @@ impl Shard {
             self.resume_member(key, context);
         }
         self.stats.packets_in += u64::from(count);
+        self.stats.pubacks_in += u64::from(count);
         self.pause_if_output_full(conn);
         (count, self.flow(conn))
     }

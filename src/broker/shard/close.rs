@@ -31,7 +31,10 @@ impl Shard {
             self.trace_close(conn, reason, context.now_ms);
         }
         let phase = self.connections.close(conn)?;
-        self.stats.count_close(reason);
+        match self.gates.received_bytes(conn) {
+            0 => self.stats.count_close_without_data(reason),
+            _ => self.stats.count_close(reason),
+        }
         self.retained.end(conn);
         self.log_end(conn, &phase, reason, context.now_ms);
         self.outputs.stop_holding(conn, &mut self.gates, context);

@@ -218,7 +218,7 @@ impl Shard {
         if self.traces.is_on() {
             self.trace_let_in(conn, present, context.now_ms);
         }
-        self.stats.clients_accepted += 1;
+        self.stats.count_client(connect.version, present);
         self.quotas.counts_mut(vhost).clients_accepted += 1;
         if !present && (is_durable || self.has_just_ended(session)) {
             self.hold_connack(conn);

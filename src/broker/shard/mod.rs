@@ -341,6 +341,9 @@ impl Shard {
             (Phase::Closed, _) => {}
         }
         self.stats.packets_in += 1;
+        if !matches!(packet, Packet::Publish(_)) {
+            self.stats.count_received(packet.kind());
+        }
         self.pause_if_output_full(conn);
         self.flow(conn)
     }
@@ -387,13 +390,20 @@ impl Shard {
 
     /// The next password to verify; [`Shard::handle_verified`] follows.
     pub fn next_password_check(&mut self) -> Option<PasswordCheck> {
-        self.admission.next_password_check()
+        let check = self.admission.next_password_check()?;
+        if let Some(connecting) = self.connections.connecting_mut(check.conn) {
+            connecting.note_asked(self.meters.turn_us());
+        }
+        Some(check)
     }
 
     /// A password was verified: its connection goes on, if it still exists.
     pub fn handle_verified(&mut self, conn: ConnId, answer: Answer) {
         let connecting = self.connections.connecting_mut(conn);
-        if connecting.is_some_and(|connecting| connecting.answer(answer)) {
+        if let Some(connecting) = connecting
+            && connecting.answer(answer)
+        {
+            self.meters.note_verified(connecting.asked_us());
             log::debug!("link {}: password: {answer:?}", conn.slot);
             self.admission.count_answer(answer);
             // This reason does not restart the time of the CONNECT, so `now_ms` is not used.

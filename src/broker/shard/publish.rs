@@ -113,13 +113,14 @@ impl Shard {
         };
         match (message.qos, packet_id) {
             (QoS::ExactlyOnce, Some(packet_id)) => {
+                self.stats.publishes_in_qos2 += 1;
                 self.publish_once(conn, packet_id, to, &mut inbound, context);
             }
             (_, packet_id) => {
                 let published = self.publish(vhost, to.route, &mut inbound, context);
                 if let Some(packet_id) = packet_id {
-                    // [MQTT-3.3.4-1] The reply promises that all sessions that must have the
-                    // message have it.
+                    self.stats.publishes_in_qos1 += 1;
+                    // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
                     let reason = self.reason_of(conn, &published);
                     if reason == ReasonCode::QuotaExceeded {
                         return self.refuse_publish(conn, message.qos, Some(packet_id));

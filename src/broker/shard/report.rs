@@ -10,13 +10,14 @@ impl Shard {
     pub fn stats(&self) -> Stats {
         let mut sum = self.stats;
         let rooms = [
-            self.outputs.stats(),
             self.admission.stats(),
             self.delivery.stats(),
             self.full_sessions.stats(),
             self.expiry.stats(),
         ];
         rooms.into_iter().chain(self.storage.stats()).for_each(|stats| sum += stats);
+        self.outputs.add_stats(&mut sum);
+        sum.disk_read_failures += self.logs.disk.read_failures();
         let kept = self.storage.housekeeping_stats();
         sum.queued_expired += kept.expired;
         sum.retained_expired += kept.retained_expired;

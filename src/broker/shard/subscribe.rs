@@ -113,6 +113,7 @@ impl Shard {
         let filter = entry.filter;
         if filter.level_count() > self.options.topic_levels_max {
             self.refuse_subscription(key, filter, "more levels than --max-topic-levels");
+            self.stats.subscriptions_too_deep += 1;
             return Err(ReasonCode::TopicFilterInvalid);
         }
         if let Some(shared) = SharedFilter::parse(filter) {

@@ -74,6 +74,7 @@ impl Shard {
         let may = self.admission.may_publish(session, topic, self.options.topic_levels_max);
         if !may {
             self.count_denied_publish(key, topic);
+            self.stats.wills_denied += 1;
         }
         may
     }

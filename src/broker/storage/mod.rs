@@ -29,6 +29,8 @@ pub(crate) struct Storage {
     exhausted: bool,
     /// The time to write staged bytes for which no reply waits.
     lazy_ms: Option<u64>,
+    /// When the last checkpoint was completed; 0: never.
+    checkpoint_ms: u64,
     stats: Stats,
 }
 
@@ -40,6 +42,7 @@ impl Storage {
             retry_ms: None,
             exhausted: false,
             lazy_ms: None,
+            checkpoint_ms: 0,
             stats: Stats::default(),
         }
     }
@@ -51,6 +54,11 @@ impl Storage {
     /// The counters of housekeeping.
     pub(crate) fn housekeeping_stats(&self) -> HousekeepingStats {
         self.housekeeping.stats()
+    }
+
+    /// When the last checkpoint was completed; 0: none was since the start.
+    pub(crate) fn checkpoint_ms(&self) -> u64 {
+        self.checkpoint_ms
     }
 
     #[inline]
@@ -176,7 +184,15 @@ impl Storage {
         // If space is low, this step frees some.
         let is_behind = logs.disk.staged_bytes() > STAGED_BYTES_MAX;
         let is_pressed = self.shortage.is_of_space();
-        !is_behind && self.housekeeping.step(sessions, logs, time_ms, is_pressed)
+        if is_behind {
+            return false;
+        }
+        let before = self.housekeeping.stats().checkpoints;
+        let has_more = self.housekeeping.step(sessions, logs, time_ms, is_pressed);
+        if self.housekeeping.stats().checkpoints > before {
+            self.checkpoint_ms = now_ms;
+        }
+        has_more
     }
 
     /// The time at which [`Storage::on_due`] is due.

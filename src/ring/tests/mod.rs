@@ -27,6 +27,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::sync_failure::errno_of;
 use super::{
     Buffer, Completion, Epoll, Key, ListenSocket, Options, Received, RecvMode, Ring, Socket, Uring,
     Wake, Waker,
@@ -123,9 +124,7 @@ impl Rig {
 
     fn take_written(&mut self) -> Result<(), i32> {
         match self.take(|completion| matches!(completion, Completion::Written { .. })) {
-            Completion::Written { result } => {
-                result.map_err(|error| error.raw_os_error().unwrap_or(0))
-            }
+            Completion::Written { result } => result.map_err(|error| errno_of(&error).unwrap_or(0)),
             _ => unreachable!("it was selected"),
         }
     }

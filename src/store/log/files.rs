@@ -145,7 +145,12 @@ impl Files {
         self.sheds = sheds;
     }
 
-    /// Bytes of records for which the spares have room.
+    /// Files that no segment has yet.
+    pub(super) fn spare_count(&self) -> u64 {
+        self.spares.len() as u64
+    }
+
+    /// Bytes of records that the spares have room for.
     pub(super) fn room(&self) -> u64 {
         room(self.usual())
     }

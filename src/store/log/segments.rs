@@ -131,7 +131,9 @@ pub(in crate::store) struct Segments {
     pub(super) written: u64,
     /// Bytes of records read since reading was last forgotten.
     read_bytes: Cell<usize>,
-    /// The index of the segment that was last found; most searches are for the same one.
+    /// Looks at bytes that the disk could not read.
+    pub(super) read_failures: Cell<u64>,
+    /// Index of the segment that was last found: the next look is mostly for the same.
     found: Cell<usize>,
     /// Recovery reads from here on: the checkpoint in the newest written header.
     pub(super) recovered_from: u64,
@@ -240,6 +242,7 @@ impl Segments {
         let seen = mapping.look(|bytes| look(&bytes[range]));
         Some(seen.unwrap_or_else(|seen| {
             segment.is_damaged.set(true);
+            self.read_failures.set(self.read_failures.get() + 1);
             seen
         }))
     }

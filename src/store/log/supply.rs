@@ -166,7 +166,17 @@ impl Log {
         }
     }
 
-    /// The number of failed writes.
+    /// Looks at bytes that the disk could not read.
+    pub fn read_failures(&self) -> u64 {
+        self.segments.read_failures.get()
+    }
+
+    /// Files that are ready for the next segments.
+    pub fn spare_files(&self) -> u64 {
+        self.files.spare_count()
+    }
+
+    /// Writes that failed.
     pub fn failures(&self) -> u64 {
         self.failures
     }

@@ -80,6 +80,11 @@ impl Shard {
             return Err(Published::Denied);
         }
         self.stats.publishes_in += 1;
+        match *qos {
+            QoS::AtMostOnce => {}
+            QoS::AtLeastOnce => self.stats.publishes_in_qos1 += 1,
+            QoS::ExactlyOnce => self.stats.publishes_in_qos2 += 1,
+        }
         self.stats.payload_bytes_in += payload.len() as u64;
         self.quotas.counts_mut(vhost).publishes_in += 1;
         let message = Message { topic, properties: &[], payload, qos: *qos, retain: *retain };

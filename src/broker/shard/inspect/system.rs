@@ -69,13 +69,18 @@ impl Shard {
                 break;
             }
             let session = sessions.get(key);
-            if session.clean || session.queue.is_empty() {
+            let inflight = u64::from(session.queue.unacked());
+            if session.clean {
+                backlog.found.inflight += inflight;
+                continue;
+            }
+            if session.queue.is_empty() {
                 continue;
             }
             looks += 1;
-            let messages = session.queue.waiting() + u64::from(session.queue.unacked());
+            let messages = session.queue.waiting() + inflight;
             let lag_ms_max = self.lag_ms(session, time_ms).unwrap_or(0);
-            backlog.found.add(&Waiting { messages, messages_max: messages, lag_ms_max });
+            backlog.found.add(&Waiting { messages, messages_max: messages, inflight, lag_ms_max });
         }
         backlog.from = next;
         if next < sessions.end() {
