@@ -38,7 +38,7 @@ pub const CROSSED_TURNS_MAX: usize = 64;
 /// 64, so the bound suffices for 1,024 messages. Over: further messages are not measured.
 pub const WAITS_SAMPLED_MAX: usize = 16;
 
-/// Listeners whose connections are counted apart. Over: they count with the last one.
+/// Listeners whose connections are counted separately. Over: they are counted with the last one.
 pub const LISTENERS_COUNTED_MAX: usize = 16;
 
 /// Ended connections that a shard remembers for operators. Over: the oldest one is forgotten.

@@ -12,7 +12,7 @@ pub(super) struct Storage<M: Medium> {
     files: HashMap<FileId, M::File>,
     /// The time at which the present write was passed to the ring, in microseconds.
     write_us: u64,
-    /// How many bytes it has.
+    /// The number of its bytes.
     write_bytes: u64,
 }
 
@@ -50,12 +50,12 @@ impl<M: Medium> Storage<M> {
         now_us.saturating_sub(self.write_us)
     }
 
-    /// How many bytes it had.
+    /// The number of its bytes.
     pub(super) fn write_bytes(&self) -> u64 {
         self.write_bytes
     }
 
-    /// Ends the log: where it ends is noted, if all of it is committed.
+    /// Ends the log: its end is noted if everything is committed.
     pub(super) fn end(&mut self, broker: &mut Shard) {
         broker.end_log();
         while let Some(request) = broker.next_disk_request() {

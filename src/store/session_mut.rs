@@ -22,9 +22,9 @@ use super::timeline::Timeline;
 pub struct SessionTotals {
     /// Sessions, including clean ones.
     pub sessions: u64,
-    /// Clean ones.
+    /// Clean sessions.
     pub clean: u64,
-    /// Bytes of messages that wait in durable ones.
+    /// Bytes of messages that wait in durable sessions.
     pub queued_bytes: u64,
 }
 

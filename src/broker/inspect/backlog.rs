@@ -19,9 +19,9 @@ pub struct Waiting {
     pub messages: u64,
     /// The most that one session has of them.
     pub messages_max: u64,
-    /// Messages that were sent to clients of any session, and are not acknowledged.
+    /// Messages that were sent to clients of any session and are not acknowledged.
     pub inflight: u64,
-    /// How long the oldest has been there, milliseconds.
+    /// The age of the oldest one, milliseconds.
     pub lag_ms_max: u64,
 }
 

@@ -27,7 +27,7 @@ pub struct Gauges {
     pub clients: u64,
     /// Sessions, clean ones included.
     pub sessions: u64,
-    /// Of these, the clean ones, whose client is connected.
+    /// Clean sessions of connected clients among these.
     pub clean_sessions: u64,
     /// Subscriptions of all sessions.
     pub subscriptions: u64,
@@ -51,15 +51,15 @@ pub struct Gauges {
     pub replays: u64,
     /// Clients that are marked slow.
     pub slow_clients: u64,
-    /// Connections that are not read from, by what they wait for, as far as the broker decides it.
+    /// Connections that are not read, by reason, as far as the broker decides it.
     pub waiting: WaitingConnections,
     /// Segments of the log.
     pub log_segments: u64,
-    /// Of these, the ones with something damaged.
+    /// Damaged ones among these.
     pub log_damaged_segments: u64,
     /// Files that are ready for the next segments.
     pub log_spare_files: u64,
-    /// Bytes of the log that something refers to, more or less.
+    /// Approximate bytes of the log to which something refers.
     pub log_live_bytes: u64,
     /// Bytes from the first segment of the log to its end.
     pub log_bytes: u64,
@@ -79,7 +79,7 @@ pub struct Gauges {
     pub log_checkpoints: u64,
     /// Uptime at the last of them, milliseconds; 0: there was none.
     pub log_checkpoint_ms: u64,
-    /// Free bytes of the file system, when it was looked at last.
+    /// Free bytes of the file system at the last check.
     pub disk_free: u64,
     /// Bytes of the file system.
     pub disk_size: u64,
@@ -89,21 +89,21 @@ pub struct Gauges {
     pub disk_short: u64,
 }
 
-/// Connections that are not read from, by what they wait for.
+/// Connections that are not read, by reason.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct WaitingConnections {
-    /// A client that does not take what they publish.
+    /// A client does not receive what they publish.
     pub slow_client: u64,
-    /// A session that is full.
+    /// A session is full.
     pub full_session: u64,
-    /// The disk.
+    /// They wait for the disk.
     pub disk: u64,
-    /// Their session to be on the disk.
+    /// Their session is not on disk yet.
     pub session: u64,
-    /// Their own client, to take what it is sent.
+    /// Their own client does not receive its output.
     pub own_output: u64,
-    /// Their password to be verified.
+    /// Their password is being verified.
     pub password: u64,
-    /// The time from which on they may publish again.
+    /// They exceed their publish rate.
     pub rate: u64,
 }

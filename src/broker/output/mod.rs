@@ -97,9 +97,9 @@ pub(crate) struct Outputs {
     slow: Vec<ConnId>,
     /// Packets for traced clients.
     tap: Tap,
-    /// Packets other than PUBLISH that were written, by the upper half of their first byte.
+    /// Packets other than PUBLISH, by the upper half of their first byte.
     answers: ByKind,
-    /// PUBLISHes that were written and are to be acknowledged.
+    /// PUBLISHes above QoS 0.
     acknowledged: ByQos,
     /// Connections whose client is marked slow.
     slow_clients: u64,
@@ -146,7 +146,7 @@ impl Outputs {
         &self.stats
     }
 
-    /// Adds all that it has counted.
+    /// Adds its counts.
     pub(crate) fn add_stats(&self, sum: &mut Stats) {
         *sum += &self.stats;
         sum.add_answers(&self.answers);

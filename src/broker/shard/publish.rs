@@ -120,7 +120,8 @@ impl Shard {
                 let published = self.publish(vhost, to.route, &mut inbound, context);
                 if let Some(packet_id) = packet_id {
                     self.stats.publishes_in_qos1 += 1;
-                    // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
+                    // [MQTT-3.3.4-1] The answer promises that every session that must have the
+                    // message has it.
                     let reason = self.reason_of(conn, &published);
                     if reason == ReasonCode::QuotaExceeded {
                         return self.refuse_publish(conn, message.qos, Some(packet_id));

@@ -145,12 +145,12 @@ impl Files {
         self.sheds = sheds;
     }
 
-    /// Files that no segment has yet.
+    /// Files without a segment.
     pub(super) fn spare_count(&self) -> u64 {
         self.spares.len() as u64
     }
 
-    /// Bytes of records that the spares have room for.
+    /// The space for records in the spare files.
     pub(super) fn room(&self) -> u64 {
         room(self.usual())
     }

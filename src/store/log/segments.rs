@@ -131,9 +131,9 @@ pub(in crate::store) struct Segments {
     pub(super) written: u64,
     /// Bytes of records read since reading was last forgotten.
     read_bytes: Cell<usize>,
-    /// Looks at bytes that the disk could not read.
+    /// The number of reads of bytes that the disk could not read.
     pub(super) read_failures: Cell<u64>,
-    /// Index of the segment that was last found: the next look is mostly for the same.
+    /// The index of the segment found last: the next search is mostly for the same.
     found: Cell<usize>,
     /// Recovery reads from here on: the checkpoint in the newest written header.
     pub(super) recovered_from: u64,

@@ -166,7 +166,7 @@ impl Log {
         }
     }
 
-    /// Looks at bytes that the disk could not read.
+    /// The number of reads of bytes that the disk could not read.
     pub fn read_failures(&self) -> u64 {
         self.segments.read_failures.get()
     }
