@@ -9,6 +9,7 @@
 //! | `groups` | consumer groups |
 //! | `inspect` | asks of operators |
 //! | `latency` | measured durations |
+//! | `refusals` | messages that another shard refuses |
 //! | `positions` | positions of messages, and when they may be sent |
 //! | `system` | the broker's own topics |
 //! | `trace` | events of traces |
@@ -25,6 +26,7 @@ mod log;
 mod lookups;
 mod net;
 mod positions;
+mod refusals;
 mod system;
 mod trace;
 

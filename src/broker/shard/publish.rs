@@ -85,7 +85,7 @@ impl Shard {
         {
             return Flow::Wait;
         }
-        if self.full_sessions.is_awaited() && self.is_beyond_bounds(conn, to, message) {
+        if self.full_sessions.is_awaited() && self.must_refuse(conn, to, message) {
             return self.refuse_publish(conn, message.qos, packet_id);
         }
         let mut traces = to.traces;
@@ -104,6 +104,7 @@ impl Shard {
             message,
             source: Source::Here(conn),
             publisher: Some(to.session),
+            packet_id,
             received: None,
             origin: None,
             keep: false,
@@ -152,16 +153,26 @@ impl Shard {
     /// Whether the message would exceed the bound of a receiving session so far that an older
     /// message had to go (`--session-overflow block`), and the publisher can be told.
     #[cold]
-    fn is_beyond_bounds(&self, conn: ConnId, to: PublishRoute, message: &Message<'_>) -> bool {
-        if message.qos == QoS::AtMostOnce || self.outputs.version(conn) != Version::V5 {
-            return false;
-        }
-        let bytes = message.bytes() as u64;
-        let queued_bytes = self.catalog.totals(to.vhost.0).queued_bytes;
-        let queued_bytes_max = self.quotas.get(to.vhost).queued_bytes_max;
-        let route = self.exchanges.get(to.vhost, to.route);
+    fn must_refuse(&self, conn: ConnId, to: PublishRoute, message: &Message<'_>) -> bool {
+        let is_told =
+            message.qos > QoS::AtMostOnce && self.outputs.version(conn) == Version::V5;
+        is_told && self.is_beyond_bounds(to.vhost, to.route, Some(to.session), message.bytes())
+    }
+
+    /// Whether one of a route's sessions has no room for so many bytes of this publisher.
+    pub(super) fn is_beyond_bounds(
+        &self,
+        vhost: VhostId,
+        route: RouteHandle,
+        publisher: Option<SessionKey>,
+        bytes: usize,
+    ) -> bool {
+        let bytes = bytes as u64;
+        let queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
+        let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
+        let route = self.exchanges.get(vhost, route);
         route.targets.iter().any(|target| {
-            let granted = target.granted_from(Some(to.session));
+            let granted = target.granted_from(publisher);
             let stores = granted.is_some_and(|granted| granted > QoS::AtMostOnce);
             let session = self.catalog.session(target.session);
             let queued = (queued_bytes, queued_bytes_max);
@@ -410,7 +421,12 @@ impl Shard {
     }
 
     /// Frees the identifier of this origin on all shards.
-    fn free_everywhere(&mut self, serial: u64, packet_id: u16, context: &mut Context<'_>) {
+    pub(super) fn free_everywhere(
+        &mut self,
+        serial: u64,
+        packet_id: u16,
+        context: &mut Context<'_>,
+    ) {
         let &Options { shard, shards, .. } = &self.options;
         let origin = Origin { shard: shard.0, serial, packet_id };
         self.catalog.free_origin(origin, &mut self.logs);
