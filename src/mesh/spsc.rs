@@ -67,8 +67,15 @@ pub fn channel<T: Send>(capacity_bytes: usize) -> (Sender<T>, Receiver<T>) {
     });
     let sender =
         Sender { shared: Arc::clone(&shared), tail: 0, published: 0, released_seen: 0, pushed: 0 };
-    let receiver =
-        Receiver { shared, head: 0, released: 0, published_seen: 0, taken: 0, settled: 0, answers: 0 };
+    let receiver = Receiver {
+        shared,
+        head: 0,
+        released: 0,
+        published_seen: 0,
+        taken: 0,
+        settled: 0,
+        answers: 0,
+    };
     (sender, receiver)
 }
 

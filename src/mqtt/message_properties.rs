@@ -17,6 +17,9 @@ const PUBLISH: Carrier = Carrier::Packet(PacketKind::Publish);
 /// The size of a message expiry: its identifier and four bytes of the interval.
 const EXPIRY_BYTES: usize = 5;
 
+/// Bytes of a topic alias: its identifier and two of the number.
+const ALIAS_BYTES: usize = 3;
+
 /// The seconds after which a message must not be delivered any more, from its forwarded properties;
 /// `None`: never.
 #[inline]
@@ -106,6 +109,12 @@ impl<'a> PublishProperties<'a> {
     #[inline]
     pub const fn alias(&self) -> Option<TopicAlias> {
         self.alias
+    }
+
+    /// The same, if there are no other properties.
+    #[inline]
+    pub(crate) const fn only_alias(&self) -> Option<TopicAlias> {
+        if self.all.as_bytes().len() == ALIAS_BYTES { self.alias } else { None }
     }
 
     /// The identifiers of the subscriptions that match the message.

@@ -24,6 +24,12 @@ impl<'a> TopicName<'a> {
         Ok(Self(text))
     }
 
+    /// A text that was a topic name before: it is not checked again.
+    #[inline]
+    pub(crate) const fn checked_before(text: &'a str) -> Self {
+        Self(text)
+    }
+
     /// As [`Self::parse`] for bytes of a packet, which may not be UTF-8.
     #[inline]
     pub(super) fn from_wire(bytes: &'a [u8]) -> Result<Self, DecodeError> {

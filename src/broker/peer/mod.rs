@@ -336,7 +336,8 @@ impl<'a> PeerMessage<'a> {
         match layout.kind {
             kind::PUBLISH => Self::Publish(PeerPublish {
                 source: (conn != NOBODY).then_some(conn),
-                origin: (flags & ORIGIN != 0).then(|| (layout.session, Refusable::id_in(layout.number))),
+                origin: (flags & ORIGIN != 0)
+                    .then(|| (layout.session, Refusable::id_in(layout.number))),
                 refusable: Refusable::of(layout.number).filter(|_| flags & REFUSABLE != 0),
                 stamp: layout.serial,
                 topic: text,

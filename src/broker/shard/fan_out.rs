@@ -7,8 +7,8 @@ use crate::shown::Shown;
 use crate::store::{NewMessage, Origin, SessionKey, Subscriptions, Target};
 
 use super::super::delivery::DeliveryOptions;
-use super::super::exchange::{Route, RouteHandle, RouteTarget, find_identifiers};
-use super::super::names::{ConnId, Context, Options, ShardSet, VhostId, placement};
+use super::super::exchange::{Route, RouteTarget, find_identifiers};
+use super::super::names::{ConnId, Context, Options, RouteHandle, ShardSet, VhostId, placement};
 use super::super::output::{OutboundMessage, Source};
 use super::super::peer::{PeerMessage, PeerPublish, Refusable};
 use super::super::publish::{InboundMessage, Working};
@@ -141,9 +141,9 @@ impl Shard {
         let fate = if is_routed { Fate::Routed } else { Fate::Unrouted };
         let mut told = remote;
         keeper.into_iter().for_each(|keeper| told.insert(keeper));
-        let refusable = inbound.packet_id.and_then(|packet_id| {
-            self.refusable(vhost, route, inbound, (packet_id, told), here)
-        });
+        let refusable = inbound
+            .packet_id
+            .and_then(|packet_id| self.refusable(vhost, route, inbound, (packet_id, told), here));
         let copy = PeerPublish {
             source: match inbound.source {
                 Source::Here(publisher) => Some(publisher),
@@ -247,12 +247,13 @@ impl Shard {
     ) {
         let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
         let sent_before = self.outputs.stats().publishes_out;
-        let route = self.exchanges.get(vhost, route);
+        let handle = route;
+        let route = self.exchanges.get(vhost, handle);
         let traces = inbound.traces.or(route.traces);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
-        let mut outbound =
-            OutboundMessage::new(message, time_ms, encode).with_receivers(route.targets.len());
+        let mut outbound = OutboundMessage::new(message, time_ms, encode)
+            .with_receivers(route.targets.len(), handle);
         // `refused` has the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
