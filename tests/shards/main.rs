@@ -10,6 +10,7 @@
 //! | `inspect` | asks of operators |
 //! | `latency` | measured durations |
 //! | `refusals` | messages that another shard refuses |
+//! | `memory` | what connections take |
 //! | `positions` | positions of messages, and when they may be sent |
 //! | `system` | the broker's own topics |
 //! | `trace` | events of traces |
@@ -24,6 +25,7 @@ mod inspect;
 mod latency;
 mod log;
 mod lookups;
+mod memory;
 mod net;
 mod positions;
 mod refusals;
