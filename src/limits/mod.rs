@@ -47,6 +47,11 @@ pub const TOPIC_ALIASES_DEFAULT: u16 = 64;
 /// Bytes of the topics to which the aliases of one publisher refer. Over: DISCONNECT 0x97.
 pub const ALIAS_TOPIC_BYTES_MAX: usize = 64 * 1024;
 
+/// Routes whose alias towards a client is found without a look at the topic: as many as it has
+/// aliases, if it takes all that there are by default. Each takes 24 bytes, of a client that was
+/// sent a message with an alias.
+pub const ALIAS_ROUTES: usize = TOPIC_ALIASES_DEFAULT as usize;
+
 /// Sessions that one turn ends, or whose wills it publishes, when they are due. The bound lets
 /// other work run in between.
 pub const SESSIONS_DUE_MAX: usize = 256;

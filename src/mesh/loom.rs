@@ -185,6 +185,29 @@ fn handled_shows_effects_and_space() {
     });
 }
 
+/// A sender that sees a record settled sees that it has an answer.
+#[test]
+fn settled_shows_answers() {
+    model(|| {
+        let (mut sender, mut receiver) = channel::<()>(CAPACITY);
+        for record in [b"1", b"2"] {
+            sender.push(&[record]).expect("the ring is empty");
+        }
+        sender.publish();
+        let thread = thread::spawn(move || {
+            for record in [b"1", b"2"] {
+                expect_bytes(&mut receiver, record);
+                receiver.count_answers(1);
+                receiver.set_settled(receiver.taken());
+            }
+        });
+        let settled = sender.settled();
+        assert!(sender.answers() >= settled);
+        thread.join().expect("the receiver ends");
+        assert_eq!((sender.settled(), sender.answers()), (2, 2));
+    });
+}
+
 /// A sender that sees that a record is settled sees all earlier writes of the receiver.
 #[test]
 fn settled_shows_effects() {

@@ -67,8 +67,15 @@ pub fn channel<T: Send>(capacity_bytes: usize) -> (Sender<T>, Receiver<T>) {
     });
     let sender =
         Sender { shared: Arc::clone(&shared), tail: 0, published: 0, released_seen: 0, pushed: 0 };
-    let receiver =
-        Receiver { shared, head: 0, released: 0, published_seen: 0, taken: 0, settled: 0 };
+    let receiver = Receiver {
+        shared,
+        head: 0,
+        released: 0,
+        published_seen: 0,
+        taken: 0,
+        settled: 0,
+        answers: 0,
+    };
     (sender, receiver)
 }
 
@@ -167,6 +174,13 @@ impl<T: Send> Sender<T> {
         self.shared.done.0.settled.load(Ordering::Acquire)
     }
 
+    /// Answers that the receiver sends to records up to [`Sender::settled`], if that was read
+    /// before: as many, or more.
+    pub fn answers(&self) -> u64 {
+        // Relaxed: whoever sees a mark by `settled` sees the answers before it.
+        self.shared.done.0.answers.load(Ordering::Relaxed)
+    }
+
     /// The position at which a record with `len` bytes of payload can start, if there is room for
     /// it, and for the gap at the end if it must start at the beginning of memory.
     ///
@@ -233,6 +247,8 @@ pub struct Receiver<T: Send> {
     taken: u64,
     /// The last argument of `set_settled`. `settled <= taken`
     settled: u64,
+    /// The count of `count_answers`.
+    answers: u64,
 }
 
 impl<T: Send> Receiver<T> {
@@ -291,6 +307,14 @@ impl<T: Send> Receiver<T> {
         }
     }
 
+    /// Publishes that some more records have answers, which come by another way. It belongs before
+    /// [`Receiver::set_settled`] for these records.
+    pub fn count_answers(&mut self, answers: u64) {
+        self.answers += answers;
+        // Relaxed: the Release in `set_settled` follows.
+        self.shared.done.0.answers.store(self.answers, Ordering::Relaxed);
+    }
+
     /// Whether no record is waiting. Reads the sender's line again: this is the check after
     /// [`Bell::announce_sleep`](super::Bell::announce_sleep).
     pub fn is_empty(&self) -> bool {
@@ -329,6 +353,8 @@ struct Done {
     handled: AtomicU64,
     /// Records settled.
     settled: AtomicU64,
+    /// Answers to records.
+    answers: AtomicU64,
 }
 
 // SAFETY: of what is shared only the memory is not atomic, and it is accessed by ownership

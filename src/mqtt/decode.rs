@@ -59,7 +59,8 @@ fn decode_of<'a>(
         bytes.get(frame.header_bytes..frame.total_bytes).ok_or(DecodeError::UnexpectedEnd)?;
     let kind = frame.kind()?;
     let reader = Reader::new(body);
-    if version == Version::V5 {
+    // Two bytes are the least that there are, and most packets have them.
+    if version == Version::V5 && frame.header_bytes > 2 {
         check_length(frame)?;
     }
     if kind == PacketKind::Publish {
@@ -74,6 +75,7 @@ fn decode_of<'a>(
 }
 
 /// [MQTT-1.5.5-1] v5 The remaining length takes as few bytes as it can.
+#[inline(never)]
 fn check_length(frame: Frame) -> Result<(), DecodeError> {
     let shortest = 1 + varint_bytes(frame.total_bytes - frame.header_bytes);
     if frame.header_bytes == shortest { Ok(()) } else { Err(DecodeError::PaddedInteger) }

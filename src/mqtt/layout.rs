@@ -22,7 +22,8 @@ pub(super) const fn property_bytes(bytes: usize) -> usize {
 }
 
 /// Appends the length of properties, and the properties.
-#[inline]
+#[expect(clippy::inline_always, reason = "each message passes here, most of them without any")]
+#[inline(always)]
 pub(super) fn put_properties(properties: &[u8], out: &mut Vec<u8>) {
     // Most packets have none, and the length is one byte.
     if properties.is_empty() {

@@ -8,7 +8,7 @@
 
 use super::error::DecodeError;
 use super::fields::{PacketKind, SubscriptionId, TopicAlias};
-use super::properties::{Properties, Property, Span, Value, check};
+use super::properties::{Properties, Span, check};
 use super::property::{Carrier, PropertyId, Sender};
 use super::wire::put_bytes;
 
@@ -16,6 +16,9 @@ const PUBLISH: Carrier = Carrier::Packet(PacketKind::Publish);
 
 /// The size of a message expiry: its identifier and four bytes of the interval.
 const EXPIRY_BYTES: usize = 5;
+
+/// Bytes of a topic alias: its identifier and two of the number.
+const ALIAS_BYTES: usize = 3;
 
 /// The seconds after which a message must not be delivered any more, from its forwarded properties;
 /// `None`: never.
@@ -86,13 +89,12 @@ impl<'a> PublishProperties<'a> {
         }
         let mut alias = None;
         let mut forwarded = Extent::EMPTY;
-        check(PUBLISH, sender, bytes, |property, span| {
-            if let Property { id: PropertyId::TopicAlias, value: Value::TwoByteInteger(number) } =
-                property
-            {
-                alias = TopicAlias::new(number);
+        check(PUBLISH, sender, bytes, |id, number, span| {
+            if id == PropertyId::TopicAlias {
+                let number = number.and_then(|number| u16::try_from(number).ok());
+                alias = number.and_then(TopicAlias::new);
             }
-            forwarded.note(property.id, span);
+            forwarded.note(id, span);
         })?;
         Ok(Self { all: Properties::checked_before(bytes), forwarded, alias })
     }
@@ -107,6 +109,12 @@ impl<'a> PublishProperties<'a> {
     #[inline]
     pub const fn alias(&self) -> Option<TopicAlias> {
         self.alias
+    }
+
+    /// The same, if there are no other properties.
+    #[inline]
+    pub(crate) const fn only_alias(&self) -> Option<TopicAlias> {
+        if self.all.as_bytes().len() == ALIAS_BYTES { self.alias } else { None }
     }
 
     /// The identifiers of the subscriptions that match the message.
@@ -149,13 +157,11 @@ impl<'a> WillProperties<'a> {
     pub(super) fn from_wire(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut delay_s = 0;
         let mut forwarded = Extent::EMPTY;
-        check(Carrier::Will, None, bytes, |property, span| {
-            if let Property { id: PropertyId::WillDelay, value: Value::FourByteInteger(seconds) } =
-                property
-            {
+        check(Carrier::Will, None, bytes, |id, number, span| {
+            if let (PropertyId::WillDelay, Some(seconds)) = (id, number) {
                 delay_s = seconds;
             }
-            forwarded.note(property.id, span);
+            forwarded.note(id, span);
         })?;
         Ok(Self { all: Properties::checked_before(bytes), forwarded, delay_s })
     }
@@ -184,7 +190,7 @@ impl<'a> WillProperties<'a> {
 /// # Errors
 /// The fault, if a message may not have these properties.
 pub fn forwarded_list(bytes: &[u8]) -> Result<Properties<'_>, DecodeError> {
-    check(Carrier::Will, None, bytes, |_, _| {})?;
+    check(Carrier::Will, None, bytes, |_, _, _| {})?;
     Ok(Properties::checked_before(bytes))
 }
 

@@ -21,6 +21,7 @@
 //! ```
 
 mod ack_run;
+mod blocks;
 mod connection_properties;
 mod decode;
 mod encode;

@@ -63,7 +63,7 @@ impl<'a> Properties<'a> {
         for property in properties {
             property.encode(scratch);
         }
-        if let Err(error) = check(carrier, None, scratch, |_, _| {}) {
+        if let Err(error) = check(carrier, None, scratch, |_, _, _| {}) {
             panic!("{error}");
         }
         Self(scratch)
@@ -227,7 +227,7 @@ pub(super) fn take_properties<'a>(
     if bytes.is_empty() {
         return Ok(Properties::EMPTY);
     }
-    let seen = check(carrier, sender, bytes, |_, _| {})?;
+    let seen = check(carrier, sender, bytes, |_, _, _| {})?;
     // [v5 3.1.2.11.10] Authentication data requires a method.
     let lacks_method = seen & PropertyId::AuthenticationMethod.bit() == 0;
     if seen & PropertyId::AuthenticationData.bit() != 0 && lacks_method {
@@ -236,14 +236,14 @@ pub(super) fn take_properties<'a>(
     Ok(Properties(bytes))
 }
 
-/// Checks a list of properties in one pass, calls `visit` for each, and returns the set of those
-/// found.
+/// Checks a list of properties in one pass, shows each to `visit`, with its number if it is one,
+/// and returns the set of those that are there, but for user properties.
 #[inline]
-pub(super) fn check<'a>(
+pub(super) fn check(
     carrier: Carrier,
     sender: Option<Sender>,
-    bytes: &'a [u8],
-    mut visit: impl FnMut(Property<'a>, Span),
+    bytes: &[u8],
+    mut visit: impl FnMut(PropertyId, Option<u32>, Span),
 ) -> Result<u64, DecodeError> {
     let rights = rights_of(carrier);
     let others = match sender {
@@ -259,6 +259,14 @@ pub(super) fn check<'a>(
             return Err(DecodeError::PropertyNotAllowed { id, carrier });
         }
         let start = bytes.len() - reader.rest().len();
+        if id == PropertyId::UserProperty as u8 {
+            // The most frequent one: either side may send it, often, and with any value.
+            reader.take_u8()?;
+            reader.skip_str()?;
+            reader.skip_str()?;
+            visit(PropertyId::UserProperty, None, Span { start, end: end_of(bytes, reader) });
+            continue;
+        }
         let property = take_property(&mut reader)?;
         if seen & bit & !rights.repeatable != 0 {
             return Err(DecodeError::RepeatedProperty(property.id));
@@ -270,9 +278,16 @@ pub(super) fn check<'a>(
             return Err(DecodeError::PropertyValue(property.id));
         }
         seen |= bit;
-        visit(property, Span { start, end: bytes.len() - reader.rest().len() });
+        let span = Span { start, end: end_of(bytes, reader) };
+        visit(property.id, property.value.number(), span);
     }
     Ok(seen)
+}
+
+/// Where the part of a list ends that a reader has taken.
+#[inline]
+fn end_of(bytes: &[u8], reader: Reader<'_>) -> usize {
+    bytes.len() - reader.rest().len()
 }
 
 /// Takes one property of any packet.

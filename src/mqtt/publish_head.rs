@@ -42,7 +42,7 @@ impl PublishHead<'_> {
     /// The size of the complete packet: head and tail.
     #[inline]
     pub fn packet_bytes(&self) -> usize {
-        total_bytes(self.remaining())
+        total_bytes(self.remaining(self.property_bytes()))
     }
 
     /// Bytes that [`PublishHead::append`] appends.
@@ -66,16 +66,20 @@ impl PublishHead<'_> {
         );
         // [MQTT-3.3.1-2]
         assert!(!self.dup || self.qos > QoS::AtMostOnce, "DUP goes with QoS 1 and 2");
+        let property_bytes = self.property_bytes();
         out.push(publish_flag::first_byte(self.qos, self.dup, self.retain));
-        put_varint(self.remaining(), out);
-        put_bytes(self.topic_text().as_bytes(), out);
+        put_varint(self.remaining(property_bytes), out);
+        match self.topic {
+            Some(topic) => put_bytes(topic.as_str().as_bytes(), out),
+            None => put_u16(0, out),
+        }
         if let Some(packet_id) = self.packet_id {
             put_u16(packet_id.get(), out);
         }
-        put_varint(self.property_bytes(), out);
+        put_varint(property_bytes, out);
         if let Some(alias) = self.alias {
-            out.push(PropertyId::TopicAlias as u8);
-            put_u16(alias.get(), out);
+            let [high, low] = alias.get().to_be_bytes();
+            out.extend_from_slice(&[PropertyId::TopicAlias as u8, high, low]);
         }
         for id in self.subscription_ids {
             out.push(PropertyId::SubscriptionId as u8);
@@ -84,15 +88,10 @@ impl PublishHead<'_> {
     }
 
     #[inline]
-    fn topic_text(&self) -> &str {
-        self.topic.map_or("", TopicName::as_str)
-    }
-
-    #[inline]
-    fn remaining(&self) -> usize {
+    fn remaining(&self, own_property_bytes: usize) -> usize {
         let id_bytes = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
-        let properties = property_bytes(self.property_bytes());
-        2 + self.topic_text().len() + id_bytes + properties + self.payload_bytes
+        let topic_bytes = self.topic.map_or(0, |topic| topic.as_str().len());
+        2 + topic_bytes + id_bytes + property_bytes(own_property_bytes) + self.payload_bytes
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::iter::FusedIterator;
 
+use super::blocks::has_byte;
 use super::error::{DecodeError, InvalidTopic};
 use super::wire::FIELD_BYTES_MAX;
 
@@ -21,6 +22,12 @@ impl<'a> TopicName<'a> {
             return Err(Self::fault(text));
         }
         Ok(Self(text))
+    }
+
+    /// A text that was a topic name before: it is not checked again.
+    #[inline]
+    pub(crate) const fn checked_before(text: &'a str) -> Self {
+        Self(text)
     }
 
     /// As [`Self::parse`] for bytes of a packet, which may not be UTF-8.
@@ -85,31 +92,9 @@ impl fmt::Display for TopicName<'_> {
 }
 
 /// Whether a topic name must not have one of these bytes: U+0000 or a wildcard.
-///
-/// It reads blocks of a fixed size without an early exit, so that the compiler uses vector
-/// instructions. A valid topic, which is the usual case, must be read to its end anyway.
 #[inline]
 fn has_foul_bytes(text: &[u8]) -> bool {
-    match text.len() {
-        0..4 => text.iter().any(is_foul),
-        4..8 => has_foul_blocks::<4>(text),
-        8..16 => has_foul_blocks::<8>(text),
-        _ => has_foul_blocks::<16>(text),
-    }
-}
-
-/// The same for a text of at least one block. The last block overlaps the previous one.
-#[inline]
-fn has_foul_blocks<const BLOCK_BYTES: usize>(text: &[u8]) -> bool {
-    let blocks = text.as_chunks::<BLOCK_BYTES>().0.iter().chain(text.last_chunk());
-    blocks.fold(false, |foul, block| {
-        foul | block.iter().fold(false, |foul, byte| foul | is_foul(byte))
-    })
-}
-
-#[inline]
-fn is_foul(byte: &u8) -> bool {
-    (*byte == 0) | (*byte == b'+') | (*byte == b'#')
+    has_byte(text, |byte| (byte == 0) | (byte == b'+') | (byte == b'#'))
 }
 
 /// The number of levels of a name or filter.

@@ -3,6 +3,7 @@
 //! [`Reader`] walks one packet's body: the bytes that it has returned and those that remain are the
 //! body, in order. If a read fails, the packet is malformed and the reader is not used any more.
 
+use super::blocks::has_byte;
 use super::error::DecodeError;
 use super::fields::PacketId;
 
@@ -97,6 +98,19 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::NulInString);
         }
         Ok(value)
+    }
+
+    /// Takes a string that nobody reads here.
+    #[inline]
+    pub(super) fn skip_str(&mut self) -> Result<(), DecodeError> {
+        let mut ahead = *self;
+        let text = ahead.take_bytes()?;
+        // Less 1, U+0000 is the largest, and what is not ASCII is too large as well.
+        if has_byte(text, |byte| byte.wrapping_sub(1) >= 0x7f) {
+            self.take_str()?;
+        }
+        *self = ahead;
+        Ok(())
     }
 
     /// The remaining bytes, without taking them.

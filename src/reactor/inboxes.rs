@@ -53,6 +53,12 @@ impl<S: Send> Inboxes<S> {
         inbox.next().map(|record| (*from, record))
     }
 
+    /// Notes that some of the messages taken from an inbox are refused: their sender learns it
+    /// before they are settled.
+    pub(super) fn note_refused(&mut self, at: usize, refused: u64) {
+        self.inboxes[at].1.count_answers(refused);
+    }
+
     /// Notes that the messages taken from an inbox are handled. Their sender learns that when the
     /// log is settled up to `log`, its present end.
     pub(super) fn note_handled(&mut self, at: usize, log: u64, awaited: bool) {

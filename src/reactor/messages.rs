@@ -83,6 +83,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 };
                 awaited |= self.handle_message(from, message);
             }
+            let refused = self.broker.take_refused();
+            if refused > 0 {
+                self.inboxes.note_refused(at, refused);
+            }
             // Other records of the messages are appended at the turn's end: acknowledgements, for
             // which no other shard waits.
             let (log, _) = self.broker.log_marks();

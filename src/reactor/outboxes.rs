@@ -257,6 +257,10 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
         self.get(shard).map_or(0, |outbox| outbox.sender.settled())
     }
 
+    fn refused(&self, shard: ShardId) -> u64 {
+        self.get(shard).map_or(0, |outbox| outbox.sender.answers())
+    }
+
     fn is_congested(&self) -> bool {
         self.is_full()
     }

@@ -26,6 +26,41 @@ fn fill(publisher: &mut Client, message: impl Fn(u16) -> Publish) -> u16 {
     panic!("500 messages have room")
 }
 
+/// As with one shard, so with several, wherever the session is.
+#[test]
+fn refusals_cross_shards() {
+    let flags = ["--session-max-bytes", "65536", "--session-overflow", "drop-newest"];
+    for shards in [2, 4] {
+        let broker = Broker::start_with(shards, &flags);
+        for name in crate::setup::NAMES {
+            absent(&broker, name, name);
+            let mut publisher = Client::connect_v5(&broker, "publisher");
+            let message = |number: u16| publish(name, vec![b'x'; 1000]).qos1(number);
+            let taken = fill(&mut publisher, message);
+            assert!((50..=64).contains(&taken), "{taken}");
+            let twice = Publish { id: 777, ..publish(name, "refused").at(2) };
+            for _ in 0..2 {
+                assert_eq!(publisher.publish_v5(&twice), QUOTA_EXCEEDED);
+            }
+            // All who have subscribed must be full.
+            absent(&broker, "kale", name);
+            absent(&broker, "nettle", name);
+            assert_eq!(publisher.publish_v5(&publish(name, "one has room").qos1(9)), 0);
+            let packet = connect(name).durable(3600).resume();
+            let mut full = Client::resume_v5(&broker, &packet, true);
+            for number in 1..=taken {
+                full.expect_publish_v5(&message(number));
+            }
+            assert_eq!(publisher.publish_v5(&Publish { id: 777, ..publish(name, "new").at(2) }), 0);
+            full.expect_publish_v5(&publish(name, "new").at(2));
+            full.expect_silence_v5();
+            for away in ["kale", "nettle"] {
+                Client::connect_v5(&broker, away).leave_v5();
+            }
+        }
+    }
+}
+
 /// drop-newest: PUBACK and PUBREC report that no session accepted the message. At QoS 2 its
 /// identifier is free: the same message is a new one when there is room. If a session accepted it,
 /// it is no error, and 3.1.1 has no such code.
@@ -85,9 +120,16 @@ fn retained_messages_are_refused() {
 /// messages that would displace an older one: none is lost.
 #[test]
 fn blocked_publishers_are_refused() {
+    for (shards, name) in [(1, "full"), (2, crate::setup::NAMES[0]), (2, crate::setup::NAMES[1])] {
+        blocked_publisher_is_refused(shards, name);
+    }
+}
+
+/// The same of a publisher on one of so many shards, and a session with this name.
+fn blocked_publisher_is_refused(shards: usize, name: &str) {
     let flags = ["--session-max-bytes", "65536", "--session-overflow", "block"];
-    let broker = Broker::start_with(1, &flags);
-    absent(&broker, "full", "t");
+    let broker = Broker::start_with(shards, &flags);
+    absent(&broker, name, "t");
     let mut publisher = Client::connect_v5_with(&broker, &connect("publisher").durable(60)).0;
     publisher.subscribe_v5("own", 1);
     Client::connect_v5(&broker, "other").publish_v5(&publish("own", "x").qos1(1));
@@ -115,7 +157,7 @@ fn blocked_publishers_are_refused() {
         assert!(sent < 400, "16 MiB more than it may");
     };
     // All messages that were not refused are present.
-    let mut full = Client::resume_v5(&broker, &connect("full").durable(60).resume(), true);
+    let mut full = Client::resume_v5(&broker, &connect(name).durable(60).resume(), true);
     for number in 1..refused {
         full.expect_publish_v5(&message(number));
     }
@@ -141,5 +183,25 @@ fn expired_messages_block_nobody() {
         for number in 1..=150 {
             publisher.expect_ack(0x40, number, 0);
         }
+    }
+}
+
+/// A publisher over its rate is not refused: it waits, and each message is taken.
+#[test]
+fn rates_refuse_nothing() {
+    for shards in [1, 2] {
+        let broker = Broker::start_with(shards, &["--client-publish-rate", "40"]);
+        for name in crate::setup::NAMES {
+            absent(&broker, name, "t");
+        }
+        let mut publisher = Client::connect_v5(&broker, "publisher");
+        let message = |number: u16| publish("t", "x").qos1(number);
+        let all: Vec<u8> = (1..=100).flat_map(|number| message(number).bytes()).collect();
+        publisher.send(&all);
+        for number in 1..=100 {
+            publisher.expect_ack(0x40, number, 0);
+        }
+        broker.terminate();
+        broker.wait_for_line("publishers_throttled ");
     }
 }

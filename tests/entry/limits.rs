@@ -1,6 +1,8 @@
 //! The limits of a vhost, from its file `limits`.
 
-use crate::common::{Broker, Client, End, connack, connect, puback, publish, suback, subscribe};
+use crate::common::{
+    Broker, Client, End, connack, connect, puback, publish, suback, subscribe, v5,
+};
 use crate::files::{Files, answer, connect_as, enter};
 
 /// Vhosts `a`, with these limits, and `b`, without any.
@@ -284,6 +286,27 @@ fn queued_bytes() {
         (0..20).for_each(|n| {
             other.expect_publish(&publish("late", payload(n)).at(1));
         });
+    }
+}
+
+// A publisher of MQTT 5 is told that nobody has taken its message, since the vhost is full, wherever
+// the session is.
+#[test]
+fn queued_bytes_are_told() {
+    for shards in [1, 2] {
+        let files = files("max-queued-bytes = 8KiB\n");
+        let broker = start(shards, &files, &["--session-overflow", "drop-newest"]);
+        let ids: Vec<String> = (0..6).map(|n| format!("s{n}")).collect();
+        ids.iter().for_each(|id| absent(&broker, id));
+        let login = v5::connect("writer").username("a:anna").password("password of anna");
+        let mut writer = Client::connect_v5_with(&broker, &login).0;
+        for id in &ids {
+            let message = v5::publish(id, payload(0)).qos1(1);
+            let taken = (0..99).take_while(|_| writer.publish_v5(&message) == 0).count();
+            assert!(taken < 20, "{taken} messages of 500 bytes for {id}");
+            assert_eq!(writer.publish_v5(&message), 0x97, "{id}");
+        }
+        expect_count(&broker, "publishes_refused", 12);
     }
 }
 

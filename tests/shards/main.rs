@@ -9,6 +9,8 @@
 //! | `groups` | consumer groups |
 //! | `inspect` | asks of operators |
 //! | `latency` | measured durations |
+//! | `refusals` | messages that another shard refuses |
+//! | `memory` | what connections take |
 //! | `positions` | positions of messages, and when they may be sent |
 //! | `system` | the broker's own topics |
 //! | `trace` | events of traces |
@@ -23,8 +25,10 @@ mod inspect;
 mod latency;
 mod log;
 mod lookups;
+mod memory;
 mod net;
 mod positions;
+mod refusals;
 mod system;
 mod trace;
 

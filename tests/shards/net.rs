@@ -17,13 +17,20 @@ pub(crate) struct Rings {
     awaited: Vec<u64>,
     sent: Vec<u64>,
     settled: Vec<u64>,
+    refused: Vec<u64>,
 }
 
 impl Rings {
     pub(crate) fn new(shards: u16) -> Self {
         let zeros = vec![0; usize::from(shards)];
         let records = zeros.iter().map(|_: &u64| VecDeque::new()).collect();
-        Self { records, awaited: zeros.clone(), sent: zeros.clone(), settled: zeros }
+        Self {
+            records,
+            awaited: zeros.clone(),
+            sent: zeros.clone(),
+            settled: zeros.clone(),
+            refused: zeros,
+        }
     }
 }
 
@@ -51,6 +58,10 @@ impl Peers for Rings {
 
     fn settled(&self, shard: ShardId) -> u64 {
         self.settled[usize::from(shard.0)]
+    }
+
+    fn refused(&self, shard: ShardId) -> u64 {
+        self.refused[usize::from(shard.0)]
     }
 
     fn admit(&mut self, _: u16, _: u64) -> Result<(), ClientLimit> {
@@ -156,7 +167,9 @@ impl Net {
                 &record,
                 &mut context,
             );
+            let refused = node.shard.take_refused();
             node.end_turn();
+            self.0[from].out.refused[to] += refused;
             self.0[from].out.settled[to] += 1;
         }
         self.keep(from);

@@ -18,6 +18,7 @@ use crate::kernel::{Kernel, Shared, lock};
 use crate::ledger::{Draft, Ledger, MessageId, OWN, SessionId, TOPICS};
 use crate::link::{self, Leaving, Link};
 use crate::plan::Plan;
+use crate::position::Position;
 use crate::random::Random;
 use crate::session::{Session, Via};
 use crate::terms::Terms;
@@ -341,6 +342,7 @@ impl Client {
             resumed: link.resumed,
             began_ms: link.began_ms + link.down_ms,
             is_v5: link.dialect.is_v5(),
+            has_positions: link.dialect.wants_positions,
         };
         let topic = link.dialect.topic_of(publish);
         if let Some(packet_id) = publish.packet_id {
@@ -419,6 +421,10 @@ impl Client {
         let most = link.dialect.asked.packet_bytes_max as usize;
         session_now.packet_bytes_max = session_now.packet_bytes_max.min(most);
         sessions[session].connected = connected;
+        let epoch = Position::epoch_in(connack.properties);
+        assert_eq!(epoch.is_some(), link.dialect.wants_positions, "{connack:?}");
+        sessions[session].has_positions |= epoch.is_some();
+        epoch.into_iter().for_each(|epoch| scene.ledger.note_epoch(session, epoch));
         scene.ledger.tell(|| format!("{name} has session {session}"));
         if present {
             self.repeat(scene);

@@ -269,8 +269,14 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
         },
         subscriptions_max: usize::MAX,
         topic_levels_max: 128,
-        session_bytes_max: SESSION_BYTES_MAX,
-        session_overflow: Overflow::DropOldest,
+        session_bytes_max: match plan.session_bytes_max {
+            0 => SESSION_BYTES_MAX,
+            bytes_max => bytes_max,
+        },
+        session_overflow: match plan.session_bytes_max {
+            0 => Overflow::DropOldest,
+            _ => Overflow::DropNewest,
+        },
         session_limits: Vec::new(),
         session_expiry_ms: plan.session_expiry_ms,
         group_order: broker::GroupOrder::Topic,

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use ringmq::mqtt::{Publish, QoS, ReasonCode, SubscriptionId};
 
 use crate::ledger::{Ledger, Message, MessageId, SessionId, matches};
+use crate::position::Position;
 use crate::session::{Session, Subscription, Via};
 
 /// The kinds of a copy.
@@ -30,6 +31,11 @@ impl Ledger {
     ) {
         self.tick();
         let id = self.identify(topic, publish.payload);
+        let user: Vec<_> = publish.properties.list().user_properties().collect();
+        let position = Position::split(&user).1;
+        let is_told = via.has_positions && publish.qos > QoS::AtMostOnce;
+        assert_eq!(position.is_some(), is_told, "{publish:?}");
+        position.into_iter().for_each(|position| self.judge_position(session, id, &position));
         let fresh = self.note_packet_id(session, publish, id, via);
         // An empty message, which clears a retained one, has no name: its terms are not judged.
         let Some(id) = id else { return };
@@ -43,6 +49,7 @@ impl Ledger {
         self.judge_lifetime(&self.sessions[session], id, publish, via);
         if fresh {
             self.count(session, id, publish, way);
+            self.judge_refused(session, id);
             self.note_order(session, id, publish, way, newer.filter(|_| fresh));
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Dialect {
     pub(crate) version: Version,
     /// The properties of its CONNECT; MQTT 5.
     pub(crate) asked: ConnectProperties<'static>,
+    /// It asks for positions, with a session that stays.
+    pub(crate) wants_positions: bool,
     /// `--max-inflight`.
     window: u16,
     /// The topics of the broker's aliases.
@@ -40,6 +42,7 @@ impl Dialect {
         Self {
             version: Version::V311,
             asked: ConnectProperties::default(),
+            wants_positions: false,
             window: plan.inflight_max,
             given: BTreeMap::new(),
             taken_max: 0,
@@ -62,7 +65,8 @@ impl Dialect {
             request_problem_information: random.one_in(2),
             ..ConnectProperties::default()
         };
-        Self { version: Version::V5, asked, ..Self::old(plan) }
+        let wants_positions = stays && random.one_in(3);
+        Self { version: Version::V5, asked, wants_positions, ..Self::old(plan) }
     }
 
     pub(crate) fn is_v5(&self) -> bool {

@@ -60,6 +60,9 @@ pub(crate) struct Message {
     pub(crate) excused: bool,
     /// A will that was stored with its session in the log.
     pub(crate) is_logged: bool,
+    /// Its publisher, of MQTT 5, was told that nobody has it; that somebody has it.
+    pub(crate) refused: bool,
+    pub(crate) taken: bool,
 }
 
 /// The broker died.
@@ -94,13 +97,15 @@ pub(crate) struct Ledger {
     pub(crate) crashes: Vec<Crash>,
     /// The last time that the power went.
     pub(crate) powerless: Option<u64>,
+    /// Sessions can be full.
+    pub(crate) overflows: bool,
     /// Whether events are printed.
     tells: bool,
 }
 
 impl Ledger {
-    pub(crate) fn new(tells: bool) -> Self {
-        Self { tells, ..Self::default() }
+    pub(crate) fn new(overflows: bool, tells: bool) -> Self {
+        Self { overflows, tells, ..Self::default() }
     }
 
     /// The next moment.
@@ -143,6 +148,8 @@ impl Ledger {
             undone: false,
             excused: false,
             is_logged: false,
+            refused: false,
+            taken: false,
         });
         self.messages.len() - 1
     }

@@ -13,6 +13,7 @@
 //! | `ledger`, `terms`, `lifetime` | the oracle: messages; their properties; their expiry |
 //! | `session`, `wish` | the oracle: sessions and their rights; a requested subscription |
 //! | `copy`, `verdict` | the oracle: checks of deliveries; checks of missing ones |
+//! | `position`, `refusal` | the oracle: positions of messages; full sessions |
 //! | `script`, `returns` | scripted worlds; those about clients that return |
 //!
 //! `RINGMQ_SEED=n` runs one seed and prints its story, `RUST_LOG=debug` adds the broker's log;
@@ -30,9 +31,11 @@ mod ledger;
 mod lifetime;
 mod link;
 mod plan;
+mod position;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "each test target uses its own part")]
 mod random;
+mod refusal;
 mod returns;
 mod ring;
 mod script;

@@ -74,6 +74,8 @@ pub(crate) struct Plan {
     pub(crate) publish_bytes_per_s: u64,
     /// One in this many connections uses MQTT 5, the others MQTT 3.1.1; 0: none.
     pub(crate) v5_one_in: usize,
+    /// Bytes that may wait in a session, which takes nothing more then; 0: as many as come.
+    pub(crate) session_bytes_max: u64,
 }
 
 impl Plan {
@@ -122,6 +124,7 @@ impl Plan {
             clock_set_one_in: random.pick(&[0, 100, 1000]),
             first_segment_bytes: random.pick(&[512, 512, 2048, 65_536]),
             v5_one_in: random.pick(&[0, 1, 1, 2, 2, 4]),
+            session_bytes_max: random.pick(&[0, 0, 0, 0, 100, 1000]),
         }
     }
 }

@@ -42,6 +42,7 @@ impl Script {
             session_expiry_ms: 0,
             publishes_per_s: 0,
             publish_bytes_per_s: 0,
+            session_bytes_max: 0,
             ..Plan::new(0)
         };
         let kernel: Shared = std::sync::Arc::new(std::sync::Mutex::new(Kernel::new(&plan)));

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use ringmq::mqtt::{Publish, QoS, RetainHandling};
 
 use crate::ledger::{Ledger, Message, MessageId, SessionId, matches};
+use crate::position::{POSITION_BYTES_MAX, Positions};
 use crate::terms::TERMS_BYTES_MAX;
 use crate::wish::Wish;
 
@@ -95,6 +96,8 @@ pub(crate) struct Via {
     /// When it began, as `lifetime` has it.
     pub(crate) began_ms: u64,
     pub(crate) is_v5: bool,
+    /// Its client wants positions.
+    pub(crate) has_positions: bool,
 }
 
 /// See the module.
@@ -111,6 +114,9 @@ pub(crate) struct Session {
     pub(crate) receive_max: u16,
     /// The smallest maximum packet size of its clients.
     pub(crate) packet_bytes_max: usize,
+    /// One of them wanted positions.
+    pub(crate) has_positions: bool,
+    pub(crate) positions: Positions,
     /// A reply was received that promises that it survives a crash.
     pub(crate) durable: bool,
     /// Its connection, and its start.
@@ -137,7 +143,9 @@ impl Session {
         // Fixed header, length of the topic, identifier, length of properties, alias.
         let head = 5 + 2 + 2 + 3 + 3;
         let identifiers = 5 * self.subscriptions.len();
-        let bytes = head + message.topic.len() + TERMS_BYTES_MAX + identifiers + message.bytes;
+        let position = if self.has_positions { POSITION_BYTES_MAX } else { 0 };
+        let terms = TERMS_BYTES_MAX + position;
+        let bytes = head + message.topic.len() + terms + identifiers + message.bytes;
         bytes > self.packet_bytes_max
     }
 

@@ -2,6 +2,7 @@
 
 use ringmq::mqtt::{Properties, Property, PropertyId as Id, Value};
 
+use crate::position::Position;
 use crate::random::Random;
 
 /// Bytes of all properties that a message can have here, at most.
@@ -61,6 +62,7 @@ impl Terms {
         let is_own = |id: &Id| !matches!(id, Id::TopicAlias | Id::SubscriptionId);
         let others = |id: &Id| is_own(id) && !matches!(id, Id::UserProperty | Id::MessageExpiry);
         let user: Vec<_> = received.user_properties().collect();
+        let (user, _) = Position::split(&user);
         let count = received.iter().filter(|property| others(&property.id)).count();
         let single = self.single().filter(|(id, _)| *id != Id::MessageExpiry);
         user == self.user

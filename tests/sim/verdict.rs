@@ -14,6 +14,7 @@ impl Ledger {
             self.judge_obligations(at, 0, lossy);
             self.judge_replays(at, lossy);
         }
+        self.judge_takers();
     }
 
     /// Every session that was connected when the broker began to stop, at `tick`, got the wills; or
@@ -43,7 +44,11 @@ impl Ledger {
             let was_there = message.sure_from.is_some_and(|sure| session.connected < sure);
             // The time of a delayed publication is unknown.
             let was_there = was_there && message.delay_ms == 0;
-            let due = published && (qos > QoS::AtMostOnce || was_there && !lossy);
+            let due = match qos {
+                QoS::AtMostOnce => published && was_there && !lossy,
+                // A full session has not taken it.
+                _ => published && !self.overflows,
+            };
             let asked = message.sure_from.is_some_and(|sure| sure >= tick);
             let is_lost = self.may_be_over(message) || session.may_refuse(message);
             if due && asked && message.bytes > 0 && !is_lost {
@@ -59,7 +64,10 @@ impl Ledger {
         let session = &self.sessions[at];
         for ((_, topic, _), newer) in &session.outdated {
             let stands = self.candidates(topic) == [*newer];
-            assert!(!stands || lossy, "session {at} is left with an older value than {newer}");
+            assert!(
+                !stands || lossy || self.overflows,
+                "session {at} is left with an older value than {newer}"
+            );
         }
         for topic in TOPICS.iter().chain(OWN) {
             let candidates = self.candidates(topic);
@@ -78,7 +86,8 @@ impl Ledger {
                 // A crash may have left it on the subscriber's shard and undone it on the topic's.
                 // Sent again it is known to the first shard, and too late for the replay.
                 let is_halved = message.undone && message.qos == QoS::ExactlyOnce;
-                if due && !is_halved && (qos > QoS::AtMostOnce || !lossy) {
+                let is_dropped = if qos == QoS::AtMostOnce { lossy } else { self.overflows };
+                if due && !is_halved && !is_dropped {
                     let came = session.receipts.contains_key(last);
                     assert!(came, "session {at} never saw {last} by {known:?}: {message:?}");
                 }
@@ -89,6 +98,7 @@ impl Ledger {
     /// A session that subscribed to everything when all was quiet has each topic's last value.
     pub(crate) fn judge_probe(&self, at: SessionId, lossy: bool) {
         let session = &self.sessions[at];
+        let lossy = lossy || self.overflows;
         for topic in TOPICS.iter().chain(OWN) {
             let asked = session.subscriptions.iter().any(|known| matches(known.wish.filter, topic));
             let candidates = self.candidates(topic);

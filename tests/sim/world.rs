@@ -102,6 +102,7 @@ impl World {
         let kernel: Shared = std::sync::Arc::new(std::sync::Mutex::new(Kernel::new(&plan)));
         let clock = SimClock::default();
         let cluster = Cluster::new(&plan, 0, &kernel, &clock);
+        let ledger = Ledger::new(plan.session_bytes_max > 0, tells);
         let clients = (0..plan.clients).map(|at| Client::new(at, plan.acts, &mut random)).collect();
         Self {
             curiosity: Random::new(plan.seed ^ 0x6f70_6572_6174_6f72),
@@ -112,7 +113,7 @@ impl World {
             now_ms: 0,
             cluster,
             clients,
-            ledger: Ledger::new(tells),
+            ledger,
             mode: Mode::Live,
             steps: 0,
             was_lossy: false,

@@ -7,7 +7,7 @@ use crate::mqtt::{Ack, AckKind, Delivery as PacketOptions, PacketId, QoS, TopicN
 use crate::store::{Position, QueueNext, QueueTerms, Session, SessionMut, TakeBound};
 
 use super::super::admission::client_of;
-use super::super::names::ConnId;
+use super::super::names::{ConnId, RouteHandle};
 use super::super::output::OwnCopy;
 use super::{Delivery, Lent};
 
@@ -110,6 +110,7 @@ impl Delivery {
             }
             let copy = OwnCopy {
                 topic,
+                route: RouteHandle::default(),
                 qos: if exactly_once { QoS::ExactlyOnce } else { QoS::AtLeastOnce },
                 delivery: PacketOptions { packet_id: PacketId::new(packet_id), dup, retain },
                 identifiers: if is_v5 { &self.own.identifiers } else { &[] },

@@ -11,23 +11,27 @@
 //!
 //! May use `names`.
 
+mod aliases;
 mod identifiers;
 mod routes;
 mod tree;
 
 use std::num::NonZero;
 
-use crate::limits::{ALIAS_TOPIC_BYTES_MAX, GROUP_LANES};
+use crate::limits::GROUP_LANES;
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::{Hashing, SessionKey};
 
-use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, TraceSet, VhostId, placement};
+use super::names::{
+    ConnId, ConnTable, DEFAULT_VHOST, RouteHandle, ShardId, TraceSet, VhostId, placement,
+};
 
+use aliases::Aliases;
 use routes::Routes;
 use tree::FilterTree;
 
 pub(crate) use identifiers::find_identifiers;
-pub(crate) use routes::{Grant, GrantOptions, Route, RouteHandle, RouteTarget};
+pub(crate) use routes::{Grant, GrantOptions, Route, RouteTarget};
 
 /// The last topic to which a connection published.
 #[derive(Default, Debug)]
@@ -36,9 +40,12 @@ struct LastTopic {
     route: RouteHandle,
     denied: bool,
     traces: TraceSet,
-    /// Topics of aliases, at index alias − 1 (MQTT 5, 3.3.2.3.4); an empty one is not set.
-    aliases: Box<[String]>,
+    /// The topic aliases that its client has set.
+    aliases: Aliases,
 }
+
+/// A route as a publisher has found it: whether it may not publish to it, and the topic's traces.
+pub(crate) type FoundRoute = (RouteHandle, bool, TraceSet);
 
 #[derive(Debug)]
 struct Vhost {
@@ -247,7 +254,7 @@ impl Exchanges {
         conn: ConnId,
         vhost: VhostId,
         topic: TopicName<'_>,
-    ) -> Option<(RouteHandle, bool, TraceSet)> {
+    ) -> Option<FoundRoute> {
         let last = self.last_topics.get(conn)?;
         let routes = &self.list[usize::from(vhost.0)].exchange.routes;
         let is_it = routes.is_current(last.route) && last.topic == topic.as_str();
@@ -273,34 +280,49 @@ impl Exchanges {
         traces
     }
 
-    /// Takes the topic of a connection's alias; empty if it is not set. [`Exchanges::return_alias`]
-    /// or [`Exchanges::set_alias`] must follow.
-    pub(crate) fn take_alias(&mut self, conn: ConnId, alias: NonZero<u16>) -> String {
-        let aliases = self.last_topics.get_mut(conn).map(|last| &mut last.aliases);
-        let topic = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1));
-        topic.map(std::mem::take).unwrap_or_default()
+    /// Takes the topic that an alias of a connection stands for, and its route if that is current;
+    /// `None` if it stands for no topic. [`Exchanges::return_alias`] is to follow.
+    #[inline]
+    pub(crate) fn take_alias(
+        &mut self,
+        conn: ConnId,
+        vhost: VhostId,
+        alias: NonZero<u16>,
+    ) -> Option<(String, Option<FoundRoute>)> {
+        let (topic, found) = self.last_topics.get_mut(conn)?.aliases.take(alias)?;
+        let routes = &self.list[usize::from(vhost.0)].exchange.routes;
+        Some((topic, Some(found).filter(|(route, ..)| routes.is_current(*route))))
     }
 
-    /// Returns a topic that was taken.
-    pub(crate) fn return_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) {
-        let aliases = self.last_topics.get_mut(conn).map(|last| &mut last.aliases);
-        if let Some(place) = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1)) {
-            *place = topic;
+    /// Gives back the topic that was taken, after a message to it; `known`: its route, if that was
+    /// known before.
+    #[inline]
+    pub(crate) fn return_alias(
+        &mut self,
+        conn: ConnId,
+        alias: NonZero<u16>,
+        topic: String,
+        known: Option<FoundRoute>,
+    ) {
+        if let Some(last) = self.last_topics.get_mut(conn) {
+            // A message whose route was not known is the last one that was published so.
+            let last_found = (last.route, last.denied, last.traces);
+            let found = known.or_else(|| (last.topic == topic).then_some(last_found));
+            last.aliases.put_back(alias, topic, found.unwrap_or_default());
         }
     }
 
-    /// Sets the topic of a connection's alias; returns false if the topics of its aliases exceed
-    /// [`ALIAS_TOPIC_BYTES_MAX`] then. The caller ensures that the number is within its bound.
-    pub(crate) fn set_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) -> bool {
-        let Some(last) = self.last_topics.get_mut(conn) else { return true };
-        let at = usize::from(alias.get()) - 1;
-        if at >= last.aliases.len() {
-            let mut list = std::mem::take(&mut last.aliases).into_vec();
-            list.resize_with(at + 1, String::new);
-            last.aliases = list.into();
-        }
-        last.aliases[at] = topic;
-        last.aliases.iter().map(String::len).sum::<usize>() <= ALIAS_TOPIC_BYTES_MAX
+    /// Has an alias of a connection stand for a topic; false if its aliases stand for more than
+    /// [`ALIAS_TOPIC_BYTES_MAX`](crate::limits::ALIAS_TOPIC_BYTES_MAX) then. That the number is
+    /// within the bound is for the caller to see to.
+    pub(crate) fn set_alias(
+        &mut self,
+        conn: ConnId,
+        alias: NonZero<u16>,
+        topic: TopicName<'_>,
+    ) -> bool {
+        let last = self.last_topics.get_mut(conn);
+        last.is_none_or(|last| last.aliases.set(alias, topic))
     }
 
     /// The route that a handle names.

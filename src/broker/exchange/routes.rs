@@ -14,7 +14,7 @@ use crate::slots::make_room;
 
 use crate::store::{Hashing, SessionKey, SubscriptionOptions};
 
-use super::super::names::{ShardSet, TraceSet};
+use super::super::names::{RouteHandle, ShardSet, TraceSet};
 
 /// The grant of a filter to a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -186,14 +186,6 @@ impl Route {
             of(target.session, &mut self.identifiers);
         }
     }
-}
-
-/// Names a route until it changes. The default names none.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct RouteHandle {
-    at: u32,
-    serial: u32,
-    epoch: u64,
 }
 
 /// Routes by topic. The first place is for topics that are not cached.

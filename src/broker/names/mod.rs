@@ -13,6 +13,7 @@ mod options;
 pub(crate) mod placement;
 mod rate;
 mod refusal;
+mod route_handle;
 mod shards;
 mod stats;
 mod table;
@@ -35,6 +36,7 @@ pub use transport::TransportKind;
 
 pub(crate) use rate::Budget;
 pub(crate) use refusal::RefusalReason;
+pub(crate) use route_handle::RouteHandle;
 pub(crate) use stats::{ByKind, ByQos};
 pub(crate) use table::ConnTable;
 pub(crate) use user_property::{

@@ -9,8 +9,10 @@ use crate::chunk::ChunkPool;
 use crate::mqtt::{
     Delivery, Publish, PublishHead, PublishProperties, QoS, SubscriptionId, TopicAlias, TopicName,
 };
-use crate::store::{Hashing, Map};
+use crate::store::Hashing;
 
+use super::super::names::RouteHandle;
+use super::aliases::Aliases;
 use super::buffer::Buffer;
 
 /// The limits that an MQTT 5 client has set.
@@ -28,13 +30,16 @@ pub(crate) struct FormatOptions {
 #[derive(Debug)]
 pub(super) struct Format {
     options: FormatOptions,
-    aliases: Map<Box<str>, TopicAlias>,
+    /// Those that were given; `None`: no message was written yet that could have one.
+    aliases: Option<Box<Aliases>>,
 }
 
 /// One client's copy of a message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnCopy<'a> {
     pub(crate) topic: TopicName<'a>,
+    /// The topic's route, if it is known.
+    pub(crate) route: RouteHandle,
     pub(crate) qos: QoS,
     pub(crate) delivery: Delivery,
     /// Identifiers of its matching subscriptions [MQTT-3.3.4-3] v5.
@@ -45,8 +50,8 @@ pub(crate) struct OwnCopy<'a> {
 }
 
 impl Format {
-    pub(super) fn new(options: FormatOptions, hashing: &Hashing) -> Self {
-        Self { options, aliases: Map::with_hasher(hashing.clone()) }
+    pub(super) fn new(options: FormatOptions) -> Self {
+        Self { options, aliases: None }
     }
 
     pub(super) fn options(&self) -> &FormatOptions {
@@ -71,12 +76,13 @@ impl Format {
         &mut self,
         copy: &OwnCopy<'_>,
         shared: Option<Bytes>,
-        buffer: &mut Buffer,
-        pool: &mut ChunkPool,
+        hashing: &Hashing,
+        (buffer, pool): (&mut Buffer, &mut ChunkPool),
     ) -> bool {
-        let head = match self.aliases.get(copy.topic.as_str()) {
-            Some(known) => copy.head(None, Some(*known)),
-            None => self.introduce(copy),
+        let aliases = self.aliases.as_mut();
+        let head = match aliases.and_then(|known| known.find(copy.topic, copy.route)) {
+            Some(known) => copy.head(None, Some(known)),
+            None => self.introduce(copy, hashing),
         };
         let packet_bytes = head.packet_bytes();
         if !self.takes(packet_bytes) {
@@ -95,11 +101,12 @@ impl Format {
 
     /// The head for a topic without an alias. It introduces an alias if one is free and the packet
     /// does not become too large.
-    fn introduce<'a>(&mut self, copy: &OwnCopy<'a>) -> PublishHead<'a> {
+    fn introduce<'a>(&mut self, copy: &OwnCopy<'a>, hashing: &Hashing) -> PublishHead<'a> {
         if let Some(alias) = self.next_alias() {
             let giving = copy.head(Some(copy.topic), Some(alias));
             if self.takes(giving.packet_bytes()) {
-                self.aliases.insert(copy.topic.as_str().into(), alias);
+                let aliases = self.aliases.get_or_insert_with(|| Box::new(Aliases::new(hashing)));
+                aliases.insert(copy.topic, alias);
                 return giving;
             }
         }
@@ -108,7 +115,8 @@ impl Format {
 
     /// The alias for the next topic; `None` if all are used.
     fn next_alias(&self) -> Option<TopicAlias> {
-        let next = u16::try_from(self.aliases.len()).ok()?.checked_add(1)?;
+        let given = self.aliases.as_ref().map_or(0, |aliases| aliases.len());
+        let next = u16::try_from(given).ok()?.checked_add(1)?;
         TopicAlias::new(next).filter(|_| next <= self.options.topic_alias_max)
     }
 }
@@ -150,20 +158,22 @@ mod tests {
     fn format(packet_bytes_max: usize, topic_alias_max: u16) -> Format {
         let problem_information = true;
         let options = FormatOptions { packet_bytes_max, topic_alias_max, problem_information };
-        Format::new(options, &Hashing::default())
+        Format::new(options)
     }
 
     fn written(format: &mut Format, topic: &str, payload: &[u8]) -> Option<Vec<u8>> {
         let (mut buffer, mut pool) = (Buffer::default(), ChunkPool::default());
         let copy = OwnCopy {
             topic: TopicName::parse(topic).expect("a topic"),
+            route: RouteHandle::default(),
             qos: QoS::AtMostOnce,
             delivery: Delivery::default(),
             identifiers: &[],
             properties: &[1, 1],
             payload,
         };
-        format.write(&copy, None, &mut buffer, &mut pool).then(|| {
+        let to = (&mut buffer, &mut pool);
+        format.write(&copy, None, &Hashing::default(), to).then(|| {
             let batch = buffer.take(crate::chunk::Batch::default());
             batch.slices().collect::<Vec<_>>().concat()
         })

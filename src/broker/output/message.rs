@@ -10,9 +10,11 @@ use crate::mqtt::{
     Delivery, MessageParts, Publish, PublishProperties, PublishTemplate, QoS, SubscriptionId,
     TopicName, Version, set_expiry,
 };
-use crate::store::{Lifetime, MessageLog, Position, QueueEntry, QueueTerms, StoredMessage};
+use crate::store::{
+    Hashing, Lifetime, MessageLog, Position, QueueEntry, QueueTerms, StoredMessage,
+};
 
-use super::super::names::{ConnId, ShardId};
+use super::super::names::{ConnId, RouteHandle, ShardId};
 use super::buffer::Buffer;
 use super::format::{Format, OwnCopy};
 
@@ -105,6 +107,8 @@ pub(crate) struct OutboundMessage<'a> {
     buffers: &'a mut EncodeBuffers,
     /// Whether it has one receiver at most, so that an encoded form would not be used again.
     has_one_receiver: bool,
+    /// The route that it takes, if that is known.
+    route: RouteHandle,
     /// Its position and size in the log in memory.
     stored: Option<(Position, u32)>,
 }
@@ -120,13 +124,15 @@ impl<'a> OutboundMessage<'a> {
             forms.for_each(|form| form.bytes.clear());
         }
         buffers.payload = None;
-        Self { message, time_ms, buffers, has_one_receiver: false, stored: None }
+        let route = RouteHandle::default();
+        Self { message, time_ms, buffers, has_one_receiver: false, route, stored: None }
     }
 
-    /// Sets the greatest number of receivers.
+    /// Sets the greatest number of receivers, and the route that they are of.
     #[inline]
-    pub(crate) fn with_receivers(mut self, receivers_max: usize) -> Self {
+    pub(crate) fn with_receivers(mut self, receivers_max: usize, route: RouteHandle) -> Self {
         self.has_one_receiver = receivers_max <= 1;
+        self.route = route;
         self
     }
 
@@ -164,7 +170,8 @@ impl<'a> OutboundMessage<'a> {
         // 3.1 and 3.1.1 have the same PUBLISH.
         let version = Version::V311;
         if self.has_one_receiver && !large {
-            return self.write_only(version, qos, delivery, output, pool);
+            let bytes = self.packet_bytes(version, qos);
+            return self.write_only(version, qos, delivery, output.room(bytes, pool));
         }
         let form = &mut self.buffers.forms[qos as usize];
         if form.bytes.is_empty() {
@@ -185,20 +192,22 @@ impl<'a> OutboundMessage<'a> {
         qos: QoS,
         delivery: Delivery,
         identifiers: &[SubscriptionId],
-        (format, output): (&mut Format, &mut Buffer),
+        (format, hashing, output): (&mut Format, &Hashing, &mut Buffer),
         pool: &mut ChunkPool,
     ) -> bool {
         let large = self.is_large();
         if !format.is_common() || !identifiers.is_empty() {
             let Message { topic, properties, payload, .. } = *self.message;
-            let copy = OwnCopy { topic, qos, delivery, identifiers, properties, payload };
+            let route = self.route;
+            let copy = OwnCopy { topic, route, qos, delivery, identifiers, properties, payload };
             let shared = large.then(|| self.shared_payload());
-            return format.write(&copy, shared, output, pool);
+            return format.write(&copy, shared, hashing, (output, pool));
         }
         if self.has_one_receiver && !large {
-            let takes = format.takes(self.packet_bytes(Version::V5, qos));
+            let bytes = self.packet_bytes(Version::V5, qos);
+            let takes = format.takes(bytes);
             if takes {
-                self.write_only(Version::V5, qos, delivery, output, pool);
+                self.write_only(Version::V5, qos, delivery, output.room(bytes, pool));
             }
             return takes;
         }
@@ -222,15 +231,7 @@ impl<'a> OutboundMessage<'a> {
     /// Writes the packet for the only receiver, including the payload.
     #[expect(clippy::inline_always, reason = "each caller has another version")]
     #[inline(always)]
-    fn write_only(
-        &self,
-        version: Version,
-        qos: QoS,
-        delivery: Delivery,
-        output: &mut Buffer,
-        pool: &mut ChunkPool,
-    ) {
-        let out = output.room(self.packet_bytes(version, qos), pool);
+    fn write_only(&self, version: Version, qos: QoS, delivery: Delivery, out: &mut Vec<u8>) {
         self.message.parts().append_head(version, qos, delivery, out);
         out.extend_from_slice(self.message.payload);
     }

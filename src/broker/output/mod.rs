@@ -20,6 +20,7 @@
 //!
 //! May use `names`, `peer`, `read_gate` and `trace`.
 
+mod aliases;
 mod buffer;
 mod format;
 mod hold;
@@ -216,7 +217,7 @@ impl Outputs {
     /// Sets the format of a connection with an MQTT 5 client.
     pub(crate) fn set_format(&mut self, conn: ConnId, options: FormatOptions) {
         if let Some(outlet) = self.table.get_mut(conn) {
-            outlet.format = Some(Box::new(Format::new(options, &self.hashing)));
+            outlet.format = Some(Box::new(Format::new(options)));
         }
     }
 
@@ -241,7 +242,8 @@ impl Outputs {
                 publish.encode(Version::V311, outlet.buffer.room(bytes, &mut self.pool));
             }
             Some(format) => {
-                if !format.write(copy, None, &mut outlet.buffer, &mut self.pool) {
+                let to = (&mut outlet.buffer, &mut self.pool);
+                if !format.write(copy, None, &self.hashing, to) {
                     self.stats.publishes_too_large += 1;
                     return false;
                 }
@@ -268,7 +270,7 @@ impl Outputs {
         message: &mut OutboundMessage<'_>,
     ) -> bool {
         let Some(outlet) = self.table.get_mut(conn) else { return true };
-        if !outlet.put(qos, delivery, identifiers, message, &mut self.pool) {
+        if !outlet.put(qos, delivery, identifiers, message, (&mut self.pool, &self.hashing)) {
             self.stats.publishes_too_large += 1;
             return false;
         }
@@ -307,7 +309,8 @@ impl Outputs {
             return Written::Dropped { first };
         }
         let delivery = Delivery { packet_id: None, dup: false, retain };
-        if !outlet.put(QoS::AtMostOnce, delivery, identifiers, message, &mut self.pool) {
+        let qos = QoS::AtMostOnce;
+        if !outlet.put(qos, delivery, identifiers, message, (&mut self.pool, &self.hashing)) {
             self.stats.publishes_too_large += 1;
             return Written::TooLarge;
         }
@@ -446,13 +449,14 @@ impl Outlet {
         delivery: Delivery,
         identifiers: &[SubscriptionId],
         message: &mut OutboundMessage<'_>,
-        pool: &mut ChunkPool,
+        (pool, hashing): (&mut ChunkPool, &Hashing),
     ) -> bool {
         let Some(format) = &mut self.format else {
             message.write(qos, delivery, &mut self.buffer, pool);
             return true;
         };
-        message.write_v5(qos, delivery, identifiers, (format, &mut self.buffer), pool)
+        let to = (format.as_mut(), hashing, &mut self.buffer);
+        message.write_v5(qos, delivery, identifiers, to, pool)
     }
 
     #[inline]

@@ -10,7 +10,8 @@
 //! | 4 | slot of the connection concerned |
 //! | 4 | generation of the connection concerned |
 //! | 4 | serial of the replay concerned; in a PUBLISH, when it was received, microseconds |
-//! | 4 | bytes of the page in an ask; a shard's number; a QoS 2 packet identifier |
+//! | 4 | bytes of the page in an ask; a shard's number; the packet identifier of a PUBLISH, and in |
+//! |   | the upper half how many shards must refuse it |
 //! | 8 | serial of the publisher's session |
 //! | 4 | length of the text |
 //! | 4 | length of the properties |
@@ -22,6 +23,7 @@
 
 mod group;
 mod layout;
+mod refusable;
 
 use crate::mqtt::QoS;
 
@@ -30,6 +32,7 @@ use super::names::{ConnId, Peers, ShardId, ShardSet, VhostId};
 use layout::{Layout, QOS_BITS, RETAIN, flag};
 
 pub(crate) use group::{GroupMessage, MemberName, Work};
+pub(crate) use refusable::Refusable;
 
 const HEADER_BYTES: usize = 36;
 
@@ -40,6 +43,8 @@ pub(crate) struct PeerPublish<'a> {
     pub(crate) source: Option<ConnId>,
     /// For QoS 2: the serial of the publisher's session, and the packet identifier.
     pub(crate) origin: Option<(u64, u16)>,
+    /// Of a message above QoS 0 whose publisher can be told that it was refused.
+    pub(crate) refusable: Option<Refusable>,
     /// The turn in which it was received ([`super::meters::Meters::turn_stamp`]).
     pub(crate) stamp: u32,
     pub(crate) topic: &'a str,
@@ -102,6 +107,11 @@ pub(crate) enum PeerMessage<'a> {
     Unblock {
         conn: ConnId,
     },
+    /// The sender has refused a message of this connection: the sessions that it is for are full.
+    Refused {
+        conn: ConnId,
+        message: Refusable,
+    },
     /// The sender's disk is short: messages that it must store have to wait.
     Short,
     /// The sender's disk is not short any more.
@@ -148,6 +158,8 @@ const DELIVER: u8 = 1 << 4;
 const AFTER: u8 = 1 << 5;
 const VOUCHED: u8 = 1 << 6;
 const ORIGIN: u8 = 1 << 7;
+/// On a PUBLISH.
+const REFUSABLE: u8 = 1 << 5;
 
 /// The first byte of each kind of message.
 mod kind {
@@ -166,6 +178,7 @@ mod kind {
     pub(crate) const FREED: u8 = 12;
     pub(crate) const SHORT: u8 = 13;
     pub(crate) const AMPLE: u8 = 14;
+    pub(crate) const REFUSED: u8 = 15;
 }
 
 impl<'a> PeerMessage<'a> {
@@ -179,6 +192,7 @@ impl<'a> PeerMessage<'a> {
             | Self::Release { .. }
             | Self::Block { .. }
             | Self::Unblock { .. }
+            | Self::Refused { .. }
             | Self::Short
             | Self::Ample
             | Self::Ask(_)
@@ -254,11 +268,12 @@ impl<'a> PeerMessage<'a> {
                     | flag(publish.retain, RETAIN)
                     | flag(publish.keep, KEEP)
                     | flag(publish.deliver, DELIVER)
-                    | flag(publish.origin.is_some(), ORIGIN),
+                    | flag(publish.origin.is_some(), ORIGIN)
+                    | flag(publish.refusable.is_some(), REFUSABLE),
                 conn: publish.source.unwrap_or(NOBODY),
                 serial: publish.stamp,
                 session: publish.origin.map_or(0, |(serial, _)| serial),
-                number: publish.origin.map_or(0, |(_, packet_id)| packet_id.into()),
+                number: Refusable::put(publish.refusable, publish.origin),
                 text: publish.topic,
                 properties: publish.properties,
                 rest: publish.payload,
@@ -271,6 +286,10 @@ impl<'a> PeerMessage<'a> {
             Self::Release { conn } => Layout { kind: kind::RELEASE, conn, ..plain },
             Self::Block { conn } => Layout { kind: kind::BLOCK, conn, ..plain },
             Self::Unblock { conn } => Layout { kind: kind::UNBLOCK, conn, ..plain },
+            Self::Refused { conn, message } => {
+                let number = Refusable::put(Some(message), None);
+                Layout { kind: kind::REFUSED, conn, number, ..plain }
+            }
             Self::Short => Layout { kind: kind::SHORT, ..plain },
             Self::Ample => Layout { kind: kind::AMPLE, ..plain },
             Self::Freed { serial: session, packet_id } => {
@@ -317,7 +336,9 @@ impl<'a> PeerMessage<'a> {
         match layout.kind {
             kind::PUBLISH => Self::Publish(PeerPublish {
                 source: (conn != NOBODY).then_some(conn),
-                origin: (flags & ORIGIN != 0).then(|| (layout.session, small())),
+                origin: (flags & ORIGIN != 0)
+                    .then(|| (layout.session, Refusable::id_in(layout.number))),
+                refusable: Refusable::of(layout.number).filter(|_| flags & REFUSABLE != 0),
                 stamp: layout.serial,
                 topic: text,
                 properties,
@@ -333,6 +354,10 @@ impl<'a> PeerMessage<'a> {
             kind::RELEASE => Self::Release { conn },
             kind::BLOCK => Self::Block { conn },
             kind::UNBLOCK => Self::Unblock { conn },
+            kind::REFUSED => {
+                let message = Refusable::of(layout.number).expect("a peer sends what it was sent");
+                Self::Refused { conn, message }
+            }
             kind::SHORT => Self::Short,
             kind::AMPLE => Self::Ample,
             kind::FREED => Self::Freed { serial: layout.session, packet_id: small() },
@@ -358,6 +383,7 @@ impl<'a> PeerMessage<'a> {
 mod tests {
     use super::super::names::ClientLimit;
     use super::*;
+    use crate::mqtt::PacketId;
 
     #[derive(Default)]
     struct Recorder(Vec<u8>);
@@ -390,6 +416,7 @@ mod tests {
         let publish = PeerPublish {
             source: Some(conn),
             origin: None,
+            refusable: None,
             stamp: u32::MAX - 1,
             topic: "a/é",
             properties: &[],
@@ -399,6 +426,8 @@ mod tests {
             keep: false,
             deliver: true,
         };
+        let message = Refusable { packet_id: PacketId::new(7).expect("not 0"), shards: u16::MAX };
+        let refusable = Some(message);
         let ask = |bytes_max, after: Option<&'static str>| {
             let vouched = after.is_none();
             PeerMessage::Ask(Ask { replay, bytes_max, filter: "#", after, vouched })
@@ -414,6 +443,9 @@ mod tests {
             PeerMessage::Release { conn },
             PeerMessage::Block { conn },
             PeerMessage::Unblock { conn },
+            PeerMessage::Publish(PeerPublish { refusable, ..publish }),
+            PeerMessage::Publish(PeerPublish { refusable, origin: Some((5, 7)), ..publish }),
+            PeerMessage::Refused { conn, message },
             PeerMessage::Short,
             PeerMessage::Ample,
             PeerMessage::Freed { serial: 1 << 40, packet_id: u16::MAX },

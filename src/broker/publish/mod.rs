@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::mqtt::SubscriptionId;
+use crate::mqtt::{PacketId, SubscriptionId};
 use crate::slots::make_room;
 use crate::store::{Origin, SessionKey, Target};
 
@@ -24,6 +24,8 @@ pub(crate) struct InboundMessage<'a> {
     pub(crate) source: Source,
     /// The session of its publisher, if that is here.
     pub(crate) publisher: Option<SessionKey>,
+    /// Its packet identifier, of a publisher here.
+    pub(crate) packet_id: Option<PacketId>,
     /// The session and packet identifier to record with it, for a QoS 2 publisher here.
     pub(crate) received: Option<(SessionKey, u16)>,
     /// The same for messages to and from other shards.
@@ -40,9 +42,21 @@ pub(crate) struct InboundMessage<'a> {
 
 impl<'a> InboundMessage<'a> {
     pub(crate) fn of(message: &'a Message<'a>, source: Source) -> Self {
-        let (publisher, received, origin, traces) = (None, None, None, TraceSet::NONE);
+        let (publisher, packet_id, received, origin) = (None, None, None, None);
+        let traces = TraceSet::NONE;
         let (keep, is_shared, stamp) = (false, false, 0);
-        Self { message, source, publisher, received, origin, keep, is_shared, stamp, traces }
+        Self {
+            message,
+            source,
+            publisher,
+            packet_id,
+            received,
+            origin,
+            keep,
+            is_shared,
+            stamp,
+            traces,
+        }
     }
 }
 

@@ -2,15 +2,15 @@
 
 use log::warn;
 
-use crate::mqtt::{QoS, SubscriptionId, TopicName};
+use crate::mqtt::{PacketId, QoS, SubscriptionId, TopicName, Version};
 use crate::shown::Shown;
 use crate::store::{NewMessage, Origin, SessionKey, Subscriptions, Target};
 
 use super::super::delivery::DeliveryOptions;
-use super::super::exchange::{Route, RouteHandle, RouteTarget, find_identifiers};
-use super::super::names::{ConnId, Context, Options, ShardSet, VhostId, placement};
+use super::super::exchange::{Route, RouteTarget, find_identifiers};
+use super::super::names::{ConnId, Context, Options, RouteHandle, ShardSet, VhostId, placement};
 use super::super::output::{OutboundMessage, Source};
-use super::super::peer::{PeerMessage, PeerPublish};
+use super::super::peer::{PeerMessage, PeerPublish, Refusable};
 use super::super::publish::{InboundMessage, Working};
 use super::super::replies::Wait;
 use super::super::trace::TracedTarget;
@@ -139,12 +139,18 @@ impl Shard {
             return Published { wait, fate };
         }
         let fate = if is_routed { Fate::Routed } else { Fate::Unrouted };
+        let mut told = remote;
+        keeper.into_iter().for_each(|keeper| told.insert(keeper));
+        let refusable = inbound
+            .packet_id
+            .and_then(|packet_id| self.refusable(vhost, route, inbound, (packet_id, told), here));
         let copy = PeerPublish {
             source: match inbound.source {
                 Source::Here(publisher) => Some(publisher),
                 Source::There(..) | Source::Nobody => None,
             },
             origin: inbound.origin.map(|origin| (origin.serial, origin.packet_id)),
+            refusable,
             stamp: self.meters.turn_stamp(),
             topic: message.topic.as_str(),
             properties: message.properties,
@@ -164,6 +170,28 @@ impl Shard {
             PeerMessage::Publish(copy).send(vhost, others, context.peers);
         }
         Published { wait, fate }
+    }
+
+    /// A message that other shards are sent, as they name it if they refuse it; `None`: its
+    /// publisher cannot be told.
+    fn refusable(
+        &self,
+        vhost: VhostId,
+        route: RouteHandle,
+        inbound: &InboundMessage<'_>,
+        (packet_id, others): (PacketId, ShardSet),
+        here: PublishedHere,
+    ) -> Option<Refusable> {
+        let Source::Here(conn) = inbound.source else { return None };
+        if self.outputs.version(conn) != Version::V5 {
+            return None;
+        }
+        let targets = &self.exchanges.get(vhost, route).targets;
+        let is_for = |target: &RouteTarget| target.granted_from(inbound.publisher).is_some();
+        let is_for_here = inbound.keep || inbound.is_shared || targets.iter().any(is_for);
+        let is_taken = is_for_here && !here.is_refused;
+        let shards = u16::try_from(others.iter().count()).expect("shards have 16 bits");
+        Some(Refusable { packet_id, shards: shards + u16::from(is_taken) })
     }
 
     /// Stores a message for the sessions of a route that need it stored, and hands it to all
@@ -219,12 +247,13 @@ impl Shard {
     ) {
         let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
         let sent_before = self.outputs.stats().publishes_out;
-        let route = self.exchanges.get(vhost, route);
+        let handle = route;
+        let route = self.exchanges.get(vhost, handle);
         let traces = inbound.traces.or(route.traces);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
-        let mut outbound =
-            OutboundMessage::new(message, time_ms, encode).with_receivers(route.targets.len());
+        let mut outbound = OutboundMessage::new(message, time_ms, encode)
+            .with_receivers(route.targets.len(), handle);
         // `refused` has the order of the route.
         let mut refusals = 0;
         for target in &route.targets {

@@ -5,9 +5,10 @@ use crate::limits::{GROUP_LANES, LOG_BYTES_MAX};
 use crate::mqtt::{QoS, TopicName};
 use crate::store::{LANE, Lifetime, QueueEntry, QueueNext, QueueTerms, StoredMessage, Target};
 
-use super::super::exchange::RouteHandle;
 use super::super::group::{Copied, Done, Pick, Wish};
-use super::super::names::{Context, DEFAULT_VHOST, Overflow, ShardId, ShardSet, VhostId};
+use super::super::names::{
+    Context, DEFAULT_VHOST, Overflow, RouteHandle, ShardId, ShardSet, VhostId,
+};
 use super::super::output::{Message, Source, put_properties};
 use super::super::peer::{GroupMessage, MemberName, PeerMessage, Work};
 use super::super::publish::InboundMessage;

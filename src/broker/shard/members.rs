@@ -8,7 +8,9 @@ use crate::store::SessionKey;
 
 use super::super::delivery::DeliveryOptions;
 use super::super::group::{Answered, Done, Issued, LaneId, LeaseOf, Parked};
-use super::super::names::{CloseReason, ConnId, Context, DEFAULT_VHOST, ShardId, ShardSet};
+use super::super::names::{
+    CloseReason, ConnId, Context, DEFAULT_VHOST, RouteHandle, ShardId, ShardSet,
+};
 use super::super::output::{Message, OutboundMessage, OwnCopy, Source};
 use super::super::peer::{GroupMessage, MemberName, PeerMessage, Work};
 use super::{Shard, lent};
@@ -108,6 +110,7 @@ impl Shard {
         let retain = work.retain && terms.retain_as_published;
         let copy = OwnCopy {
             topic: TopicName::parse(work.topic).expect("it was checked when it came"),
+            route: RouteHandle::default(),
             qos,
             delivery: PacketOptions { packet_id, dup, retain },
             identifiers: terms.identifier.as_slice(),

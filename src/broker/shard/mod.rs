@@ -44,6 +44,7 @@ mod peers;
 mod pressure;
 mod publish;
 mod publish_v5;
+mod refusals;
 mod replies;
 mod report;
 mod retained;
@@ -89,6 +90,8 @@ use super::storage::Storage;
 use super::system::System;
 use super::trace::Traces;
 
+use refusals::RefusalCounts;
+
 /// See the room.
 pub struct Shard {
     options: Options,
@@ -119,6 +122,7 @@ pub struct Shard {
     /// Clients that returned to sessions with something due, and sessions that ended.
     returns: Uncommitted,
     ends: Uncommitted,
+    refusals: RefusalCounts,
     stats: Stats,
 }
 
@@ -177,6 +181,7 @@ impl Shard {
             made_ids: 0,
             returns: Uncommitted::default(),
             ends: Uncommitted::default(),
+            refusals: RefusalCounts::default(),
             stats: Stats::default(),
             options,
         }

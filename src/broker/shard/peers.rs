@@ -5,7 +5,7 @@ use crate::store::Origin;
 
 use super::super::names::{Context, ShardId, ShardSet, VhostId};
 use super::super::output::{Message, Source};
-use super::super::peer::{PeerMessage, PeerPublish};
+use super::super::peer::{PeerMessage, PeerPublish, Refusable};
 use super::super::publish::InboundMessage;
 use super::super::read_gate::Pause;
 use super::Shard;
@@ -31,6 +31,7 @@ impl Shard {
             }
             PeerMessage::Block { conn } => self.pause_for_full_session(conn),
             PeerMessage::Unblock { conn } => self.resume_for_full_session(conn, context),
+            PeerMessage::Refused { conn, message } => self.handle_refused(from, conn, message),
             PeerMessage::Short => self.set_peer_short(from, true, now_ms),
             PeerMessage::Ample => self.set_peer_short(from, false, now_ms),
             PeerMessage::Freed { serial, packet_id } => {
@@ -86,7 +87,21 @@ impl Shard {
             let message = Message { topic, properties, payload, qos, retain };
             let inbound =
                 InboundMessage { origin, keep, stamp, ..InboundMessage::of(&message, source) };
-            self.publish_on(vhost, route, &inbound, context);
+            let refusable = publish.source.zip(publish.refusable);
+            let Some((conn, named)) = refusable else {
+                self.publish_on(vhost, route, &inbound, context);
+                return;
+            };
+            let is_new = origin.is_none_or(|origin| !self.catalog.has_origin(&origin));
+            if is_new
+                && self.full_sessions.is_awaited()
+                && self.is_beyond_bounds(vhost, route, None, message.bytes())
+            {
+                // One session suffices: that the others have it is better than that it is lost.
+                self.tell_refused(from, conn, Refusable { shards: 1, ..named }, context);
+            } else if self.publish_on(vhost, route, &inbound, context).is_refused {
+                self.tell_refused(from, conn, named, context);
+            }
         }
     }
 }

@@ -6,10 +6,10 @@ use crate::mqtt::{PacketId, Publish, QoS, ReasonCode, TopicName, Version};
 use crate::store::{Origin, SessionKey};
 
 use super::super::connection::Open;
-use super::super::exchange::RouteHandle;
+use super::super::exchange::FoundRoute;
 use super::super::names::{
-    CloseReason, ConnId, Context, DEFAULT_VHOST, Flow, OnDenied, Options, ShardSet, TraceSet,
-    VhostId, placement,
+    CloseReason, ConnId, Context, DEFAULT_VHOST, Flow, OnDenied, Options, RouteHandle, ShardSet,
+    TraceSet, VhostId, placement,
 };
 use super::super::output::{Message, Source};
 use super::super::peer::PeerMessage;
@@ -54,13 +54,14 @@ impl Shard {
         match publish.topic {
             Some(topic) if publish.properties.list().is_empty() => {
                 let message = message_of(topic, &[], publish);
-                self.handle_message(conn, &message, publish.packet_id, context)
+                self.handle_message(conn, &message, publish.packet_id, None, context)
             }
             _ => self.handle_publish_with_properties(conn, publish, context),
         }
     }
 
-    /// Handles a message that a client publishes, as [`Shard::handle_publish`].
+    /// Handles a message that a client publishes, as [`Shard::handle_publish`]. `known` is the
+    /// topic's route, if it is current.
     #[expect(
         clippy::inline_always,
         reason = "each message passes here, most of them by one of the callers"
@@ -71,9 +72,10 @@ impl Shard {
         conn: ConnId,
         message: &Message<'_>,
         packet_id: Option<PacketId>,
+        known: Option<FoundRoute>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let Some(to) = self.publish_route(conn, message.topic) else {
+        let Some(to) = self.publish_route(conn, message.topic, known) else {
             return Flow::Stop;
         };
         if to.denied {
@@ -85,7 +87,7 @@ impl Shard {
         {
             return Flow::Wait;
         }
-        if self.full_sessions.is_awaited() && self.is_beyond_bounds(conn, to, message) {
+        if self.full_sessions.is_awaited() && self.must_refuse(conn, to, message) {
             return self.refuse_publish(conn, message.qos, packet_id);
         }
         let mut traces = to.traces;
@@ -104,6 +106,7 @@ impl Shard {
             message,
             source: Source::Here(conn),
             publisher: Some(to.session),
+            packet_id,
             received: None,
             origin: None,
             keep: false,
@@ -153,16 +156,25 @@ impl Shard {
     /// Whether the message would exceed the bound of a receiving session so far that an older
     /// message had to go (`--session-overflow block`), and the publisher can be told.
     #[cold]
-    fn is_beyond_bounds(&self, conn: ConnId, to: PublishRoute, message: &Message<'_>) -> bool {
-        if message.qos == QoS::AtMostOnce || self.outputs.version(conn) != Version::V5 {
-            return false;
-        }
-        let bytes = message.bytes() as u64;
-        let queued_bytes = self.catalog.totals(to.vhost.0).queued_bytes;
-        let queued_bytes_max = self.quotas.get(to.vhost).queued_bytes_max;
-        let route = self.exchanges.get(to.vhost, to.route);
+    fn must_refuse(&self, conn: ConnId, to: PublishRoute, message: &Message<'_>) -> bool {
+        let is_told = message.qos > QoS::AtMostOnce && self.outputs.version(conn) == Version::V5;
+        is_told && self.is_beyond_bounds(to.vhost, to.route, Some(to.session), message.bytes())
+    }
+
+    /// Whether one of a route's sessions has no room for so many bytes of this publisher.
+    pub(super) fn is_beyond_bounds(
+        &self,
+        vhost: VhostId,
+        route: RouteHandle,
+        publisher: Option<SessionKey>,
+        bytes: usize,
+    ) -> bool {
+        let bytes = bytes as u64;
+        let queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
+        let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
+        let route = self.exchanges.get(vhost, route);
         route.targets.iter().any(|target| {
-            let granted = target.granted_from(Some(to.session));
+            let granted = target.granted_from(publisher);
             let stores = granted.is_some_and(|granted| granted > QoS::AtMostOnce);
             let session = self.catalog.session(target.session);
             let queued = (queued_bytes, queued_bytes_max);
@@ -189,9 +201,14 @@ impl Shard {
     /// The vhost and route of a message from a connection; `None` if the connection is not open.
     #[expect(clippy::inline_always, reason = "each message passes here, by one caller")]
     #[inline(always)]
-    fn publish_route(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<PublishRoute> {
+    fn publish_route(
+        &mut self,
+        conn: ConnId,
+        topic: TopicName<'_>,
+        known: Option<FoundRoute>,
+    ) -> Option<PublishRoute> {
         let &Open { vhost, session, traces: own, .. } = self.connections.client(conn)?;
-        let last = self.exchanges.last_route(conn, vhost, topic);
+        let last = known.or_else(|| self.exchanges.last_route(conn, vhost, topic));
         let (route, denied, traces) =
             last.unwrap_or_else(|| self.find_publish_route(conn, vhost, session, topic));
         Some(PublishRoute { vhost, session, route, denied, traces: own.or(traces) })
@@ -204,7 +221,7 @@ impl Shard {
         vhost: VhostId,
         session: SessionKey,
         topic: TopicName<'_>,
-    ) -> (RouteHandle, bool, TraceSet) {
+    ) -> FoundRoute {
         let route = self.route(vhost, topic);
         let session = self.catalog.session(session);
         let levels_max = self.options.topic_levels_max;
@@ -411,7 +428,12 @@ impl Shard {
     }
 
     /// Frees the identifier of this origin on all shards.
-    fn free_everywhere(&mut self, serial: u64, packet_id: u16, context: &mut Context<'_>) {
+    pub(super) fn free_everywhere(
+        &mut self,
+        serial: u64,
+        packet_id: u16,
+        context: &mut Context<'_>,
+    ) {
         let &Options { shard, shards, .. } = &self.options;
         let origin = Origin { shard: shard.0, serial, packet_id };
         self.catalog.free_origin(origin, &mut self.logs);

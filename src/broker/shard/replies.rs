@@ -64,11 +64,15 @@ impl Shard {
     pub fn keep_promises(&mut self, context: &mut Context<'_>) {
         let log = self.logs.settled();
         while let Some((mut replies, since_us)) =
-            self.replies.next_kept(log, |shard| context.peers.settled(shard))
+            self.replies.next_kept(log, |shard| self.refusals.settled(context.peers, shard))
         {
             let mut acknowledged = 0;
             for (conn, reply) in replies.drain(..) {
                 acknowledged += u64::from(reply.acknowledges());
+                let reply = match self.replies.has_refusals() {
+                    true => self.reconsider(conn, reply),
+                    false => reply,
+                };
                 let feeds_full = self.gates.is_paused_by(conn, Pause::FullSession);
                 if let Some(reply) = self.replies.take(conn, reply, feeds_full) {
                     self.keep_promise(conn, &reply, context);
@@ -86,7 +90,7 @@ impl Shard {
     /// Whether waiting replies may leave now.
     pub fn has_due_promises(&mut self, peers: &dyn Peers) -> bool {
         let log = self.logs.settled();
-        self.replies.is_due(log, |shard| peers.settled(shard))
+        self.replies.is_due(log, |shard| self.refusals.settled(peers, shard))
     }
 
     /// Whether replies wait for other shards or the disk.
@@ -105,6 +109,9 @@ impl Shard {
         match reply {
             Reply::Puback(packet_id, ReasonCode::Success) => {
                 self.outputs.reply_ack(conn, Ack::bytes_v3(AckKind::Puback, *packet_id));
+            }
+            Reply::Receive(packet_id, ReasonCode::QuotaExceeded) => {
+                self.free_refused(conn, *packet_id, context);
             }
             Reply::Connack => self.send_held_connack(conn, context),
             Reply::Resume => {

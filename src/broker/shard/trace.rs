@@ -8,9 +8,8 @@ use crate::mqtt::{PublishProperties, SharedFilter, Version};
 use crate::store::SessionKey;
 
 use super::super::client_log::why_denied;
-use super::super::exchange::RouteHandle;
 use super::super::inspect::{Reply, Step, TraceOrder};
-use super::super::names::{CloseReason, ConnId, Context, Options, TraceSet, VhostId};
+use super::super::names::{CloseReason, ConnId, Context, Options, RouteHandle, TraceSet, VhostId};
 use super::super::output::{Message, Source};
 use super::super::publish::InboundMessage;
 use super::super::replies::Wait;

@@ -30,7 +30,7 @@ fn laid_out(kind: PacketKind, properties: &[Property<'_>]) -> Vec<u8> {
 
 /// Bytes as properties, which only the decoder can make.
 fn properties(kind: PacketKind, bytes: &[u8]) -> Properties<'_> {
-    super::super::properties::check(Carrier::Packet(kind), None, bytes, |_, _| {})
+    super::super::properties::check(Carrier::Packet(kind), None, bytes, |_, _, _| {})
         .expect("properties of this packet");
     Properties::checked_before(bytes)
 }

@@ -102,7 +102,11 @@ impl Client {
             username: None,
             password: None,
             properties: match is_v5 {
-                true => dialect.asked.lay_out(&[("a", "1"), ("a", "")], &mut list),
+                true => {
+                    let user = [("a", "1"), ("a", ""), crate::position::ASKING];
+                    let count = if dialect.wants_positions { 3 } else { 2 };
+                    dialect.asked.lay_out(&user[..count], &mut list)
+                }
                 false => Properties::EMPTY,
             },
         };
