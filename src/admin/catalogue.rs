@@ -4,7 +4,7 @@
 use crate::broker::inspect::{Histogram, Snapshot};
 
 use super::broker_metrics::BROKER_METRICS;
-use super::group_events::GROUP_EVENTS;
+use super::group_events::{GROUP_EVENTS, GROUP_METRICS};
 use super::metric::{Kind, Metric, Source, float};
 
 const COUNT: u32 = 1;
@@ -32,7 +32,7 @@ const fn times(name: &'static str, help: &'static str, of: fn(&Snapshot) -> &His
 
 /// Every metric.
 pub(super) fn metrics() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().chain(BROKER_METRICS)
+    METRICS.iter().chain(GROUP_METRICS).chain(BROKER_METRICS)
 }
 
 /// Those that shards know, and some of the broker.

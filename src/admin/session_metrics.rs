@@ -1,4 +1,5 @@
-//! Metrics of sessions: of all durable ones together, and of each that is watched.
+//! Metrics of sessions: of all durable ones together, and of each that is watched. With those of
+//! sessions are the totals of consumer groups.
 
 use crate::broker::inspect::{Row, Waiting};
 
@@ -7,7 +8,7 @@ use super::metric::{Kind, float};
 /// A metric: its name without what all begin with, its kind, what it means, where it comes from.
 pub(super) type Figure<T> = (&'static str, Kind, &'static str, fn(&T) -> f64);
 
-/// Metrics of all durable sessions together.
+/// Metrics of all durable sessions together, and of all groups.
 pub(super) const TOTALS: &[Figure<Waiting>] = &[
     (
         "session_backlog_messages",
@@ -26,6 +27,18 @@ pub(super) const TOTALS: &[Figure<Waiting>] = &[
         Kind::Gauge,
         "How long the oldest message has been in a durable session without an acknowledgement",
         |waiting| float(waiting.lag_ms_max) / 1000.0,
+    ),
+    (
+        "group_backlog_messages",
+        Kind::Gauge,
+        "Messages in consumer groups that wait or are not acknowledged",
+        |waiting| float(waiting.group_messages),
+    ),
+    (
+        "group_lag_seconds_max",
+        Kind::Gauge,
+        "How long the oldest message has been in a consumer group without an acknowledgement",
+        |waiting| float(waiting.group_lag_ms_max) / 1000.0,
     ),
 ];
 

@@ -48,7 +48,7 @@ const HAS_MORE: u64 = 1 << 63;
 const HAS_LEASES: u64 = 1 << 62;
 
 /// The first character of the names of lanes.
-pub const LANE: char = '\0';
+pub(super) const LANE: char = '\0';
 
 /// Messages that a lane keeps unpacked. Full: further ones wait packed.
 const LANE_NEAR_MAX: u64 = 1024;
@@ -376,6 +376,11 @@ impl Sessions {
 
     /// The session of a client.
     pub fn find(&self, vhost: u16, client_id: &str) -> Option<SessionKey> {
+        self.find_any(vhost, client_id).filter(|key| !self.get(*key).is_lane())
+    }
+
+    /// The session with this name: of a client, or a lane.
+    pub fn find_any(&self, vhost: u16, client_id: &str) -> Option<SessionKey> {
         let hash = self.hashing.hash_one((vhost, client_id));
         let is_it = |key: &SessionKey| {
             let session = self.get(*key);
@@ -392,6 +397,11 @@ impl Sessions {
     /// Keys of clients' sessions in a range, in order: a look at no more slots than it has.
     pub fn keys_in(&self, range: Range<SessionKey>) -> impl Iterator<Item = SessionKey> {
         self.slots.keys_in(range).filter(|key| !self.get(*key).is_lane())
+    }
+
+    /// The same, those of lanes included.
+    pub fn all_keys_in(&self, range: Range<SessionKey>) -> impl Iterator<Item = SessionKey> {
+        self.slots.keys_in(range)
     }
 
     /// One past the highest key there is, or was lately.

@@ -33,6 +33,8 @@ pub struct Gauges {
     pub queued_bytes: u64,
     /// Bytes of memory that messages take which wait in clean sessions.
     pub memory_bytes: u64,
+    /// Consumer groups with a part here.
+    pub groups: u64,
     /// Subscriptions of sessions here to groups.
     pub group_members: u64,
     /// Bytes of messages that wait in groups, or are not acknowledged.

@@ -34,6 +34,7 @@ impl Shard {
             sessions: self.catalog.sessions().len() as u64,
             subscriptions: self.exchanges.subscriptions(),
             queued_bytes: queued.sum(),
+            groups: self.groups.partition.group_count() as u64,
             group_members: self.groups.memberships(),
             group_bytes: self.groups.partition.bytes(),
             memory_bytes: self.logs.memory.memory_bytes() as u64,

@@ -63,19 +63,33 @@ impl Shard {
         let sessions = self.catalog.sessions();
         let until = backlog.from.saturating_add(ASK_SLOTS_MAX).min(sessions.end());
         let (mut looks, mut next) = (0, until);
-        for key in sessions.keys_in(backlog.from..until) {
+        for key in sessions.all_keys_in(backlog.from..until) {
             if looks == ASK_READS_MAX {
                 next = key;
                 break;
             }
             let session = sessions.get(key);
-            if session.clean || session.queue.is_empty() {
+            let is_lane = session.is_lane();
+            if session.clean && !is_lane || session.queue.is_empty() {
                 continue;
             }
             looks += 1;
             let messages = session.queue.waiting() + u64::from(session.queue.unacked());
+            if is_lane {
+                backlog.found.add(&Waiting {
+                    group_messages: messages,
+                    group_lag_ms_max: self.lane_lag_ms(session, time_ms).unwrap_or(0),
+                    ..Waiting::default()
+                });
+                continue;
+            }
             let lag_ms_max = self.lag_ms(session, time_ms).unwrap_or(0);
-            backlog.found.add(&Waiting { messages, messages_max: messages, lag_ms_max });
+            backlog.found.add(&Waiting {
+                messages,
+                messages_max: messages,
+                lag_ms_max,
+                ..Waiting::default()
+            });
         }
         backlog.from = next;
         if next < sessions.end() {
