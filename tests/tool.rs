@@ -204,6 +204,41 @@ fn a_backlog_is_counted() {
     }
 }
 
+// What waits for a consumer group is told as that group's, by lane, and not as a session's.
+#[test]
+fn groups_are_told() {
+    let mut broker = Broker::start(1);
+    let group = "$share/g/t/#";
+    subscribe(&broker, "reader", group, 1);
+    let mut publisher = Client::connect(&broker, "writer");
+    for id in 1..=6 {
+        publisher.publish(&publish(format!("t/{id}"), format!("m{id}")).qos1(id));
+    }
+    publisher.leave();
+    broker.end(End::Killed);
+    let data = broker.data_dir();
+    let stat = tool(&["stat", "--sessions", "--json"], data).lines();
+    let (total, listed) = stat.split_last().expect("there is a total");
+    let total = &total["total"];
+    assert_eq!([&total["sessions"], &total["queued"], &total["group_queued"]], [1, 0, 6]);
+    let lanes: Vec<&Value> = listed.iter().filter(|line| line["group"] == group).collect();
+    assert_eq!(total["lanes"], lanes.len(), "{listed:?}");
+    assert_eq!(lanes.iter().filter_map(|lane| lane["queued"].as_u64()).sum::<u64>(), 6);
+    assert_eq!(listed.len(), lanes.len() + 1, "and one session: {listed:?}");
+    let text = tool(&["stat", "--sessions"], data).out;
+    for part in ["group \"$share/g/t/#\" lane 0 shard 0", "6 queued", "  groups    "] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    let dump = tool(&["dump"], data).lines();
+    let mut payloads: Vec<&str> = dump
+        .iter()
+        .filter(|line| line["message_of"] == group && line["lane"].is_number())
+        .filter_map(|line| line["payload"].as_str())
+        .collect();
+    payloads.sort_unstable();
+    assert_eq!(payloads, ["m1", "m2", "m3", "m4", "m5", "m6"]);
+}
+
 /// A broker of one shard that was killed with messages in several segments. Payloads begin with
 /// their number in five digits.
 fn with_segments() -> Broker {

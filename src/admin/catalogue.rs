@@ -3,14 +3,15 @@
 
 use super::broker_metrics::BROKER_METRICS;
 use super::connection_metrics::CONNECTION_METRICS;
-use super::group_events::GROUP_EVENTS;
+use super::group_events::{GROUP_EVENTS, GROUP_METRICS};
 use super::log_metrics::LOG_METRICS;
 use super::message_metrics::MESSAGE_METRICS;
 use super::metric::{Kind, MICROS, Metric, Source, counter, float, gauge, row, times};
 
 /// Every metric.
 pub(super) fn metrics() -> impl Iterator<Item = &'static Metric> {
-    let tables = [METRICS, CONNECTION_METRICS, MESSAGE_METRICS, LOG_METRICS, BROKER_METRICS];
+    let tables =
+        [METRICS, CONNECTION_METRICS, MESSAGE_METRICS, LOG_METRICS, GROUP_METRICS, BROKER_METRICS];
     tables.into_iter().flatten()
 }
 

@@ -1,6 +1,7 @@
 //! Every metric, as documented.
 
 use super::catalogue::metrics;
+use super::group_metrics::{GROUPS_LEFT_OUT, WATCHED_GROUPS};
 use super::metric::Kind;
 use super::session_metrics::{LEFT_OUT, TOTALS, WATCHED};
 use super::vhost_metrics::VHOST_METRICS;
@@ -47,7 +48,11 @@ pub fn descriptions() -> Vec<Description> {
     let watched = WATCHED
         .iter()
         .map(|(name, kind, help, _)| of_session(name, *kind, help, &["vhost", "client"]));
-    let (name, kind, help) = LEFT_OUT;
-    let of_sessions = totals.chain(watched).chain([of_session(name, kind, help, &[])]);
+    let groups = WATCHED_GROUPS
+        .iter()
+        .map(|(name, kind, help, _)| of_session(name, *kind, help, &["vhost", "group"]));
+    let left_out =
+        [LEFT_OUT, GROUPS_LEFT_OUT].map(|(name, kind, help)| of_session(name, kind, help, &[]));
+    let of_sessions = totals.chain(watched).chain(groups).chain(left_out);
     of_broker.chain(of_vhosts).chain(of_sessions).collect()
 }

@@ -21,7 +21,7 @@ use super::operation::Operation;
 use super::query::Query;
 use super::rows::{Form, Rows};
 use super::state::Admin;
-use super::{accounts, closed, retained, session_lists, subscriptions};
+use super::{accounts, closed, groups, retained, session_lists, subscriptions};
 
 /// The media type of a list as lines.
 pub(super) const LINES: &str = "application/x-ndjson";
@@ -69,6 +69,8 @@ async fn rows(
         "/closed" => closed::closed(admin, query, rows).await,
         "/subscriptions" => subscriptions::subscriptions(admin, query, rows).await,
         "/match" => subscriptions::matching(admin, query, rows).await,
+        "/groups" => groups::groups(admin, query, rows).await,
+        "/group/members" => groups::members(admin, query, rows).await,
         "/retained" => retained::retained(admin, query, rows).await,
         "/users" => accounts::users(admin, query, rows).await,
         path => unreachable!("{path} has a cursor and no arm"),

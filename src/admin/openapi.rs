@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
 use super::account_operations::{self, ACCOUNTS};
+use super::group_operations::{self, GROUPS};
 use super::lists;
 use super::lookups::{self, LOOKUPS};
 use super::operating::{self, OPERATING};
@@ -140,7 +141,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 
 /// Every operation.
 fn all() -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().chain(TRACES).chain(OPERATING).chain(ACCOUNTS).chain(LOOKUPS)
+    OPERATIONS.iter().chain(TRACES).chain(OPERATING).chain(ACCOUNTS).chain(LOOKUPS).chain(GROUPS)
 }
 
 /// The operations of a path below [`API`].
@@ -250,7 +251,7 @@ fn described(operation: &Operation) -> Value {
             .parameters
             .iter()
             .any(|it| it.name == "vhost")
-            .then_some(("404", "No such vhost, client or session")),
+            .then_some(("404", "No such vhost, client, session or group")),
     );
     if OPERATING.iter().chain(ACCOUNTS).any(|it| std::ptr::eq(it, operation)) {
         faults.push(("404", "No such thing"));
@@ -325,7 +326,11 @@ fn page_schemas() -> Vec<(&'static str, Value)> {
 
 fn schemas() -> Value {
     let mut schemas = own_schemas();
-    for (name, schema) in lookups::schemas().into_iter().chain(trace_operations::schemas()) {
+    for (name, schema) in lookups::schemas()
+        .into_iter()
+        .chain(group_operations::schemas())
+        .chain(trace_operations::schemas())
+    {
         schemas[name] = schema;
     }
     schemas
@@ -404,7 +409,7 @@ fn own_schemas() -> Value {
     schemas
 }
 
-/// Whether an operation is one of [`LOOKUPS`].
+/// Whether an operation is one of [`LOOKUPS`] or [`GROUPS`].
 pub(super) fn is_lookup(operation: &Operation) -> bool {
-    LOOKUPS.iter().any(|it| std::ptr::eq(it, operation))
+    LOOKUPS.iter().chain(GROUPS).any(|it| std::ptr::eq(it, operation))
 }

@@ -23,8 +23,8 @@ use super::query::Query;
 use super::state::Admin;
 use super::tokens::Right;
 use super::{
-    accounts, api, lists, live, openapi, operate, page, publish, retained, signin, subscriptions,
-    trace, waiting, watched,
+    accounts, api, groups, lists, live, openapi, operate, page, publish, retained, signin,
+    subscriptions, trace, waiting, watched,
 };
 
 /// Answers a request.
@@ -175,6 +175,7 @@ async fn look_up(
     by: &Actor,
 ) -> Result<Response<Body>, Fault> {
     match (operation.method, operation.path) {
+        ("GET", "/group") => groups::group(admin, query).await,
         ("GET", "/can") => subscriptions::can(admin, query).await,
         ("DELETE", "/retained") => retained::clear_matching(admin, query, by).await,
         ("GET", "/retained/message") => retained::message(admin, query).await,

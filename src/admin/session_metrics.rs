@@ -7,7 +7,7 @@ use super::metric::{Kind, float};
 /// A metric: its name without the common prefix, its kind, its help and its source.
 pub(super) type Figure<T> = (&'static str, Kind, &'static str, fn(&T) -> f64);
 
-/// Metrics of all durable sessions together.
+/// Metrics of all durable sessions together, and of all groups.
 pub(super) const TOTALS: &[Figure<Waiting>] = &[
     (
         "session_backlog_messages",
@@ -32,6 +32,18 @@ pub(super) const TOTALS: &[Figure<Waiting>] = &[
         Kind::Gauge,
         "How long the oldest message has been in a durable session without an acknowledgement",
         |waiting| float(waiting.lag_ms_max) / 1000.0,
+    ),
+    (
+        "group_backlog_messages",
+        Kind::Gauge,
+        "Messages in consumer groups that wait or are not acknowledged",
+        |waiting| float(waiting.group_messages),
+    ),
+    (
+        "group_lag_seconds_max",
+        Kind::Gauge,
+        "How long the oldest message has been in a consumer group without an acknowledgement",
+        |waiting| float(waiting.group_lag_ms_max) / 1000.0,
     ),
 ];
 

@@ -102,7 +102,8 @@ pub struct AdminOptions {
     /// The metrics tell how many messages and bytes wait in a session, for how long, and what was
     /// dropped. `//ID` is a session of the vhost /. At most 100 sessions are listed; a further
     /// metric counts those that are left out. Without this flag /metrics/sessions tells only the
-    /// figures of the worst session.
+    /// figures of the worst session. `//$share/NAME/FILTER` is a consumer group of the vhost /, and
+    /// `//$share/NAME/*` are all with this name: groups have metrics of their own as well.
     #[arg(
         long = "watch-session",
         value_name = "VHOST/ID",

@@ -37,6 +37,7 @@ mod cursor;
 mod golden;
 mod hashing;
 mod housekeeping;
+mod lane;
 mod lifetime;
 mod log;
 mod logs;
@@ -63,6 +64,7 @@ mod will;
 pub use catalog::{Catalog, CatalogLimits, NewMessage};
 pub use hashing::{Hashing, Map};
 pub use housekeeping::{Housekeeping, HousekeepingStats};
+pub use lane::{lane_name, lane_of_name};
 pub use lifetime::{Lifetime, expiry_interval_s};
 pub use log::{
     Fault, FaultKind, GroupWrite, Log, LogEnd, LogOptions, OpenError, OpenReport, SegmentFacts,
@@ -81,7 +83,7 @@ pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets
 pub use replay::Losses;
 pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES, SegmentIdentity};
-pub use session::{Holder, LANE, Session, Sessions};
+pub use session::{Holder, Session, Sessions};
 pub use session_mut::{SessionMut, SessionTotals};
 pub use subscription::{SUBSCRIPTION_IDENTIFIER_MAX, SubscriptionOptions};
 pub use subscriptions::Subscriptions;

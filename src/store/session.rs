@@ -49,7 +49,7 @@ const HAS_MORE: u64 = 1 << 63;
 const HAS_LEASES: u64 = 1 << 62;
 
 /// The first character of the names of lanes.
-pub const LANE: char = '\0';
+pub(super) const LANE: char = '\0';
 
 /// The most messages that a lane keeps unpacked; further ones wait packed.
 const LANE_NEAR_MAX: u64 = 1024;
@@ -379,6 +379,11 @@ impl Sessions {
 
     /// The session of a client.
     pub fn find(&self, vhost: u16, client_id: &str) -> Option<SessionKey> {
+        self.find_any(vhost, client_id).filter(|key| !self.get(*key).is_lane())
+    }
+
+    /// The session with this name: of a client, or a lane.
+    pub fn find_any(&self, vhost: u16, client_id: &str) -> Option<SessionKey> {
         let hash = self.hashing.hash_one((vhost, client_id));
         let is_it = |key: &SessionKey| {
             let session = self.get(*key);
@@ -397,7 +402,12 @@ impl Sessions {
         self.slots.keys_in(range).filter(|key| !self.get(*key).is_lane())
     }
 
-    /// The key after the highest one that is, or recently was, in use.
+    /// The same, those of lanes included.
+    pub fn all_keys_in(&self, range: Range<SessionKey>) -> impl Iterator<Item = SessionKey> {
+        self.slots.keys_in(range)
+    }
+
+    /// One past the highest key there is, or was lately.
     pub fn end(&self) -> SessionKey {
         SessionKey::try_from(self.slots.end()).expect("keys have 32 bits")
     }

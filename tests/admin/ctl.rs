@@ -70,7 +70,22 @@ fn clients_and_sessions() {
     drop(clients);
 }
 
-// The address of the page is printed, with a valid code; a broker without TCP has no page.
+// Groups and their members are listed and shown.
+#[test]
+fn groups() {
+    let (broker, _door) = start(2, &[]);
+    let mut client = Client::connect(&broker, "fern");
+    client.subscribe("$share/g/t/#", 1);
+    let listed = ctl(&broker, &["groups", "ls"], 0);
+    assert_eq!(column(&listed, "group"), ["$share/g/t/#"]);
+    let members = ctl(&broker, &["groups", "members", "$share/g/t/#"], 0);
+    assert_eq!((column(&members, "id"), column(&members, "state")), (vec!["fern"], vec!["ok"]));
+    let shown = ctl(&broker, &["groups", "show", "$share/g/t/#"], 0);
+    assert!(shown.contains("backlog.messages\t0"), "{shown}");
+    ctl(&broker, &["groups", "show", "$share/other/t/#"], 3);
+}
+
+// The way to the page is printed, with a code that is good there; a broker without TCP has no page.
 #[test]
 fn dashboard() {
     let (broker, door) = start(1, &[]);

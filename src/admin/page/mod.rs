@@ -42,7 +42,7 @@ macro_rules! scripts {
     };
 }
 
-const SCRIPTS: [File; 14] = scripts!(
+const SCRIPTS: [File; 15] = scripts!(
     "access.js",
     "api.js",
     "app.js",
@@ -51,6 +51,7 @@ const SCRIPTS: [File; 14] = scripts!(
     "closed.js",
     "detail.js",
     "dom.js",
+    "groups.js",
     "live.js",
     "log.js",
     "overview.js",

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { empty, field, h, put, select, table, trouble } from "./dom.js";
 import { SESSION_COLUMNS, listing } from "./clients.js";
+import { groupsCard } from "./groups.js";
 
 const MEASURES = [["backlog_messages", "messages that wait"], ["backlog_bytes", "bytes that wait"], ["lag", "lag"], ["dropped", "dropped messages"], ["inflight", "messages in flight"], ["outgoing", "output that is not taken"]];
 
@@ -34,6 +35,7 @@ export default {
     }
     by.addEventListener("change", top);
     await top();
+    if (api.answers("GET", "/groups")) room.append(await groupsCard());
     const all = h("section", {}, h("h2", {}, "All sessions"));
     room.append(all);
     const list = await listing(all, { path: "/sessions", columns: SESSION_COLUMNS, given, sessions: true });

@@ -140,6 +140,11 @@ impl Member {
         self.granted
     }
 
+    /// Messages that it may have at once.
+    pub(crate) fn window(&self) -> u32 {
+        self.window
+    }
+
     /// Messages that its client has.
     pub(crate) fn in_flight(&self) -> u32 {
         self.shards.iter().map(|grant| grant.in_flight).sum()

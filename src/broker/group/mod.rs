@@ -47,6 +47,7 @@ mod leases;
 mod member;
 mod partition;
 mod parts;
+mod told;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};

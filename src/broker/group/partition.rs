@@ -22,7 +22,7 @@ use crate::limits::GROUP_LANES;
 use crate::slots::Slots;
 use crate::store::SessionKey;
 
-use super::super::names::{GroupOrder, ShardId, VhostId};
+use super::super::names::{GroupCounts, GroupOrder, ShardId, VhostId};
 use super::lane::LaneId;
 use super::parts::{Group, Lane, Peer, Seat, Wish};
 
@@ -30,11 +30,11 @@ use super::parts::{Group, Lane, Peer, Seat, Wish};
 #[derive(Default, Debug)]
 pub(crate) struct Partition {
     pub(super) groups: Slots<Group>,
-    by_text: BTreeMap<(VhostId, Box<str>), u32>,
+    pub(super) by_text: BTreeMap<(VhostId, Box<str>), u32>,
     pub(super) lanes: Slots<Lane>,
     generation: u32,
     pub(super) peers: Slots<Peer>,
-    by_session: BTreeMap<(ShardId, SessionKey), u32>,
+    pub(super) by_session: BTreeMap<(ShardId, SessionKey), u32>,
     /// Peers to be asked for credit.
     pub(crate) wishes: Vec<Wish>,
 }
@@ -77,6 +77,7 @@ impl Partition {
             next_lane: 0,
             next_member: 0,
             is_asked: false,
+            counts: GroupCounts::default(),
         });
         self.by_text.insert((vhost, share.into()), group);
         group

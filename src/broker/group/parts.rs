@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::limits::GROUP_LANES;
 use crate::store::SessionKey;
 
-use super::super::names::{GroupOrder, ShardId, VhostId};
+use super::super::names::{GroupCounts, GroupOrder, ShardId, VhostId};
 use super::lane::LaneId;
 
 /// A member of any shard, as this shard sees it.
@@ -41,7 +41,7 @@ impl Peer {
         self.is_live && !self.is_full && self.credit > 0
     }
 
-    pub(super) fn seat(&self, group: u32) -> Option<&Seat> {
+    pub(crate) fn seat(&self, group: u32) -> Option<&Seat> {
         let at = self.seats.binary_search_by_key(&group, |seat| seat.group).ok()?;
         self.seats.get(at)
     }
@@ -83,6 +83,8 @@ pub(crate) struct Group {
     pub(crate) next_member: usize,
     /// Whether members were asked for credit since one had any.
     pub(crate) is_asked: bool,
+    /// What became of its messages.
+    pub(crate) counts: GroupCounts,
 }
 
 /// A part of a group's backlog: see [`super::Partition`].

@@ -23,6 +23,10 @@ pub struct Waiting {
     pub inflight: u64,
     /// The age of the oldest one, milliseconds.
     pub lag_ms_max: u64,
+    /// Messages in consumer groups that wait or are not acknowledged.
+    pub group_messages: u64,
+    /// How long the oldest of these has been there, milliseconds.
+    pub group_lag_ms_max: u64,
 }
 
 impl Waiting {
@@ -32,5 +36,7 @@ impl Waiting {
         self.messages_max = self.messages_max.max(other.messages_max);
         self.inflight += other.inflight;
         self.lag_ms_max = self.lag_ms_max.max(other.lag_ms_max);
+        self.group_messages += other.group_messages;
+        self.group_lag_ms_max = self.group_lag_ms_max.max(other.group_lag_ms_max);
     }
 }

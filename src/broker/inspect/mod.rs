@@ -26,6 +26,7 @@ mod backlog;
 mod client;
 mod closed;
 mod filter;
+mod groups;
 mod kick;
 mod listing;
 mod page;
@@ -43,7 +44,7 @@ mod watch;
 
 pub use super::meters::{Histogram, Latency, ListenerLoad, Load, Meters};
 pub use super::names::placement::{home_of, keeper_of};
-pub use super::names::{AddressRange, TraceSet};
+pub use super::names::{AddressRange, GroupCounts, TraceSet};
 pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
 pub use super::trace::{
     Decision, Direction, Happening, Outcome, TraceBatch, TraceEvent, TraceKind, TraceKinds,
@@ -53,6 +54,10 @@ pub use backlog::{Backlog, Waiting};
 pub use client::{ClientFacts, Pace};
 pub use closed::{ClosedListing, ClosedPlace, ClosedRow};
 pub use filter::Filter;
+pub use groups::{
+    GroupListing, GroupName, GroupRow, GroupsWanted, MemberListing, MemberPlace, MemberRow,
+    OwnMember,
+};
 pub use kick::{Kick, Kicked};
 pub use listing::{Listing, Measure, Top};
 pub use page::{Page, Row};
@@ -129,7 +134,11 @@ pub enum Question {
     Purge(Purge),
     /// Sessions that patterns name: [`Reply::Watched`].
     Watch(Box<Watch>),
-    /// A message to publish: [`Reply::Published`] when it is kept wherever it must be.
+    /// Consumer groups: [`Reply::Groups`].
+    Groups(Box<GroupListing>),
+    /// Members of one: [`Reply::Members`].
+    Members(Box<MemberListing>),
+    /// A message: [`Reply::Published`], when it is kept wherever it must be.
     Publish(Box<Publication>),
     /// An order to end connections until few enough are left: [`Reply::Shed`].
     Shed(Shed),
@@ -161,6 +170,8 @@ impl Question {
             | Self::Clear(_)
             | Self::Peek(_)
             | Self::Watch(_)
+            | Self::Groups(_)
+            | Self::Members(_)
             | Self::Trace(_) => true,
             Self::Alive
             | Self::Figures
@@ -205,7 +216,11 @@ pub enum Reply {
     Backlog(Waiting),
     /// Sessions that patterns name.
     Watched(Watched),
-    /// The result of a publication.
+    /// Consumer groups; the next answer begins behind one.
+    Groups(Sheet<GroupRow, GroupName>),
+    /// Members of a group; the next answer begins behind one.
+    Members(Sheet<MemberRow, MemberPlace>),
+    /// What became of a message.
     Published(Published),
     /// The number of connected clients.
     Shed(u64),

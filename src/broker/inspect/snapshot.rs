@@ -35,6 +35,8 @@ pub struct Gauges {
     pub queued_bytes: u64,
     /// Memory of the messages that wait in clean sessions, in bytes.
     pub memory_bytes: u64,
+    /// Consumer groups with a part here.
+    pub groups: u64,
     /// Subscriptions of sessions here to groups.
     pub group_members: u64,
     /// Bytes of messages that wait in groups, or are not acknowledged.

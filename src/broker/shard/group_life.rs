@@ -5,12 +5,11 @@ use log::{info, warn};
 
 use crate::limits::GROUP_DELIVERIES_TOLD;
 use crate::mqtt::{SharedFilter, TopicFilter};
-use crate::store::SessionKey;
+use crate::store::{SessionKey, lane_of_name};
 
 use super::super::names::{Context, ShardId, VhostId};
 use super::super::peer::MemberName;
 use super::Shard;
-use super::groups::lane_of_name;
 
 /// How a member leaves a group.
 #[derive(Clone, Copy, PartialEq, Eq)]

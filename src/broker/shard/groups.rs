@@ -3,7 +3,7 @@
 
 use crate::limits::{GROUP_LANES, LOG_BYTES_MAX};
 use crate::mqtt::{QoS, TopicName};
-use crate::store::{LANE, Lifetime, QueueEntry, QueueNext, QueueTerms, StoredMessage, Target};
+use crate::store::{Lifetime, QueueEntry, QueueNext, QueueTerms, StoredMessage, Target, lane_name};
 
 use super::super::group::{Copied, Done, Pick, Wish};
 use super::super::names::{
@@ -16,19 +16,6 @@ use super::Shard;
 
 /// Stands for a lane if the group is full and does not take the message.
 const REFUSED: u32 = u32::MAX;
-
-/// The name of a lane's session.
-pub(super) fn lane_name(durable: bool, number: u16, share: &str) -> String {
-    let kind = if durable { 'd' } else { 'v' };
-    format!("{LANE}{kind}{number:02x}{share}")
-}
-
-/// The share filter and the number of a lane, by the name of its session.
-pub(super) fn lane_of_name(name: &str) -> Option<(u16, &str)> {
-    let rest = name.strip_prefix(LANE)?;
-    let number = u16::from_str_radix(rest.get(1..3)?, 16).ok()?;
-    Some((number, rest.get(3..)?))
-}
 
 impl Shard {
     /// Whether one of these groups keeps its messages on disk.
@@ -170,11 +157,15 @@ impl Shard {
             drop(session);
             if lost > 0 {
                 self.stats.stored_lost += lost;
+                self.groups.partition.count_of_lane(slot, |counts| counts.lost += lost);
                 self.account_lane(slot);
             }
             let Some(QueueNext::Publish { entry, number, again, .. }) = next else { return };
             let terms = entry.terms();
-            self.stats.group_redelivered += u64::from(again);
+            if again {
+                self.stats.group_redelivered += 1;
+                self.groups.partition.count_of_lane(slot, |counts| counts.redelivered += 1);
+            }
             let work = LaneMessage { slot, at, number, retain: terms.retain };
             if let Some(message) = live.filter(|_| number + 1 == end) {
                 self.send_work(work, message, context);
@@ -241,6 +232,10 @@ impl Shard {
             drop(session);
             self.stats.queued_expired += u64::from(is_over);
             self.stats.stored_lost += u64::from(!is_over);
+            self.groups.partition.count_of_lane(work.slot, |counts| {
+                counts.expired += u64::from(is_over);
+                counts.lost += u64::from(!is_over);
+            });
             self.account_lane(work.slot);
             return false;
         };
@@ -261,6 +256,7 @@ impl Shard {
         let lane = self.groups.partition.id_of(of.slot);
         let membership = self.groups.partition.note_sent(of.slot, of.at);
         self.stats.group_delivered += 1;
+        self.groups.partition.count_of_lane(of.slot, |counts| counts.delivered += 1);
         let Some(peer) = self.groups.partition.peer(of.at) else { return };
         let (shard, session, incarnation) = (peer.shard, peer.session, peer.incarnation);
         let work = Work {
@@ -300,6 +296,7 @@ impl Shard {
         let peer = picked.and_then(|at| self.groups.partition.peer(at));
         let Some((peer, membership)) = peer.zip(membership) else {
             self.stats.qos0_dropped_absent += 1;
+            self.groups.partition.count(group, |counts| counts.absent += 1);
             return;
         };
         let (shard, session, incarnation) = (peer.shard, peer.session, peer.incarnation);
@@ -319,6 +316,7 @@ impl Shard {
             payload: message.payload,
         };
         self.stats.group_delivered += 1;
+        self.groups.partition.count(group, |counts| counts.delivered += 1);
         self.send_to_member(shard, &work, context);
     }
 
@@ -337,8 +335,14 @@ impl Shard {
         drop(session);
         let partition = &mut self.groups.partition;
         partition.account(slot, bytes);
-        self.stats.group_acknowledged += u64::from(ended && !done.refused);
-        self.stats.group_refused += u64::from(ended && done.refused);
+        if ended {
+            self.stats.group_acknowledged += u64::from(!done.refused);
+            self.stats.group_refused += u64::from(done.refused);
+            partition.count(group, |counts| {
+                counts.acknowledged += u64::from(!done.refused);
+                counts.refused += u64::from(done.refused);
+            });
+        }
         let of = at.and_then(|at| partition.peer(at)).map(|peer| peer.incarnation);
         if done.late {
             self.forget_lease(shard, done, context);
@@ -395,6 +399,7 @@ impl Shard {
             return false;
         }
         self.stats.queued_dropped_newest += 1;
+        self.groups.partition.count(group, |counts| counts.dropped_newest += 1);
         true
     }
 
@@ -447,6 +452,7 @@ impl Shard {
         if dropped {
             self.account_lane(slot);
             self.stats.queued_dropped_oldest += 1;
+            self.groups.partition.count_of_lane(slot, |counts| counts.dropped_oldest += 1);
         }
         dropped
     }
@@ -503,18 +509,7 @@ fn widen(first: u64, low: u32) -> u64 {
 mod tests {
     use super::*;
 
-    /// A lane's session name yields its number and share filter.
-    #[test]
-    fn names_of_lanes() {
-        for (durable, number) in [(true, 0), (false, 9), (true, 63)] {
-            let name = lane_name(durable, number, "$share/g/a/é");
-            assert!(name.starts_with('\0'));
-            assert_eq!(lane_of_name(&name), Some((number, "$share/g/a/é")));
-        }
-        assert_eq!(lane_of_name("client"), None);
-    }
-
-    /// A number is found again from its low bits, also after they wrap.
+    /// A number is found again from its low bits, also beyond the end of what these can say.
     #[test]
     fn numbers_are_found_again() {
         for first in [0, 1, u64::from(u32::MAX), 1 << 32, (1 << 40) + u64::from(u32::MAX) - 5] {

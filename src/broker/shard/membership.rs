@@ -5,14 +5,13 @@ use crate::limits::{GROUP_MEMBERS_MAX, GROUP_WINDOW, GROUPS_MAX};
 use crate::mqtt::{
     InvalidShare, QoS, ReasonCode, SharedFilter, SubscribeEntry, SubscriptionId, TopicFilter,
 };
-use crate::store::{SessionKey, SubscriptionOptions};
+use crate::store::{SessionKey, SubscriptionOptions, lane_of_name};
 
 use super::super::group::{Leases, Member, Membership};
 use super::super::names::{ConnId, Context, DEFAULT_VHOST, VhostId, placement};
 use super::super::peer::{GroupMessage, MemberName, PeerMessage};
 use super::Shard;
 use super::group_life::Leave;
-use super::groups::lane_of_name;
 
 /// The least time from a start to the end of a group without members: other shards have still to
 /// report their members.

@@ -2,6 +2,7 @@
 
 mod closed;
 mod figures;
+mod groups;
 mod kick;
 mod listing;
 mod publish;
@@ -43,6 +44,8 @@ impl Shard {
             Question::System(update) => self.answer_system(update, reply, context),
             Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
             Question::Backlog(backlog) => self.answer_backlog(backlog, reply, context),
+            Question::Groups(listing) => self.answer_groups(listing, reply, context),
+            Question::Members(listing) => self.answer_members(listing, reply),
             Question::Watch(watch) => self.answer_watch(watch, reply, context),
             Question::Publish(publication) => self.answer_publication(publication, reply, context),
             Question::Shed(shed) => self.shed(shed, reply, context),
