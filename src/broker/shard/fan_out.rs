@@ -291,8 +291,7 @@ impl Shard {
             if traces.or(target.traces).is_any() {
                 let (session, traces) = (target.session, traces.or(target.traces));
                 let target = TracedTarget { traces, session, qos, is_kept };
-                let time_us = self.meters.turn_us().max(context.now_ms * 1000);
-                self.traces.note_target(target, time_us);
+                self.traces.note_target(target, self.meters.turn_us());
             }
             if message.retain && is_kept {
                 let holder = self.catalog.session(target.session).holder;
