@@ -57,10 +57,11 @@ pub(crate) struct Positions {
 }
 
 impl Ledger {
-    /// A CONNACK has told a session's epoch: it is always the same, and no other session's.
-    pub(crate) fn note_epoch(&mut self, session: SessionId, epoch: String) {
-        let others = self.sessions.iter().enumerate().filter(|(at, _)| *at != session);
-        for (at, other) in others {
+    /// A CONNACK has told a session's epoch: it is always the same. One that begins has no other
+    /// session's; one that does not may be an older one, whose end a crash has undone.
+    pub(crate) fn note_epoch(&mut self, session: SessionId, epoch: String, begins: bool) {
+        let others = self.sessions.iter().enumerate();
+        for (at, other) in others.filter(|(at, _)| begins && *at != session) {
             assert_ne!(other.positions.epoch.as_ref(), Some(&epoch), "sessions {at}, {session}");
         }
         let known = self.sessions[session].positions.epoch.get_or_insert(epoch.clone());
