@@ -247,8 +247,7 @@ impl Shard {
     ) {
         let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
         let sent_before = self.outputs.stats().publishes_out;
-        let handle = route;
-        let route = self.exchanges.get(vhost, handle);
+        let (handle, route) = (route, self.exchanges.get(vhost, route));
         let traces = inbound.traces.or(route.traces);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
