@@ -402,12 +402,12 @@ impl Sessions {
         self.slots.keys_in(range).filter(|key| !self.get(*key).is_lane())
     }
 
-    /// The same, those of lanes included.
+    /// The keys of all sessions in a range, in order, including those of lanes.
     pub fn all_keys_in(&self, range: Range<SessionKey>) -> impl Iterator<Item = SessionKey> {
         self.slots.keys_in(range)
     }
 
-    /// One past the highest key there is, or was lately.
+    /// The number after the highest key that exists, or did recently.
     pub fn end(&self) -> SessionKey {
         SessionKey::try_from(self.slots.end()).expect("keys have 32 bits")
     }

@@ -140,7 +140,7 @@ impl Member {
         self.granted
     }
 
-    /// Messages that it may have at once.
+    /// The most messages that it may have at once.
     pub(crate) fn window(&self) -> u32 {
         self.window
     }

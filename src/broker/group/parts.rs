@@ -83,7 +83,7 @@ pub(crate) struct Group {
     pub(crate) next_member: usize,
     /// Whether members were asked for credit since one had any.
     pub(crate) is_asked: bool,
-    /// What became of its messages.
+    /// The counts of its messages.
     pub(crate) counts: GroupCounts,
 }
 

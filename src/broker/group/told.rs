@@ -1,4 +1,4 @@
-//! What operators are told of a partition: its groups and members in order, and who has what.
+//! A partition's groups and members in order, and their lanes and messages, for operators.
 
 use std::ops::Bound;
 
@@ -7,17 +7,17 @@ use super::partition::{Partition, THERE};
 use super::parts::Lane;
 use crate::store::SessionKey;
 
-/// What a member has of a group on one shard.
+/// A member's part of a group on one shard.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Held {
-    /// Lanes that are with it, or are kept for it.
+    /// Lanes whose messages are with it, or are kept for it.
     pub(crate) lanes: u64,
     /// Messages that it has and has not acknowledged.
     pub(crate) out: u64,
 }
 
 impl Partition {
-    /// Counts what became of a group's message.
+    /// Counts an event of a group's message.
     #[inline]
     pub(crate) fn count(&mut self, group: u32, count: impl FnOnce(&mut GroupCounts)) {
         if let Some(group) = self.groups.get_mut(group) {
@@ -25,7 +25,7 @@ impl Partition {
         }
     }
 
-    /// The same by a lane of the group.
+    /// As `count`, by a lane of the group.
     #[inline]
     pub(crate) fn count_of_lane(&mut self, slot: u32, count: impl FnOnce(&mut GroupCounts)) {
         if let Some(group) = self.lanes.get(slot).map(|lane| lane.group) {
@@ -33,12 +33,12 @@ impl Partition {
         }
     }
 
-    /// How many groups there are.
+    /// The number of groups.
     pub(crate) fn group_count(&self) -> usize {
         self.groups.len()
     }
 
-    /// The first group behind this one, by vhost and filter.
+    /// The first group after this one, by vhost and filter.
     pub(crate) fn group_after(&self, after: Option<(VhostId, &str)>) -> Option<u32> {
         let from = match after {
             Some((vhost, share)) => Bound::Excluded((vhost, Box::from(share))),
@@ -47,7 +47,7 @@ impl Partition {
         self.by_text.range((from, Bound::Unbounded)).next().map(|(_, group)| *group)
     }
 
-    /// The lanes of a group with what waits in it, also those in whose place others are.
+    /// The lanes of a group with waiting messages, also those whose place others have taken.
     pub(crate) fn lanes_told(&self, group: u32) -> impl Iterator<Item = &Lane> {
         let lanes = self.groups.get(group).map(|group| &group.lanes[..]).unwrap_or_default();
         lanes.iter().flatten().flat_map(|slot| {
@@ -57,11 +57,11 @@ impl Partition {
         })
     }
 
-    /// The first member of a group behind this one, by shard and session; who is none any more and
-    /// still has messages counts as one. Looks at `looks` members of any group at most.
+    /// The first member of a group after this one, by shard and session. A former member that still
+    /// has messages counts as one. Visits at most `looks` members of any group.
     ///
     /// # Errors
-    /// The last one that was looked at, if none was found by then.
+    /// The last visited member, if none was found by then.
     pub(crate) fn member_after(
         &self,
         group: u32,
@@ -82,7 +82,7 @@ impl Partition {
         Ok(None)
     }
 
-    /// What a member has of a group here.
+    /// A member's part of a group here.
     pub(crate) fn held(&self, group: u32, peer: u32) -> Held {
         let mut held = Held::default();
         for lane in self.lanes_told(group).filter(|lane| lane.owner == Some(peer)) {

@@ -25,7 +25,7 @@ pub struct Waiting {
     pub lag_ms_max: u64,
     /// Messages in consumer groups that wait or are not acknowledged.
     pub group_messages: u64,
-    /// How long the oldest of these has been there, milliseconds.
+    /// The age of the oldest of these, milliseconds.
     pub group_lag_ms_max: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Consumer groups: which there are, what waits in them, and who has it. Each shard tells its part;
-//! all give groups and members in the same order, so that the parts of one can be put together.
+//! Consumer groups, their waiting messages and their members. Each shard reports its part. All
+//! shards report groups and members in the same order, so that the parts can be joined.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use super::super::names::GroupCounts;
 use super::span::Span;
 use super::watch::SessionPattern;
 
-/// Which groups are wanted.
+/// The selection of groups.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub enum GroupsWanted {
-    /// All.
+    /// All groups.
     #[default]
     All,
-    /// All of the vhost with this number.
+    /// All groups of the vhost with this number.
     Vhost(u16),
-    /// One.
+    /// One group.
     One(GroupName),
-    /// Those that patterns name.
+    /// Groups that patterns name.
     Named(Arc<[SessionPattern]>),
 }
 
-/// Names a group. Groups are in the order of these.
+/// The name of a group, by which groups are ordered.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct GroupName {
     /// The number of its vhost.
@@ -32,20 +32,21 @@ pub struct GroupName {
     pub share: Box<str>,
 }
 
-/// A question for groups.
+/// A question about groups.
 #[derive(Clone, Default, Debug)]
 pub struct GroupListing {
-    /// Which.
+    /// The selection.
     pub wanted: GroupsWanted,
-    /// How old the oldest message of each is is wanted, which may have to come from the disk.
+    /// Whether the age of the oldest message of each is wanted, which may need a read from the
+    /// disk.
     pub with_lag: bool,
-    /// The last group that was looked at.
+    /// The last visited group.
     pub after: Option<GroupName>,
-    /// Rows wanted at most.
+    /// The most rows wanted.
     pub limit: usize,
-    /// Steps taken.
+    /// The number of steps so far.
     pub(crate) steps: u32,
-    /// Lanes of the next group whose oldest message was looked at, and the age of the oldest.
+    /// Lanes of the next group whose oldest message was read, and the age of the oldest.
     pub(crate) lanes_read: usize,
     pub(crate) lag_ms: Option<u64>,
 }
@@ -57,15 +58,15 @@ pub struct GroupRow {
     pub share: Span,
     /// Its vhost.
     pub vhost: Span,
-    /// The number of that.
+    /// The number of its vhost.
     pub vhost_number: u16,
-    /// How its messages are given out: `topic`, `sticky` or `none`.
+    /// The order in which members get its messages: `topic`, `sticky` or `none`.
     pub order: &'static str,
-    /// What waits in it is on disk.
+    /// Whether its waiting messages are on disk.
     pub durable: bool,
     /// Sessions that are members.
     pub members: u64,
-    /// Those of them whose clients are connected.
+    /// Members with a connected client.
     pub connected: u64,
     /// Messages that wait to be sent.
     pub waiting: u64,
@@ -73,24 +74,24 @@ pub struct GroupRow {
     pub inflight: u64,
     /// Bytes of both.
     pub bytes: u64,
-    /// How long the oldest has been there, milliseconds, if that was asked for and is known.
+    /// The age of the oldest message, milliseconds, if it was requested and is known.
     pub lag_ms: Option<u64>,
-    /// What became of others.
+    /// The counts of its other messages.
     pub counts: GroupCounts,
 }
 
-/// A question for members of a group.
+/// A question about members of a group.
 #[derive(Clone, Default, Debug)]
 pub struct MemberListing {
     /// The group.
     pub group: GroupName,
-    /// The last member that was looked at.
+    /// The last visited member.
     pub after: Option<MemberPlace>,
-    /// Rows wanted at most.
+    /// The most rows wanted.
     pub limit: usize,
 }
 
-/// Names a member: its shard and its session there. Members are in the order of these.
+/// The name of a member, its shard and its session there, by which members are ordered.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct MemberPlace {
     /// The shard.
@@ -99,40 +100,40 @@ pub struct MemberPlace {
     pub session: SessionKey,
 }
 
-/// What a shard knows of a member.
+/// A shard's knowledge of a member.
 #[derive(Clone, Copy, Debug)]
 pub struct MemberRow {
-    /// Which it is.
+    /// Its name.
     pub place: MemberPlace,
-    /// Its client is connected.
+    /// Whether its client is connected.
     pub connected: bool,
-    /// It has unsubscribed, and still has messages.
+    /// Whether it has unsubscribed and still has messages.
     pub has_left: bool,
     /// Lanes of this shard whose messages are with it, or are kept for it.
     pub lanes: u64,
     /// Messages of these that it has and has not acknowledged.
     pub inflight: u64,
-    /// What only its own shard knows.
+    /// The part that only its own shard knows.
     pub own: Option<OwnMember>,
 }
 
-/// What a member's own shard knows of it.
+/// The knowledge of a member's own shard.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnMember {
     /// Client id.
     pub id: Span,
-    /// The user that the session belongs to; empty: nobody.
+    /// The user who owns the session; empty: none.
     pub user: Span,
-    /// It ends with its connection.
+    /// Whether it ends with its connection.
     pub clean: bool,
     /// The QoS that was granted.
     pub qos: u8,
-    /// The rules do not let it read all that is shared: it gets nothing.
+    /// Whether the rules do not let it read the whole filter: it gets no messages.
     pub suspended: bool,
-    /// Its output is full: it gets nothing for now.
+    /// Whether its output is full: it gets no messages for now.
     pub is_full: bool,
     /// Messages of all its groups that it has and has not acknowledged.
     pub inflight_all: u64,
-    /// Messages that it may have at once.
+    /// The most messages that it may have at once.
     pub window: u64,
 }

@@ -136,7 +136,7 @@ pub enum Question {
     Watch(Box<Watch>),
     /// Consumer groups: [`Reply::Groups`].
     Groups(Box<GroupListing>),
-    /// Members of one: [`Reply::Members`].
+    /// Members of a group: [`Reply::Members`].
     Members(Box<MemberListing>),
     /// A message: [`Reply::Published`], when it is kept wherever it must be.
     Publish(Box<Publication>),
@@ -216,9 +216,9 @@ pub enum Reply {
     Backlog(Waiting),
     /// Sessions that patterns name.
     Watched(Watched),
-    /// Consumer groups; the next answer begins behind one.
+    /// Consumer groups; the next answer begins after one.
     Groups(Sheet<GroupRow, GroupName>),
-    /// Members of a group; the next answer begins behind one.
+    /// Members of a group; the next answer begins after one.
     Members(Sheet<MemberRow, MemberPlace>),
     /// What became of a message.
     Published(Published),

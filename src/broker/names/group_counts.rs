@@ -1,11 +1,11 @@
-//! What became of the messages of one consumer group on one shard, since it started.
+//! Counts of the messages of one consumer group on one shard, since the broker's start.
 
 use std::ops::AddAssign;
 
 /// See the module.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct GroupCounts {
-    /// Sent to members, those at QoS 0 and those that were sent again included.
+    /// Sent to members, including those at QoS 0 and those sent again.
     pub delivered: u64,
     /// Acknowledged by a member.
     pub acknowledged: u64,
@@ -13,7 +13,7 @@ pub struct GroupCounts {
     pub redelivered: u64,
     /// Refused by a member: PUBACK 0x80 or more.
     pub refused: u64,
-    /// Dropped because the group was full and a newer one came.
+    /// Dropped from the full group for a newer one.
     pub dropped_oldest: u64,
     /// Dropped because the group was full.
     pub dropped_newest: u64,
@@ -23,7 +23,7 @@ pub struct GroupCounts {
     pub lost: u64,
     /// At QoS 0, while no member was connected.
     pub absent: u64,
-    /// Dropped because an operator asked for it.
+    /// Dropped at the request of an operator.
     pub purged: u64,
 }
 
@@ -43,7 +43,7 @@ impl AddAssign<&Self> for GroupCounts {
 }
 
 impl GroupCounts {
-    /// Messages that no member got, with the reasons.
+    /// Messages that no member got, by reason.
     pub fn dropped(&self) -> [(&'static str, u64); 6] {
         [
             ("full_oldest", self.dropped_oldest),

@@ -61,7 +61,7 @@ pub enum GroupOrder {
 }
 
 impl GroupOrder {
-    /// Its name, as flags and operators have it.
+    /// Its name for flags and operators.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Topic => "topic",

@@ -509,7 +509,7 @@ fn widen(first: u64, low: u32) -> u64 {
 mod tests {
     use super::*;
 
-    /// A number is found again from its low bits, also beyond the end of what these can say.
+    /// A number is found again from its low bits, also where these begin again.
     #[test]
     fn numbers_are_found_again() {
         for first in [0, 1, u64::from(u32::MAX), 1 << 32, (1 << 40) + u64::from(u32::MAX) - 5] {

@@ -1,4 +1,4 @@
-//! This shard's part of consumer groups and what it knows of their members. Each lane of a group
+//! This shard's part of consumer groups, and its knowledge of their members. Each lane of a group
 //! counts as a slot.
 
 use std::ops::ControlFlow;
@@ -13,7 +13,7 @@ use super::super::super::inspect::{
 use super::super::super::names::{Context, ShardId, VhostId};
 use super::super::Shard;
 
-/// Slots that a group with all its lanes counts as.
+/// The slots for which a group with all its lanes counts.
 const GROUP_SLOTS: usize = GROUP_LANES;
 
 /// Slots that one step visits.
@@ -59,7 +59,7 @@ impl Shard {
         Step::Done
     }
 
-    /// The group that is to be looked at next.
+    /// The next group to visit.
     fn next_wanted(&self, listing: &GroupListing) -> Option<u32> {
         let after = listing.after.as_ref();
         match &listing.wanted {
@@ -88,8 +88,8 @@ impl Shard {
         GroupName { vhost: found.vhost.0, share: found.share.clone() }
     }
 
-    /// Looks at the oldest message of the next of a group's lanes that has any; whether there was
-    /// one. Each look may have to wait for the disk.
+    /// Reads the oldest message of the next of a group's lanes that has any; returns whether there
+    /// was one. Each read may wait for the disk.
     fn read_oldest(&self, group: u32, listing: &mut GroupListing, context: &Context<'_>) -> bool {
         let time_ms = self.time_ms(context.now_ms);
         for lane in self.groups.partition.lanes_told(group).skip(listing.lanes_read) {
@@ -103,7 +103,7 @@ impl Shard {
         false
     }
 
-    /// How long the oldest message has been in a lane.
+    /// The age of a lane's oldest message.
     pub(super) fn lane_lag_ms(&self, lane: &Session, time_ms: u64) -> Option<u64> {
         let mut oldest = None;
         let _ended = lane.queue.visit(&self.logs, &mut |item| match item {
