@@ -289,8 +289,8 @@ fn queued_bytes() {
     }
 }
 
-// A publisher of MQTT 5 is told that nobody has taken its message, since the vhost is full, wherever
-// the session is.
+// A publisher of MQTT 5 is told that no session has taken its message, because the vhost is full,
+// wherever the session is.
 #[test]
 fn queued_bytes_are_told() {
     for shards in [1, 2] {

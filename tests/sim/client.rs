@@ -424,7 +424,7 @@ impl Client {
         let epoch = Position::epoch_in(connack.properties);
         assert_eq!(epoch.is_some(), link.dialect.wants_positions, "{connack:?}");
         sessions[session].has_positions |= epoch.is_some();
-        epoch.into_iter().for_each(|epoch| scene.ledger.note_epoch(session, epoch));
+        epoch.into_iter().for_each(|epoch| scene.ledger.note_epoch(session, &epoch, !present));
         scene.ledger.tell(|| format!("{name} has session {session}"));
         if present {
             self.repeat(scene);

@@ -57,13 +57,17 @@ pub(crate) struct Positions {
 }
 
 impl Ledger {
-    /// A CONNACK has told a session's epoch: it is always the same, and no other session's.
-    pub(crate) fn note_epoch(&mut self, session: SessionId, epoch: String) {
-        let others = self.sessions.iter().enumerate().filter(|(at, _)| *at != session);
-        for (at, other) in others {
-            assert_ne!(other.positions.epoch.as_ref(), Some(&epoch), "sessions {at}, {session}");
+    /// A CONNACK has told a session's epoch: it is always the same. One that begins has that of no
+    /// other session of its client; one that does not may be an older one, whose end a crash has
+    /// undone.
+    pub(crate) fn note_epoch(&mut self, session: SessionId, epoch: &str, begins: bool) {
+        let owner = self.sessions[session].owner;
+        let others = self.sessions.iter().enumerate().filter(|(at, _)| begins && *at != session);
+        for (at, other) in others.filter(|(_, other)| other.owner == owner) {
+            assert_ne!(other.positions.epoch.as_deref(), Some(epoch), "sessions {at}, {session}");
         }
-        let known = self.sessions[session].positions.epoch.get_or_insert(epoch.clone());
+        let known = &mut self.sessions[session].positions.epoch;
+        let known = known.get_or_insert_with(|| epoch.to_owned());
         assert_eq!(*known, epoch, "session {session} has another epoch");
     }
 

@@ -51,8 +51,10 @@ pub(crate) struct Plan {
 pub(crate) enum Command {
     /// All threads are connected: run.
     Start(Plan),
-    /// All messages of all threads are delivered: drain.
+    /// A run by count: all messages of all threads are delivered, drain.
     Drain,
+    /// A run by time: the processes were sampled, connections may close.
+    Close,
 }
 
 /// Events from a load to the main thread.
@@ -176,6 +178,7 @@ impl<'a> Load<'a> {
         loop {
             let now_ns = self.crowd.clock.now_ns();
             if self.is_over(now_ns) {
+                self.await_sample();
                 return self.finish();
             }
             self.advance(now_ns);
@@ -270,7 +273,8 @@ impl<'a> Load<'a> {
                     self.through = true;
                     self.tell(Event::Through);
                 }
-                let told = matches!(self.commands.try_recv(), Ok(Command::Drain));
+                let is_counted = self.options.messages.is_some();
+                let told = is_counted && self.commands.try_recv().is_ok();
                 if told || now_ns >= self.plan.stop_ns {
                     self.release_due(now_ns.min(self.plan.stop_ns));
                     self.stop(now_ns);
@@ -339,9 +343,6 @@ impl<'a> Load<'a> {
 
     /// Releases the messages that are due, publisher by publisher.
     fn release_due(&mut self, now_ns: u64) {
-        if matches!(self.phase, Phase::Draining { .. }) {
-            return;
-        }
         while self.next_due_ns().is_some_and(|due_ns| due_ns <= now_ns) {
             let token = self.next_publisher();
             self.released += 1;
@@ -354,6 +355,9 @@ impl<'a> Load<'a> {
 
     /// Open loop: when the next message of this thread is due; `None` when there is none.
     fn next_due_ns(&self) -> Option<u64> {
+        if matches!(self.phase, Phase::Draining { .. }) {
+            return None;
+        }
         let publishers = self.publishers.len() as u64;
         let rate = self.options.rate.filter(|_| publishers > 0)?;
         let p = self.publishers[self.next_publisher()];
@@ -454,6 +458,15 @@ impl<'a> Load<'a> {
         };
         let is_stalled = self.returned_ns.is_some() && now_ns > since_ns + STALL_NS;
         now_ns >= deadline_ns || is_stalled || (quiet && is_complete)
+    }
+
+    /// Waits until the main thread has sampled the processes, if that is to come: it may be late,
+    /// and what it costs the broker to close connections is not part of a message's cost.
+    fn await_sample(&self) {
+        if self.options.messages.is_none() {
+            // It fails only if the main thread has given up.
+            let _ = self.commands.recv();
+        }
     }
 
     fn finish(mut self) -> Outcome {

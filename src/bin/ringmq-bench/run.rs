@@ -53,6 +53,7 @@ pub(crate) fn run(options: Options) -> Result<Report, String> {
     processes.from = from;
     processes.span_s = (until_ns - from_ns) as f64 / 1e9;
     processes.own_cpu_s = own_sample()?.cpu_s - own_from.cpu_s;
+    crew.command(Command::Close);
     crew.listen(None, |crew| crew.outcomes.len() == threads)?;
     let lag = crew.progress.lag_max;
     Ok(Report::new(&options, crew.outcomes, processes, connecting_ns as f64 / 1e9).with_lag(lag))

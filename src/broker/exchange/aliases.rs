@@ -9,7 +9,7 @@ use std::num::NonZero;
 use crate::limits::ALIAS_TOPIC_BYTES_MAX;
 use crate::mqtt::TopicName;
 
-use super::FoundRoute;
+use super::routes::FoundRoute;
 
 /// See the module.
 #[derive(Default, Debug)]

@@ -31,7 +31,7 @@ use routes::Routes;
 use tree::FilterTree;
 
 pub(crate) use identifiers::find_identifiers;
-pub(crate) use routes::{Grant, GrantOptions, Route, RouteTarget};
+pub(crate) use routes::{FoundRoute, Grant, GrantOptions, Route, RouteTarget};
 
 /// The last topic to which a connection published.
 #[derive(Default, Debug)]
@@ -43,9 +43,6 @@ struct LastTopic {
     /// The topic aliases that its client has set.
     aliases: Aliases,
 }
-
-/// A route as a publisher has found it: whether it may not publish to it, and the topic's traces.
-pub(crate) type FoundRoute = (RouteHandle, bool, TraceSet);
 
 #[derive(Debug)]
 struct Vhost {

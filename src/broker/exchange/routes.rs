@@ -188,6 +188,9 @@ impl Route {
     }
 }
 
+/// A route as a publisher has found it: whether it may not publish to it, and the topic's traces.
+pub(crate) type FoundRoute = (RouteHandle, bool, TraceSet);
+
 /// Routes by topic. The first place is for topics that are not cached.
 #[derive(Debug)]
 pub(super) struct Routes {

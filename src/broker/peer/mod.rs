@@ -10,8 +10,7 @@
 //! | 4 | slot of the connection concerned |
 //! | 4 | generation of the connection concerned |
 //! | 4 | serial of the replay concerned; in a PUBLISH, when it was received, microseconds |
-//! | 4 | bytes of the page in an ask; a shard's number; the packet identifier of a PUBLISH, and in |
-//! |   | the upper half how many shards must refuse it |
+//! | 4 | bytes of the page in an ask; a shard's number; the packet identifier of a PUBLISH |
 //! | 8 | serial of the publisher's session |
 //! | 4 | length of the text |
 //! | 4 | length of the properties |
@@ -178,7 +177,6 @@ mod kind {
     pub(crate) const FREED: u8 = 12;
     pub(crate) const SHORT: u8 = 13;
     pub(crate) const AMPLE: u8 = 14;
-    pub(crate) const REFUSED: u8 = 15;
 }
 
 impl<'a> PeerMessage<'a> {
@@ -286,10 +284,7 @@ impl<'a> PeerMessage<'a> {
             Self::Release { conn } => Layout { kind: kind::RELEASE, conn, ..plain },
             Self::Block { conn } => Layout { kind: kind::BLOCK, conn, ..plain },
             Self::Unblock { conn } => Layout { kind: kind::UNBLOCK, conn, ..plain },
-            Self::Refused { conn, message } => {
-                let number = Refusable::put(Some(message), None);
-                Layout { kind: kind::REFUSED, conn, number, ..plain }
-            }
+            Self::Refused { conn, message } => message.layout(conn, plain),
             Self::Short => Layout { kind: kind::SHORT, ..plain },
             Self::Ample => Layout { kind: kind::AMPLE, ..plain },
             Self::Freed { serial: session, packet_id } => {
@@ -354,7 +349,7 @@ impl<'a> PeerMessage<'a> {
             kind::RELEASE => Self::Release { conn },
             kind::BLOCK => Self::Block { conn },
             kind::UNBLOCK => Self::Unblock { conn },
-            kind::REFUSED => {
+            refusable::REFUSED => {
                 let message = Refusable::of(layout.number).expect("a peer sends what it was sent");
                 Self::Refused { conn, message }
             }

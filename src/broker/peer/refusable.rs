@@ -4,6 +4,12 @@
 
 use crate::mqtt::PacketId;
 
+use super::super::names::ConnId;
+use super::layout::Layout;
+
+/// The kind of the message that says that one was refused.
+pub(super) const REFUSED: u8 = 15;
+
 /// See the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Refusable {
@@ -21,6 +27,11 @@ impl Refusable {
             }
             None => origin.map_or(0, |(_, packet_id)| packet_id.into()),
         }
+    }
+
+    /// A message that says that it was refused.
+    pub(super) fn layout(self, conn: ConnId, plain: Layout<'_>) -> Layout<'_> {
+        Layout { kind: REFUSED, conn, number: Self::put(Some(self), None), ..plain }
     }
 
     pub(super) fn of(number: u32) -> Option<Self> {

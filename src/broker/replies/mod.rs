@@ -14,6 +14,7 @@
 //!
 //! It uses `names`.
 
+mod refusal_counts;
 mod refusals;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,8 @@ use crate::mqtt::{PacketId, ReasonCode};
 use super::names::{ConnId, ConnTable, ShardId};
 
 use refusals::Refusals;
+
+pub(crate) use refusal_counts::RefusalCounts;
 
 /// A reply to a client's packet, or another action that must wait likewise.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -247,8 +247,7 @@ impl Shard {
     ) {
         let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
         let sent_before = self.outputs.stats().publishes_out;
-        let handle = route;
-        let route = self.exchanges.get(vhost, handle);
+        let (handle, route) = (route, self.exchanges.get(vhost, route));
         let traces = inbound.traces.or(route.traces);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
@@ -291,8 +290,7 @@ impl Shard {
             if traces.or(target.traces).is_any() {
                 let (session, traces) = (target.session, traces.or(target.traces));
                 let target = TracedTarget { traces, session, qos, is_kept };
-                let time_us = self.meters.turn_us().max(context.now_ms * 1000);
-                self.traces.note_target(target, time_us);
+                self.traces.note_target(target, self.meters.turn_us());
             }
             if message.retain && is_kept {
                 let holder = self.catalog.session(target.session).holder;

@@ -84,13 +84,11 @@ use super::output::Outputs;
 use super::publish::Publishing;
 use super::quota::Quotas;
 use super::read_gate::{Pause, ReadGates};
-use super::replies::Replies;
+use super::replies::{RefusalCounts, Replies};
 use super::retained::RetainedDelivery;
 use super::storage::Storage;
 use super::system::System;
 use super::trace::Traces;
-
-use refusals::RefusalCounts;
 
 /// See the room.
 pub struct Shard {

@@ -208,7 +208,11 @@ impl Shard {
         known: Option<FoundRoute>,
     ) -> Option<PublishRoute> {
         let &Open { vhost, session, traces: own, .. } = self.connections.client(conn)?;
-        let last = known.or_else(|| self.exchanges.last_route(conn, vhost, topic));
+        // Inlined, which `Option::or_else` is not.
+        let last = match known {
+            Some(known) => Some(known),
+            None => self.exchanges.last_route(conn, vhost, topic),
+        };
         let (route, denied, traces) =
             last.unwrap_or_else(|| self.find_publish_route(conn, vhost, session, topic));
         Some(PublishRoute { vhost, session, route, denied, traces: own.or(traces) })

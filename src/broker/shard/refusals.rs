@@ -6,41 +6,16 @@
 
 use crate::mqtt::{PacketId, ReasonCode};
 
-use super::super::names::{ConnId, Context, DEFAULT_VHOST, Peers, ShardId, ShardSet};
+use super::super::names::{ConnId, Context, DEFAULT_VHOST, ShardId, ShardSet};
 use super::super::peer::{PeerMessage, Refusable};
 use super::super::replies::{Reply, Wait};
 use super::Shard;
-
-/// The refusals that this shard has told, and heard of.
-#[derive(Default, Debug)]
-pub(super) struct RefusalCounts {
-    /// Told since the reactor last asked.
-    told: u64,
-    /// Heard of, by shard, as far as there were any.
-    heard: Vec<u64>,
-}
-
-impl RefusalCounts {
-    fn note_heard(&mut self, from: ShardId) {
-        let at = usize::from(from.0);
-        self.heard.resize(self.heard.len().max(at + 1), 0);
-        self.heard[at] += 1;
-    }
-
-    /// The number of the last message that a shard has settled, if all is known that it has refused
-    /// until then.
-    pub(super) fn settled(&self, peers: &dyn Peers, shard: ShardId) -> u64 {
-        let settled = peers.settled(shard);
-        let heard = self.heard.get(usize::from(shard.0)).copied().unwrap_or(0);
-        if peers.refused(shard) == heard { settled } else { 0 }
-    }
-}
 
 impl Shard {
     /// How many messages of the shard whose messages were handled last were refused. To be asked
     /// before that shard is told that they are settled.
     pub fn take_refused(&mut self) -> u64 {
-        std::mem::take(&mut self.refusals.told)
+        self.refusals.take_told()
     }
 
     /// Tells a publisher's shard that its message was refused.
@@ -52,7 +27,7 @@ impl Shard {
         message: Refusable,
         context: &mut Context<'_>,
     ) {
-        self.refusals.told += 1;
+        self.refusals.note_told();
         let refused = PeerMessage::Refused { conn, message };
         refused.send(DEFAULT_VHOST, ShardSet::of(to), context.peers);
     }
