@@ -127,3 +127,25 @@ fn refused_identifiers_are_free() {
         assert!(net.output(1, conn).ends_with(b"x"), "it is a new message");
     }
 }
+
+/// A PUBREC that refuses a message does not overtake that of an earlier message, which another
+/// shard has yet to confirm [MQTT-4.6.0-3].
+#[test]
+fn refusals_keep_the_order() {
+    let mut net = world(2, &[1], true);
+    let full = ConnId { slot: 2, generation: 0 };
+    net.0[0].shard.open(full, ClientAddress { local: true, ..ClientAddress::default() }, 0);
+    net.give(0, full, &connect(b'u', true));
+    net.settle();
+    net.give(0, full, &[0x82, 7, 0, 1, 0, 0, 1, b'u', 2]);
+    net.settle();
+    net.give(0, full, &[0xe0, 0]);
+    let to = |topic: u8, id: u8| vec![0x34, 7, 0, 1, topic, 0, id, 0, b'x'];
+    net.give(0, CONN, &to(b'u', 1));
+    net.settle();
+    assert_eq!(net.output(0, CONN), [0x50, 2, 0, 1]);
+    net.give(0, CONN, &to(b't', 2));
+    net.give(0, CONN, &to(b'u', 3));
+    net.settle();
+    assert_eq!(net.output(0, CONN), [0x50, 2, 0, 2, 0x50, 3, 0, 3, QUOTA_EXCEEDED]);
+}

@@ -190,7 +190,7 @@ impl Shard {
         if let Some(id) = packet_id {
             let reason = ReasonCode::QuotaExceeded;
             let reply = match qos {
-                QoS::ExactlyOnce => Reply::Pubrec(id, reason),
+                QoS::ExactlyOnce => self.pubrec(conn, id, reason),
                 _ => Reply::Puback(id, reason),
             };
             self.promise(conn, reply, Wait::default());
@@ -261,7 +261,7 @@ impl Shard {
                 Version::V31 | Version::V311 => ReasonCode::Success,
             };
             let reply = match message.qos {
-                QoS::ExactlyOnce => Reply::Pubrec(packet_id, reason),
+                QoS::ExactlyOnce => self.pubrec(conn, packet_id, reason),
                 _ => Reply::Puback(packet_id, reason),
             };
             self.promise(conn, reply, Wait::default());

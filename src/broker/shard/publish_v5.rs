@@ -64,7 +64,8 @@ impl Shard {
                 return Flow::Stop;
             }
             (Some(id), QoS::ExactlyOnce) => {
-                self.promise(conn, Reply::Pubrec(id, reason), Wait::default());
+                let reply = self.pubrec(conn, id, reason);
+                self.promise(conn, reply, Wait::default());
             }
             (Some(id), _) => {
                 self.promise(conn, Reply::Puback(id, reason), Wait::default());

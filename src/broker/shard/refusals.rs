@@ -60,20 +60,34 @@ impl Shard {
         }
     }
 
+    /// A PUBREC that has nothing to wait for. It does not overtake those of messages that other
+    /// shards have yet to confirm [MQTT-4.6.0-3].
+    pub(super) fn pubrec(&self, conn: ConnId, packet_id: PacketId, reason: ReasonCode) -> Reply {
+        let session = self.connections.session(conn).map(|key| self.catalog.session(key));
+        let is_apart = self.options.shards > 1 && session.is_some_and(|session| !session.clean);
+        if is_apart && !self.replies.is_free(conn) {
+            Reply::Receive(packet_id, reason)
+        } else {
+            Reply::Pubrec(packet_id, reason)
+        }
+    }
+
     /// A QoS 2 message was refused: its identifier is free [MQTT-4.3.3-9] v5, on the shards that
     /// did take it as well, before its publisher may use it again.
     pub(super) fn free_refused(
         &mut self,
         conn: ConnId,
-        packet_id: PacketId,
+        (packet_id, reason): (PacketId, ReasonCode),
         context: &mut Context<'_>,
     ) {
-        if let Some(key) = self.connections.session(conn) {
-            self.publishing.end_transit(key, packet_id.get());
+        let mut wait = Wait::default();
+        if let Some(key) = self.connections.session(conn)
+            && self.publishing.end_transit(key, packet_id.get())
+        {
+            wait.peers = true;
             let serial = self.catalog.session(key).serial;
             self.free_everywhere(serial, packet_id.get(), context);
         }
-        let wait = Wait { peers: true, disk: false };
-        self.promise(conn, Reply::Pubrec(packet_id, ReasonCode::QuotaExceeded), wait);
+        self.promise(conn, Reply::Pubrec(packet_id, reason), wait);
     }
 }

@@ -110,8 +110,8 @@ impl Shard {
             Reply::Puback(packet_id, ReasonCode::Success) => {
                 self.outputs.reply_ack(conn, Ack::bytes_v3(AckKind::Puback, *packet_id));
             }
-            Reply::Receive(packet_id, ReasonCode::QuotaExceeded) => {
-                self.free_refused(conn, *packet_id, context);
+            Reply::Receive(packet_id, reason) if reason.is_error() => {
+                self.free_refused(conn, (*packet_id, *reason), context);
             }
             Reply::Connack => self.send_held_connack(conn, context),
             Reply::Resume => {
