@@ -13,6 +13,7 @@
 //! | `ledger`, `terms`, `lifetime` | the oracle: messages; their properties; their expiry |
 //! | `session`, `wish` | the oracle: who may get what; as asked |
 //! | `copy`, `verdict` | the oracle: what came; what must have come |
+//! | `groups` | consumer groups: runs and an oracle of their own |
 //! | `script`, `returns` | worlds that go as a test says; those about clients that return |
 //!
 //! `RINGMQ_SEED=n` runs one seed and tells its story, `RUST_LOG=debug` adds the broker's;
@@ -24,6 +25,7 @@ mod cluster;
 mod copy;
 mod dialect;
 mod disk;
+mod groups;
 mod image;
 mod kernel;
 mod ledger;

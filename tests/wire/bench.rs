@@ -32,8 +32,8 @@ fn the_load_generator_speaks_mqtt_5() {
     }
 }
 
-/// Members of a group get every message between them, in order at QoS 1, whether their sessions stay
-/// or not, also those that waited for them, and while their connections are killed.
+/// Members of a group get every message between them, in order at QoS 1, whether their sessions
+/// stay or not, also those that waited for them, and while their connections are killed.
 #[test]
 fn the_load_generator_joins_groups() {
     for shards in [1, 2] {

@@ -246,6 +246,7 @@ impl Partition {
             }
         }
         self.enlist(at);
+        self.ask_if_needed(at);
     }
 
     /// A member leaves a group; whether it was one. Lanes of its that are not drained stay with it.
@@ -257,7 +258,10 @@ impl Partition {
         let was = found.members.len() < before;
         if was {
             self.drop_from_peer(peer, group);
-            if let Some(peer) = self.peers.get_mut(peer).filter(|peer| peer.out > 0) {
+            // It has messages, or lanes are kept for it while it is away.
+            if let Some(peer) =
+                self.peers.get_mut(peer).filter(|peer| peer.out > 0 || !peer.is_live)
+            {
                 peer.left.push(group);
             }
         }

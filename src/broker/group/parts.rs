@@ -30,7 +30,7 @@ pub(crate) struct Peer {
     pub(crate) weight: u64,
     /// Its places, by group.
     pub(crate) seats: Vec<Seat>,
-    /// Groups that it has left while it had messages.
+    /// Groups that it has left while it had messages, or was away.
     pub(crate) left: Vec<u32>,
     /// Lanes of its that wait for credit.
     pub(crate) starved: VecDeque<u32>,
