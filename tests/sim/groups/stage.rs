@@ -190,7 +190,9 @@ impl Stage {
             self.with(|stage, scene| stage.feeders[at].lose(scene));
         }
         for at in 0..self.members.len() {
-            self.with(|stage, scene| drop(stage.members[at].lose(scene)));
+            self.with(|stage, scene| {
+                stage.members[at].lose(scene);
+            });
         }
         let down_ms = self.random.pick(&[0, 3, 600, 20_000]);
         lock(&self.kernel).disk.clocks.pass(down_ms, power);
