@@ -20,8 +20,12 @@ pub const GROUP_MEMBERS_MAX: usize = 4096;
 /// once: more would block its reader, fewer its writer.
 pub const GROUP_WINDOW: u16 = 1000;
 
-/// Time for which a durable member keeps its lanes after its connection ends: a client that
-/// reconnects at once gets the same messages with the same identifiers.
+/// Answers of members in one message to the shard of their lanes; more are several messages. Such a
+/// message is copied into the ring ([`super::SHARE_BYTES_MIN`]), so it needs no memory of its own.
+pub const GROUP_DONE_MAX: usize = 100;
+
+/// How long a durable member's lanes are kept for it when its connection ends: a client that
+/// connects anew at once gets the same messages under the same identifiers.
 pub const GROUP_GRACE_MS: u64 = 5000;
 
 /// Bytes that wait in one group by default (`--group-max-bytes`), on all shards together. Full: as

@@ -16,6 +16,7 @@ mod directory;
 mod heirs;
 mod ledger;
 mod link;
+mod member;
 mod plan;
 mod publisher;
 mod scene;

@@ -14,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) durability: String,
     pub(crate) shards: usize,
     pub(crate) seed: u64,
+    /// Members of a consumer group are there as well.
+    pub(crate) group: bool,
 }
 
 impl Plan {
@@ -23,6 +25,7 @@ impl Plan {
             durability: value("RINGMQ_CRASH_DURABILITY", "disk".to_owned()),
             shards: value("RINGMQ_CRASH_SHARDS", 2),
             seed: Random::seed(1),
+            group: value("RINGMQ_CRASH_GROUP", false),
         }
     }
 }

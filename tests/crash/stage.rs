@@ -12,6 +12,7 @@ use crate::daemon::Daemon;
 use crate::directory;
 use crate::heirs;
 use crate::ledger::{Kind, Ledger};
+use crate::member::{Group, MEMBERS, Member};
 use crate::plan::Plan;
 use crate::publisher::Publisher;
 use crate::scene::{Scene, Theme};
@@ -39,6 +40,8 @@ pub(crate) struct Stage {
     publishers: Vec<Publisher>,
     subscribers: Vec<Subscriber>,
     vagrants: Vec<Vagrant>,
+    group: Arc<Group>,
+    members: Vec<Member>,
     begun: Instant,
     /// Rounds in which something was torn off, and the bytes of it.
     torn: (usize, usize),
@@ -54,12 +57,16 @@ impl Stage {
         fs::create_dir(&work).expect("the temporary directory is writable");
         println!("{plan:?} in {}", work.display());
         let subscribers = FILTERS.iter().enumerate();
+        let group = Arc::new(Group::new(&ledger));
+        let members = if plan.group { MEMBERS } else { 0 };
         Self {
             publishers: (0..PUBLISHERS).map(|n| Publisher::new(&ledger, n, fork())).collect(),
             subscribers: subscribers
                 .map(|(n, (filter, granted))| Subscriber::new(&ledger, n, filter, *granted, fork()))
                 .collect(),
             vagrants: (0..VAGRANTS).map(|n| Vagrant::new(&ledger, n, fork())).collect(),
+            members: (0..members).map(|n| Member::new(&group, n, fork())).collect(),
+            group,
             plan: plan.clone(),
             random,
             ledger,
@@ -74,6 +81,9 @@ impl Stage {
         let daemon = self.start("begin");
         for subscriber in &mut self.subscribers {
             subscriber.settle(daemon.addr()).expect("the broker lives");
+        }
+        for member in &mut self.members {
+            member.settle(daemon.addr()).expect("the broker lives");
         }
         daemon.kill();
     }
@@ -136,7 +146,11 @@ impl Stage {
             self.fail(&faults);
         }
         heirs::inherit(addr);
-        let missing: Vec<String> = self.subscribers.iter().flat_map(Subscriber::missing).collect();
+        let mut missing: Vec<String> =
+            self.subscribers.iter().flat_map(Subscriber::missing).collect();
+        if self.plan.group {
+            missing.extend(self.group.missing());
+        }
         self.fail(&missing);
         let status = daemon.stop();
         if !status.success() {
@@ -213,6 +227,9 @@ impl Stage {
             }
             for vagrant in &mut self.vagrants {
                 acting.push(scope.spawn(move || ended(vagrant.run(addr, scene))));
+            }
+            for member in &mut self.members {
+                acting.push(scope.spawn(move || ended(member.run(addr, scene))));
             }
             let fault = meanwhile();
             let others = acting.into_iter().filter_map(|actor| actor.join().expect("it ends"));

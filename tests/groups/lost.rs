@@ -65,7 +65,27 @@ fn a_durable_member_gets_its_messages_again() {
     });
 }
 
-/// A member that unsubscribed gets no new messages, and can acknowledge those that it has.
+/// What is kept for a durable member that is away goes to another as soon as its session ends.
+#[test]
+fn the_end_of_a_session_that_is_away_frees_its_messages() {
+    on_shards(&[1, 2, 3], |broker| {
+        let mut lost = durable_member(broker, "fern", false);
+        publish_all(broker, 0..8);
+        let had: Vec<Publish> = (0..8).map(|_| lost.read_publish()).collect();
+        assert!(had.iter().all(|came| !came.dup));
+        let mut other = durable_member(broker, "hazel", false);
+        lost.leave();
+        // A clean session ends the one that is there [MQTT-3.1.2-6].
+        Client::connect(broker, "fern").leave();
+        let got = gather(&mut [&mut other], 8);
+        assert_all(&got, 0..8, true);
+        assert!(got.iter().all(|(_, came)| !came.dup));
+        other.unsubscribe("$share/g/t/#");
+        other.leave();
+    });
+}
+
+/// A member that has unsubscribed gets nothing new, and answers what it has.
 #[test]
 fn who_leaves_answers_what_it_has() {
     on_shards(&[1, 2], |broker| {

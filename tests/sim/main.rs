@@ -25,6 +25,7 @@ mod cluster;
 mod copy;
 mod dialect;
 mod disk;
+mod groups;
 mod image;
 mod kernel;
 mod ledger;

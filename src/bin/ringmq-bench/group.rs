@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::stats::nanoseconds;
 use crate::template::Template;
 
 /// The membership of subscribers in groups.
@@ -57,7 +56,7 @@ pub(crate) struct Kills {
 impl Kills {
     /// Kills that begin one interval after `from_ns`; `None` if there are none.
     pub(crate) fn new(group: Option<&Membership>, members: u32, from_ns: u64) -> Option<Kills> {
-        let every_ns = nanoseconds(group?.kill_every?);
+        let every_ns = u64::try_from(group?.kill_every?.as_nanos()).unwrap_or(u64::MAX);
         (members > 0).then_some(Kills { every_ns, next_ns: from_ns + every_ns, members, next: 0 })
     }
 

@@ -422,6 +422,7 @@ mod tests {
         let interval = Tally { published: 80, acked: 40, delivered: 20, ..Tally::default() };
         let at = |cpu_s, rss_bytes| Some(Sample { cpu_s, rss_bytes });
         let processes = Processes {
+            filled: None,
             before: at(0.0, 1000),
             connected: at(0.0, 7000),
             filled: at(0.5, 8000),

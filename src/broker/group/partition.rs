@@ -248,6 +248,7 @@ impl Partition {
             }
         }
         self.enlist(at);
+        self.ask_if_needed(at);
     }
 
     /// Removes a member from a group; returns whether it was one. It keeps lanes with messages in
@@ -260,7 +261,10 @@ impl Partition {
         let was = found.members.len() < before;
         if was {
             self.drop_from_peer(peer, group);
-            if let Some(peer) = self.peers.get_mut(peer).filter(|peer| peer.out > 0) {
+            // It has messages, or lanes are kept for it while it is away.
+            if let Some(peer) =
+                self.peers.get_mut(peer).filter(|peer| peer.out > 0 || !peer.is_live)
+            {
                 peer.left.push(group);
             }
         }

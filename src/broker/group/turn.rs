@@ -177,6 +177,23 @@ impl Partition {
             peer.is_full = full;
         }
         self.enlist(at);
+        self.ask_if_needed(at);
+    }
+
+    /// Asks a member for credit that has none while lanes wait that it may take. Those were not
+    /// waiting for it when they asked, or it has given its credit back since.
+    pub(super) fn ask_if_needed(&mut self, at: u32) {
+        let Self { groups, peers, wishes, .. } = self;
+        let Some(peer) = peers.get_mut(at) else { return };
+        if !peer.is_live || peer.is_full || peer.credit > 0 || peer.is_asked {
+            return;
+        }
+        let mut of_it = peer.seats.iter().filter_map(|seat| groups.get(seat.group));
+        if !peer.starved.is_empty() || of_it.any(|group| !group.waiting.is_empty()) {
+            peer.is_asked = true;
+            let &mut Peer { shard, session, incarnation, .. } = peer;
+            wishes.push(Wish { shard, session, incarnation });
+        }
     }
 
     /// Adds credit of a member.

@@ -1,13 +1,14 @@
 //! Members of consumer groups whose sessions are here: their clients' messages, and the credit that
 //! they give (see [`super::super::group`]).
 
+use crate::limits::GROUP_DONE_MAX;
 use crate::mqtt::{
     AckKind, Delivery as PacketOptions, PacketId, QoS, ReasonCode, SubscriptionId, TopicName,
 };
 use crate::store::SessionKey;
 
 use super::super::delivery::DeliveryOptions;
-use super::super::group::{Answered, Done, Issued, LaneId, LeaseOf, Parked};
+use super::super::group::{Answered, DONE_BYTES, Done, Issued, LaneId, LeaseOf, Parked};
 use super::super::names::{
     CloseReason, ConnId, Context, DEFAULT_VHOST, RouteHandle, ShardId, ShardSet,
 };
@@ -495,8 +496,10 @@ impl Shard {
         }
         for shard in self.groups.shards_with_done().iter() {
             let answered = self.groups.take_done(shard);
-            let message = PeerMessage::Group(GroupMessage::Done { answered: &answered });
-            message.send(DEFAULT_VHOST, ShardSet::of(shard), context.peers);
+            for answered in answered.chunks(GROUP_DONE_MAX * DONE_BYTES) {
+                let message = PeerMessage::Group(GroupMessage::Done { answered });
+                message.send(DEFAULT_VHOST, ShardSet::of(shard), context.peers);
+            }
             self.groups.recycle_done(shard, answered);
         }
         while let Some((shard, key)) = self.groups.next_renewed() {
