@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`config`] | the file, checked |
 //! | [`mqtt`] | the bridge as a client of brokers |
+//! | [`nats`] | the bridge as a client of NATS |
 //! | [`flow`] | the way from an input to a target: batches, errors, watermark |
 //! | [`sinks`] | targets |
 //! | [`template`], [`value`] | what is made of a message |
@@ -23,10 +24,10 @@ mod json;
 pub mod limits;
 pub mod metrics;
 pub mod mqtt;
+pub mod nats;
 pub mod notify;
 mod shown;
 pub mod sinks;
-mod subject;
 pub mod template;
 pub mod terminal;
 pub mod value;
