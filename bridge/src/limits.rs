@@ -74,8 +74,30 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 /// The time for a server of NATS to acknowledge a message. After that it is sent again.
 pub const NATS_ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of an envelope: servers accept 1 MiB by default, and smaller ones are cheaper to
-/// replicate.
+/// How long brokers of Kafka may acknowledge nothing on an open connection, unless the target says
+/// another time. Then another producer sends again what they have not acknowledged.
+pub const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time of that.
+pub const KAFKA_TIMEOUT_MAX: Duration = Duration::from_hours(1);
+
+/// Messages of a stream that are in flight to a broker, unless a source says another number. Each
+/// of them is told to be in work from time to time.
+pub const NATS_WINDOW: u16 = 1000;
+/// Messages asked for at once.
+pub const NATS_FETCH: usize = 250;
+/// Bytes of these, so that a source holds no more than a buffer of moderate size.
+pub const NATS_FETCH_BYTES: usize = 4 << 20;
+/// How long a server keeps a request for messages that it does not have. Then it is asked again.
+pub const NATS_FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// When a server delivers again what is not acknowledged, unless a source says another time. A
+/// restart waits for so long.
+pub const NATS_ACK_WAIT: Duration = Duration::from_secs(5);
+/// Least time of that: it is three times what a tick may be late.
+pub const NATS_ACK_WAIT_MIN: Duration = Duration::from_secs(1);
+/// Longest time.
+pub const NATS_ACK_WAIT_MAX: Duration = Duration::from_hours(1);
+
+/// Bytes of an envelope: servers take 1 MiB by default, and a part of it is cheaper to replicate.
 pub const ENVELOPE_BYTES: usize = 64 * 1024;
 /// Largest envelope.
 pub const ENVELOPE_BYTES_MAX: usize = 1 << 20;

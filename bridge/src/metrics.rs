@@ -12,7 +12,10 @@ const BATCH_BOUNDS: [u64; 8] = [1, 10, 100, 500, 1000, 5000, 10_000, 32_767];
 /// Upper bounds of write times, in milliseconds.
 const WRITE_BOUNDS_MS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 500, 2500, 10_000];
 
-/// The state of a flow.
+/// A backlog that nobody has told.
+const UNKNOWN: u64 = u64::MAX;
+
+/// What a flow does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// The flow has started, and the target has not answered yet.
@@ -59,6 +62,8 @@ struct Counts {
     /// Milliseconds since 1970; 0 if no message waits.
     oldest_ms: AtomicU64,
     last_error_ms: AtomicU64,
+    /// Messages that wait at the input's server; `UNKNOWN`: it does not say.
+    backlog: AtomicU64,
     batches: [AtomicU64; BATCH_BOUNDS.len() + 1],
     batch_messages: AtomicU64,
     writes: [AtomicU64; WRITE_BOUNDS_MS.len() + 1],
@@ -95,7 +100,8 @@ pub struct Glance {
 impl FlowMetrics {
     /// Counts that begin at 0.
     pub fn new(name: &str, kind: &'static str) -> Self {
-        Self(Arc::new(Counts { name: name.to_owned(), kind, ..Counts::default() }))
+        let backlog = AtomicU64::new(UNKNOWN);
+        Self(Arc::new(Counts { name: name.to_owned(), kind, backlog, ..Counts::default() }))
     }
 
     pub(crate) fn received(&self, messages: usize, buffered: usize) {
@@ -114,6 +120,11 @@ impl FlowMetrics {
 
     pub(crate) fn set_oldest(&self, time_ms: Option<u64>) {
         put(&self.0.oldest_ms, time_ms.unwrap_or(0));
+    }
+
+    /// Messages that wait at the input's server and have not been sent.
+    pub(crate) fn set_backlog(&self, messages: u64) {
+        put(&self.0.backlog, messages);
     }
 
     pub(crate) fn set_state(&self, state: State) {
@@ -167,6 +178,11 @@ impl FlowMetrics {
             in_flight: get(&self.0.received).saturating_sub(get(&self.0.confirmed)),
             lag: Duration::from_millis(self.lag_ms()),
         }
+    }
+
+    /// Messages that wait at the input's server, if it has said so.
+    fn backlog(&self) -> Option<u64> {
+        Some(get(&self.0.backlog)).filter(|backlog| *backlog != UNKNOWN)
     }
 
     fn lag_ms(&self) -> u64 {
@@ -257,6 +273,12 @@ const FAMILIES: &[Family] = &[
         kind: "gauge",
         help: "Age of the oldest message that is received and not confirmed",
         value: |flow| count(flow.lag_ms()) / 1000.0,
+    },
+    Family {
+        name: "lag_messages",
+        kind: "gauge",
+        help: "Messages that wait for the target, here and, if it says so, at the input's server",
+        value: |flow| count(flow.glance().in_flight + flow.backlog().unwrap_or(0)),
     },
     Family {
         name: "last_error_timestamp_seconds",

@@ -88,7 +88,26 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The placeholder, if the template consists of one only.
+    /// The text between its places.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Literal(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether it is the same for all messages.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn is_literal(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Literal(_)))
+    }
+
+    /// Whether it tells the position.
+    pub(crate) fn has_position(&self) -> bool {
+        self.parts.contains(&Part::Position)
+    }
+
+    /// The one place that the template is, if it is no more than that.
     pub(crate) fn only(&self) -> Option<Only> {
         match self.parts.as_slice() {
             [Part::Time] => Some(Only::Time),

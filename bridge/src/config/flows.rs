@@ -9,7 +9,7 @@ use ringmq::mqtt::{TopicFilter, TopicName, Version};
 use super::loops;
 use super::section::{Section, Text};
 use super::values::{address, bytes, duration, secret_file};
-use super::{BatchLimits, Config, Dead, Flow, MqttInput, Peer, Target, TlsFiles, targets};
+use super::{BatchLimits, Config, Dead, Flow, Input, MqttInput, Peer, Target, TlsFiles, targets};
 use crate::limits::{
     BATCH_BYTES, BATCH_BYTES_MAX, BATCH_MESSAGES, BATCH_MESSAGES_MAX, BUFFER_BYTES,
     BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, FILTERS_MAX, FLOWS_MAX, LINGER, LINGER_MAX, WINDOW_MAX,
@@ -102,7 +102,7 @@ fn flow(
         let input = sink_input(&section, name.as_deref(), home);
         let from = input.as_ref().map(|input| &input.peer);
         let target = targets::target(&section, name.as_deref(), from);
-        (input, target)
+        (input.map(Input::Mqtt), target)
     } else {
         targets::source(&section, name.as_deref(), home)
     };
@@ -255,6 +255,8 @@ impl Target {
     fn needs_positions(&self) -> bool {
         match self {
             Self::Mqtt(_) | Self::Http(_) => false,
+            // Headers may have them.
+            Self::Kafka(target) => target.has_positions(),
             Self::Nats(_) | Self::Postgres(_) => true,
         }
     }

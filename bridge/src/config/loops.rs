@@ -5,23 +5,25 @@
 use ringmq::mqtt::Version;
 
 use super::section::Section;
-use super::{Flow, MqttTarget, Target};
+use super::{Flow, Input, MqttInput, MqttTarget, Target};
 
 /// Adds a fault for each pair of flows that could carry messages in a loop.
 pub(super) fn check(root: &Section<'_, '_>, flows: &[Flow]) {
     for (at, flow) in flows.iter().enumerate() {
-        let Target::Mqtt(out) = &flow.target else { continue };
-        if flow.input.peer.address == out.peer.address && reaches(flow, out, flow) {
+        let (Target::Mqtt(out), Input::Mqtt(input)) = (&flow.target, &flow.input) else { continue };
+        if input.peer.address == out.peer.address && reaches(input, out, input) {
             let says = format!("{}: what it publishes comes back by its own filters", flow.name);
             root.fault(0, says);
         }
         for other in &flows[at + 1..] {
-            let Target::Mqtt(back) = &other.target else { continue };
-            let is_pair = out.peer.address == other.input.peer.address
-                && back.peer.address == flow.input.peer.address;
-            let versions = [&flow.input.peer, &out.peer, &other.input.peer, &back.peer];
+            let (Target::Mqtt(back), Input::Mqtt(there)) = (&other.target, &other.input) else {
+                continue;
+            };
+            let is_pair =
+                out.peer.address == there.peer.address && back.peer.address == input.peer.address;
+            let versions = [&input.peer, &out.peer, &there.peer, &back.peer];
             let is_marked = versions.iter().all(|peer| peer.version == Version::V5);
-            if is_pair && !is_marked && reaches(flow, out, other) && reaches(other, back, flow) {
+            if is_pair && !is_marked && reaches(input, out, there) && reaches(there, back, input) {
                 let says = format!(
                     "{} and {} would carry messages round and round: use MQTT 5 on both sides, or \
                      filters and prefixes that keep the two ways apart",
@@ -33,13 +35,13 @@ pub(super) fn check(root: &Section<'_, '_>, flows: &[Flow]) {
     }
 }
 
-/// Whether messages that `from` publishes through `target` can match a filter of `other`.
-fn reaches(from: &Flow, target: &MqttTarget, other: &Flow) -> bool {
-    let mapped = from.input.filters.iter().map(|filter| {
+/// Whether what `from` publishes through `target` can match a filter of `other`.
+fn reaches(from: &MqttInput, target: &MqttTarget, other: &MqttInput) -> bool {
+    let mapped = from.filters.iter().map(|filter| {
         let rest = filter.strip_prefix(target.strip.as_str()).unwrap_or(filter);
         format!("{}{rest}", target.add)
     });
-    mapped.into_iter().any(|here| other.input.filters.iter().any(|there| overlap(&here, there)))
+    mapped.into_iter().any(|here| other.filters.iter().any(|there| overlap(&here, there)))
 }
 
 /// Whether a topic can match both filters.

@@ -4,8 +4,10 @@
 //! filters are valid, templates are compiled, secrets are read.
 
 mod flows;
+mod kafka;
 mod loops;
 mod nats;
+mod nats_source;
 mod postgres;
 mod section;
 mod targets;
@@ -20,7 +22,9 @@ use std::time::Duration;
 use ringmq::mqtt::Version;
 use toml::de::DeTable;
 
-pub use nats::{NatsFormat, NatsTarget};
+pub use kafka::{KafkaOnce, KafkaTarget};
+pub use nats::{NatsAccess, NatsFormat, NatsTarget};
+pub use nats_source::{NatsInput, Retain};
 pub use postgres::{Missing, PostgresTarget};
 pub use section::Fault;
 pub use targets::{HttpTarget, Mark, MqttTarget, Target};
@@ -69,9 +73,9 @@ pub struct TlsFiles {
 pub struct Flow {
     /// Its unique name, which client ids and metrics contain.
     pub name: String,
-    /// The input.
-    pub input: MqttInput,
-    /// The target.
+    /// Where messages come from.
+    pub input: Input,
+    /// Where they go.
     pub target: Target,
     /// The bounds of its batches.
     pub batch: BatchLimits,
@@ -83,6 +87,15 @@ pub struct Flow {
     pub home: Peer,
     /// The file of positions, for targets that need them.
     pub positions: Option<PathBuf>,
+}
+
+/// Where messages come from.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A session at a broker.
+    Mqtt(MqttInput),
+    /// Subjects of NATS.
+    Nats(NatsInput),
 }
 
 /// A durable session at a broker.

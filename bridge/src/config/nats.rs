@@ -1,12 +1,15 @@
 //! `[sink.nats]`.
 
+use async_nats::ServerAddr;
+
+use super::Peer;
 use super::section::Section;
 use super::values::{Secret, secret_file};
 use crate::limits::{ENVELOPE_BYTES, ENVELOPE_BYTES_MAX};
 
-/// Streams of NATS to write to.
+/// A cluster, and how to log in there.
 #[derive(Debug, Clone)]
-pub struct NatsTarget {
+pub struct NatsAccess {
     /// Servers of one cluster, as `nats://HOST:PORT`.
     pub servers: Vec<String>,
     /// User name.
@@ -19,7 +22,18 @@ pub struct NatsTarget {
     pub credentials_file: Option<String>,
     /// Certificates to trust, with `tls://`.
     pub ca: Option<String>,
-    /// The form of messages.
+    /// What messages that have been at it name it by. The same in all bridges.
+    pub id: String,
+}
+
+/// Streams of NATS to write to.
+#[derive(Debug, Clone)]
+pub struct NatsTarget {
+    /// The cluster.
+    pub access: NatsAccess,
+    /// The broker that messages leave, if it has a name of its own.
+    pub broker: Option<String>,
+    /// What becomes of messages.
     pub format: NatsFormat,
 }
 
@@ -40,18 +54,33 @@ pub enum NatsFormat {
     },
 }
 
-/// The target of a table.
-pub(super) fn target(table: Section<'_, '_>) -> Option<NatsTarget> {
-    let servers: Vec<String> = table.texts("servers").into_iter().map(|text| text.text).collect();
+/// The keys that say how to connect.
+pub(super) fn access(table: &Section<'_, '_>) -> Option<NatsAccess> {
+    let servers = table.texts("servers");
     if servers.is_empty() {
         let says = "servers is missing, as in servers = [\"nats://127.0.0.1:4222\"]";
         table.fault(table.place_of("servers"), says);
     }
-    let user = table.text("user").map(|text| text.text);
-    let password = table.parsed("password_file", secret_file);
-    let token = table.parsed("token_file", secret_file);
-    let credentials_file = table.text("credentials_file").map(|text| text.text);
-    let ca = table.text("ca_file").map(|text| text.text);
+    for server in &servers {
+        if let Err(error) = server.text.parse::<ServerAddr>() {
+            table.fault(server.at, format!("is no server: {error}"));
+        }
+    }
+    let id = table.text("id").map_or_else(|| "nats".to_owned(), |text| text.text);
+    Some(NatsAccess {
+        servers: servers.into_iter().map(|text| text.text).collect(),
+        user: table.text("user").map(|text| text.text),
+        password: table.parsed("password_file", secret_file),
+        token: table.parsed("token_file", secret_file),
+        credentials_file: table.text("credentials_file").map(|text| text.text),
+        ca: table.text("ca_file").map(|text| text.text),
+        id,
+    })
+}
+
+/// The target of a table. `from`: the broker that is read from.
+pub(super) fn target(table: Section<'_, '_>, from: Option<&Peer>) -> Option<NatsTarget> {
+    let access = access(&table);
     let is_batch = table.parsed("format", |text| match text {
         "message" => Ok(false),
         "batch" => Ok(true),
@@ -83,11 +112,12 @@ pub(super) fn target(table: Section<'_, '_>) -> Option<NatsTarget> {
         }
         false => NatsFormat::Message { prefix: prefix.unwrap_or_else(|| "mq".to_owned()) },
     };
-    Some(NatsTarget { servers, user, password, token, credentials_file, ca, format })
+    let from = from.filter(|from| from.id != from.address.to_string());
+    Some(NatsTarget { access: access?, broker: from.map(|from| from.id.clone()), format })
 }
 
 /// A subject without wildcards.
-fn subject(table: &Section<'_, '_>, key: &'static str) -> Option<String> {
+pub(super) fn subject(table: &Section<'_, '_>, key: &'static str) -> Option<String> {
     let text = table.text(key)?;
     let is_token = |token: &str| {
         !token.is_empty() && !token.contains(|c: char| c.is_whitespace() || matches!(c, '*' | '>'))

@@ -7,7 +7,10 @@ use ringmq::mqtt::{TopicFilter, Version};
 use super::flows::{broker_of, subscription, tls_files};
 use super::section::Section;
 use super::values::{Secret, host_and_port, secret_file};
-use super::{MqttInput, NatsTarget, Peer, PostgresTarget, TlsFiles, nats, postgres};
+use super::{
+    Input, KafkaTarget, NatsTarget, Peer, PostgresTarget, TlsFiles, kafka, nats, nats_source,
+    postgres,
+};
 use crate::limits::COLUMNS_MAX;
 use crate::template::Template;
 use crate::value::ValueTemplate;
@@ -19,6 +22,8 @@ pub enum Target {
     Mqtt(MqttTarget),
     /// Line protocol over HTTP.
     Http(HttpTarget),
+    /// Topics of Kafka.
+    Kafka(KafkaTarget),
     /// Streams of NATS.
     Nats(NatsTarget),
     /// A table of PostgreSQL.
@@ -31,6 +36,7 @@ impl Target {
         match self {
             Self::Mqtt(_) => "mqtt",
             Self::Http(_) => "http",
+            Self::Kafka(_) => "kafka",
             Self::Nats(_) => "nats",
             Self::Postgres(_) => "postgres",
         }
@@ -94,13 +100,15 @@ pub(super) fn target(
 ) -> Option<Target> {
     let mqtt = section.section("mqtt").map(|table| mqtt(section, table, name, from));
     let http = section.section("http").map(|table| http(table).map(Target::Http));
-    let nats = section.section("nats").map(|table| nats::target(table).map(Target::Nats));
+    let kafka = section.section("kafka").map(|table| kafka::target(table).map(Target::Kafka));
+    let nats = section.section("nats").map(|table| nats::target(table, from).map(Target::Nats));
     let postgres = section.section("postgres");
     let postgres = postgres.map(|table| postgres::target(table).map(Target::Postgres));
     let mut found: Vec<Option<Target>> =
-        [mqtt, http, nats, postgres].into_iter().flatten().collect();
+        [mqtt, http, kafka, nats, postgres].into_iter().flatten().collect();
     if found.len() != 1 {
-        let says = "a sink has one target: [sink.http], [sink.mqtt], [sink.nats], [sink.postgres]";
+        let says = "a sink has one target: [sink.http], [sink.kafka], [sink.mqtt], [sink.nats], \
+                    [sink.postgres]";
         section.fault(section.at, says);
     }
     found.pop().flatten()
@@ -111,16 +119,25 @@ pub(super) fn source(
     section: &Section<'_, '_>,
     name: Option<&str>,
     home: Option<&Peer>,
-) -> (Option<MqttInput>, Option<Target>) {
-    let Some(table) = section.section("mqtt") else {
-        section.fault(section.at, "a source has [source.mqtt]");
-        return (None, None);
-    };
-    let peer = broker_of(&table);
-    table.finish();
-    let target = publishing(section, home.cloned(), peer.as_ref(), name);
-    let input = subscription(section, name, peer);
-    (input, target.map(Target::Mqtt))
+) -> (Option<Input>, Option<Target>) {
+    let (mqtt, nats) = (section.section("mqtt"), section.section("nats"));
+    match (mqtt, nats) {
+        (Some(table), None) => {
+            let peer = broker_of(&table);
+            table.finish();
+            let target = publishing(section, home.cloned(), peer.as_ref(), name);
+            let input = subscription(section, name, peer);
+            (input.map(Input::Mqtt), target.map(Target::Mqtt))
+        }
+        (None, Some(table)) => {
+            let (input, target) = nats_source::source(section, table, name, home);
+            (input.map(Input::Nats), target.map(Target::Mqtt))
+        }
+        _ => {
+            section.fault(section.at, "a source has [source.mqtt] or [source.nats]");
+            (None, None)
+        }
+    }
 }
 
 fn mqtt(

@@ -18,8 +18,9 @@ fn defaults_and_values() {
     let config = parse(Path::new("f.toml"), text).expect("has no fault");
     assert_eq!(config.http, None);
     let [flow] = config.flows.as_slice() else { panic!("one flow") };
-    assert_eq!(flow.input.client_id, "bridge-x");
-    assert_eq!((flow.input.qos, flow.input.window), (1, 32_767));
+    let Input::Mqtt(input) = &flow.input else { panic!("a session") };
+    assert_eq!(input.client_id, "bridge-x");
+    assert_eq!((input.qos, input.window), (1, 32_767));
     assert_eq!(flow.dead, Dead::Topic("dead/x".to_owned()));
     assert_eq!(flow.buffer, 64 << 20, "two batches");
     assert_eq!(flow.positions, None, "this target needs none");

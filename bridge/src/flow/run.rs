@@ -13,9 +13,10 @@ use super::driver::{Driver, End};
 use super::letters::Letters;
 use super::positions::Positions;
 use super::progress::Progress;
-use crate::config::{Dead, Flow};
+use crate::config::{Dead, Flow, Input};
 use crate::metrics::{FlowMetrics, State};
 use crate::mqtt::Subscriber;
+use crate::nats::NatsSource;
 use crate::sinks::Sink;
 
 /// Runs a flow until `stop` is true. It is called on the flow's thread.
@@ -43,29 +44,28 @@ async fn drive(flow: Flow, metrics: FlowMetrics, stop: watch::Receiver<bool>) {
             return error!("{}: stopped: {says}", flow.name);
         }
     };
-    info!(
-        "{}: {} at {} → {}",
-        flow.name,
-        flow.input.filters.join(", "),
-        flow.input.peer.address,
-        flow.target.kind()
-    );
-    let reads_own = match &flow.dead {
-        Dead::Topic(topic) => matches_any(&flow.input.filters, topic),
-        Dead::Stop | Dead::Drop => false,
+    let reads_own = match (&flow.dead, &flow.input) {
+        (Dead::Topic(topic), Input::Mqtt(input)) => matches_any(&input.filters, topic),
+        _ => false,
     };
     let progress = Rc::new(Progress::default());
     let budget = Budget::new(flow.buffer);
     let (sender, chunks) = mpsc::unbounded_channel();
-    let subscriber = Subscriber::new(
-        &flow.name,
-        flow.input.clone(),
-        sender,
-        (progress.clone(), budget.clone()),
-        metrics.clone(),
-        positions,
-    );
-    let reader = tokio::task::spawn_local(subscriber.run());
+    let shared = (progress.clone(), budget.clone());
+    let reader = match flow.input {
+        Input::Mqtt(input) => {
+            let (from, kind) = (input.filters.join(", "), flow.target.kind());
+            info!("{}: {from} at {} → {kind}", flow.name, input.peer.address);
+            let counts = metrics.clone();
+            let reader = Subscriber::new(&flow.name, input, sender, shared, counts, positions);
+            tokio::task::spawn_local(reader.run())
+        }
+        Input::Nats(input) => {
+            info!("{}: {} of NATS → mqtt", flow.name, input.subjects.join(", "));
+            let reader = NatsSource::new(&flow.name, input, sender, shared, metrics.clone());
+            tokio::task::spawn_local(reader.run())
+        }
+    };
     let mut driver = Driver {
         name: flow.name.clone(),
         sink: Sink::new(&flow.target, &flow.name),

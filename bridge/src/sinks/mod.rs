@@ -3,15 +3,23 @@
 mod envelope;
 mod http;
 mod http_client;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_reports;
+#[cfg(feature = "kafka")]
+mod kafka_topic;
 mod line;
 mod mqtt;
 mod nats;
-mod nats_link;
 mod postgres;
 mod postgres_row;
 
 pub use http::HttpSink;
+#[cfg(feature = "kafka")]
+pub use kafka::KafkaSink;
 pub use mqtt::MqttSink;
+pub(crate) use mqtt::VIA as MQTT_VIA;
 pub use nats::NatsSink;
 pub use postgres::PostgresSink;
 
@@ -67,6 +75,9 @@ pub enum Sink {
     Mqtt(Box<MqttSink>),
     /// Line protocol.
     Http(Box<HttpSink>),
+    /// Topics of Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(Box<KafkaSink>),
     /// Streams.
     Nats(Box<NatsSink>),
     /// A table.
@@ -79,6 +90,10 @@ impl Sink {
         match target {
             Target::Mqtt(target) => Self::Mqtt(Box::new(MqttSink::new(target.clone()))),
             Target::Http(target) => Self::Http(Box::new(HttpSink::new(target.clone()))),
+            #[cfg(feature = "kafka")]
+            Target::Kafka(target) => Self::Kafka(Box::new(KafkaSink::new(target.clone(), name))),
+            #[cfg(not(feature = "kafka"))]
+            Target::Kafka(_) => unreachable!("the configuration refuses it"),
             Target::Nats(target) => Self::Nats(Box::new(NatsSink::new(target.clone(), name))),
             Target::Postgres(target) => {
                 Self::Postgres(Box::new(PostgresSink::new(target.clone(), name)))
@@ -95,6 +110,8 @@ impl Sink {
         match self {
             Self::Mqtt(sink) => sink.write(batch).await.map(whole),
             Self::Http(sink) => sink.write(batch).await.map(whole),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(sink) => sink.write(batch).await.map(whole),
             Self::Nats(sink) => sink.write(batch).await.map(whole),
             Self::Postgres(sink) => sink.write(batch).await,
         }
@@ -104,6 +121,8 @@ impl Sink {
     pub async fn idle(&mut self) {
         match self {
             Self::Mqtt(sink) => sink.idle().await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => std::future::pending().await,
             Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => std::future::pending().await,
         }
     }
@@ -112,6 +131,8 @@ impl Sink {
     pub async fn close(&mut self) {
         match self {
             Self::Mqtt(sink) => sink.close().await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => {}
             Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => {}
         }
     }

@@ -9,17 +9,15 @@ use std::future::IntoFuture;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::{ConnectOptions, ServerAddr};
 use bytes::Bytes;
+use ringmq::mqtt::{Properties, forwarded_list};
 
 use super::envelope::{Envelope, Full};
-use super::nats_link::NatsLink;
-use super::{Refused, Trouble};
+use super::{MQTT_VIA, Refused, Trouble};
 use crate::config::{NatsFormat, NatsTarget};
 use crate::flow::{Batch, Message};
-use crate::limits::{BATCH_MESSAGES_MAX, CONNECT_TIMEOUT};
+use crate::nats::{NatsLink, RETAIN, TOPIC, VIA, put_subject};
 use crate::shown::shortened;
-use crate::subject::put_subject;
 
 /// The error of a lost connection.
 const LOST: &str = "the connection is lost";
@@ -83,6 +81,9 @@ impl NatsSink {
         match &self.target.format {
             NatsFormat::Message { prefix } => {
                 for (at, message) in batch.iter() {
+                    if self.has_been_there(&message) {
+                        continue;
+                    }
                     let (subject, publish) = self.single(prefix, &message);
                     match context.send_publish(subject, publish).await {
                         Ok(ack) => sent.push((at, ack)),
@@ -93,6 +94,9 @@ impl NatsSink {
             NatsFormat::Batch { subject, bytes } => {
                 let mut envelope = Envelope::new(&self.name, *bytes);
                 for (at, message) in batch.iter() {
+                    if self.has_been_there(&message) {
+                        continue;
+                    }
                     if let Some(full) = envelope.add(at, &message) {
                         sent.extend(send(context, subject, full, refused).await?);
                     }
@@ -115,45 +119,47 @@ impl NatsSink {
         let id = (message.qos > 0).then(|| format!("{}-{}", self.name, message.position));
         let mut publish = publish_of(payload, id);
         if is_shortened {
-            publish = publish.header("Mqtt-Topic", message.topic);
+            publish = publish.header(TOPIC, message.topic);
         }
         if message.retain {
-            publish = publish.header("Mqtt-Retain", "1");
+            publish = publish.header(RETAIN, "1");
+        }
+        if let Some(broker) = &self.target.broker {
+            publish = publish.header(VIA, via(message, broker).as_str());
         }
         (subject, publish)
     }
 
+    /// Whether a source has read it from this cluster.
+    fn has_been_there(&self, message: &Message<'_>) -> bool {
+        brokers(message).any(|broker| broker == self.target.access.id)
+    }
+
     async fn open(&self) -> Result<NatsLink, Trouble> {
-        let target = &self.target;
-        let servers = target.servers.iter().map(|server| server.parse::<ServerAddr>());
-        let servers: Vec<ServerAddr> = servers
-            .collect::<Result<_, _>>()
-            .map_err(|error| Trouble::Never(format!("servers: {error}")))?;
-        let mut options = ConnectOptions::new()
-            .name(format!("ringmq-bridge {}", self.name))
-            .connection_timeout(CONNECT_TIMEOUT)
-            .client_capacity(BATCH_MESSAGES_MAX);
-        if let (Some(user), password) = (&target.user, &target.password) {
-            let password = password.as_ref().map(|secret| secret.0.clone()).unwrap_or_default();
-            options = options.user_and_password(user.clone(), password);
-        }
-        if let Some(token) = &target.token {
-            options = options.token(token.0.clone());
-        }
-        if let Some(file) = &target.credentials_file {
-            let told = |error: std::io::Error| Trouble::again(format!("{file}: {error}"));
-            options = options.credentials_file(file).await.map_err(told)?;
-        }
-        if let Some(ca) = &target.ca {
-            options = options.add_root_certificates(ca.into());
-        }
-        // A wrong password may be corrected at the server, so the flow tries again.
-        let opened = NatsLink::open(options, servers, &self.name).await;
+        // Wrong passwords are mended at the server too: it is tried again.
+        let opened = NatsLink::open(&self.target.access, &self.name).await;
         opened.map_err(|says| Trouble::again(shortened(&says)))
     }
 }
 
-/// Sends an envelope; returns `None` if its only message is refused.
+/// The brokers and clusters that a message has left over a bridge.
+fn brokers<'m>(message: &Message<'m>) -> impl Iterator<Item = &'m str> {
+    let properties: Properties<'m> = match message.properties {
+        [] => Properties::EMPTY,
+        bytes => forwarded_list(bytes).unwrap_or(Properties::EMPTY),
+    };
+    properties.user_properties().filter(|(name, _)| *name == MQTT_VIA).map(|(_, broker)| broker)
+}
+
+/// The header that says so, with the broker that it leaves now.
+fn via(message: &Message<'_>, leaves: &str) -> String {
+    // Separators of headers cannot be in one.
+    let plain = |broker: &str| broker.replace([',', '\r', '\n'], " ");
+    let all: Vec<String> = brokers(message).chain([leaves]).map(plain).collect();
+    all.join(",")
+}
+
+/// Sends an envelope; nothing, if its one message is refused.
 async fn send(
     context: &Context,
     subject: &str,

@@ -76,6 +76,19 @@ fn faults_have_places() {
                 "b.toml:12:16: \"x\" is no path: it begins with $",
             ],
         ),
+        #[cfg(feature = "kafka")]
+        (
+            "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\nfilters = [\"a\"]\n\
+             [sink.kafka]\nservers = [\"k:1\"]\ntopic = \"a/{1}\"\nonce = \"never\"\n\
+             [[sink]]\nname = \"b\"\nfilters = [\"a\"]\n[sink.kafka]\nservers = [\"k:1\"]\n\
+             topic = \"a\"\noptions = { \"retries\" = \"1\", \"no.such\" = \"1\" }\n",
+            &[
+                "b.toml:8:9: \"a/{1}\" is no topic of Kafka",
+                "b.toml:9:8: sink.kafka.once: takes \"idempotent\" or \"at-least\"",
+                "b.toml:16:25: \"retries\" is set by the bridge",
+                "no.such",
+            ],
+        ),
         (
             "[broker]\nurl = \"unix:/${RINGMQ_TEST_NONE}\"\n",
             &["b.toml:2:7: ${RINGMQ_TEST_NONE}: the environment has no text of this name"],

@@ -2,8 +2,12 @@
 //! what it needs on loopback, in a directory of its own, and ends it by its id.
 
 mod check;
+mod haproxy;
 mod harness;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod mqtt;
 mod nats;
+mod nats_source;
 mod postgres;

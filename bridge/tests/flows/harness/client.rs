@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Instant;
 
 use ringmq::mqtt::{
     Ack, AckKind, Connect, ConnectProperties, Packet, PacketId, Properties, Publish,
@@ -43,6 +44,19 @@ impl Client {
     /// Connects over TCP.
     pub(crate) fn tcp(port: u16, id: &str, durable: bool) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the broker listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("is set");
+        Self::greet(Box::new(stream), id, durable)
+    }
+
+    /// Connects over TCP to a program that does not say when it listens.
+    pub(crate) fn tcp_when_up(port: u16, id: &str, durable: bool) -> Self {
+        let deadline = Instant::now() + PATIENCE;
+        let stream = loop {
+            match TcpStream::connect(("127.0.0.1", port)) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(Instant::now() < deadline, "port {port}: {error}"),
+            }
+        };
         stream.set_read_timeout(Some(PATIENCE)).expect("is set");
         Self::greet(Box::new(stream), id, durable)
     }

@@ -76,9 +76,70 @@ impl Nats {
         });
     }
 
+    /// Publishes to a stream, and returns when the stream has it.
+    #[track_caller]
+    pub(crate) fn publish(&self, subject: &str, payload: &str, headers: &[(&str, &str)]) {
+        self.runtime.block_on(async {
+            let mut all = async_nats::HeaderMap::new();
+            for (name, value) in headers {
+                all.insert(*name, *value);
+            }
+            let (subject, payload) = (subject.to_owned(), payload.to_owned());
+            let context = self.context().await;
+            let sent = context.publish_with_headers(subject, all, payload.into()).await;
+            sent.expect("is sent").await.expect("a stream takes it");
+        });
+    }
+
+    /// Publishes numbers to a stream, and returns when the stream has all of them.
+    #[track_caller]
+    pub(crate) fn publish_numbers(&self, subject: &str, numbers: std::ops::Range<usize>) {
+        self.runtime.block_on(async {
+            let context = self.context().await;
+            let mut sent = Vec::new();
+            for number in numbers {
+                let payload = number.to_string().into();
+                sent.push(context.publish(subject.to_owned(), payload).await.expect("is sent"));
+            }
+            for ack in sent {
+                ack.await.expect("a stream takes it");
+            }
+        });
+    }
+
+    /// Publishes without a stream, and returns when the server has it.
+    pub(crate) fn send(&self, subject: &str, payload: &str) {
+        self.runtime.block_on(async {
+            let client = async_nats::connect(self.url()).await.expect("the server listens");
+            let (subject, payload) = (subject.to_owned(), payload.to_owned());
+            client.publish(subject, payload.into()).await.expect("is sent");
+            client.flush().await.expect("the server answers");
+        });
+    }
+
+    /// Returns when a consumer has acknowledged all of its stream.
+    #[track_caller]
+    pub(crate) fn wait_until_acknowledged(&self, stream: &str, consumer: &str) {
+        let waiting = async {
+            let stream = self.context().await.get_stream(stream).await.expect("it is there");
+            loop {
+                let info = stream.consumer_info(consumer).await.expect("it is there");
+                if info.num_pending == 0 && info.num_ack_pending == 0 {
+                    return;
+                }
+            }
+        };
+        let waited = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, waiting).await });
+        waited.expect("all of it is acknowledged");
+    }
+
     /// Reads a stream from its beginning until `enough` says so of what came.
     #[track_caller]
-    pub(crate) fn read(&self, stream: &str, enough: impl Fn(&Stored) -> bool) -> Vec<Stored> {
+    pub(crate) fn read(
+        &self,
+        stream: &str,
+        mut enough: impl FnMut(&Stored) -> bool,
+    ) -> Vec<Stored> {
         let reading = async {
             let stream = self.context().await.get_stream(stream).await.expect("it is there");
             let consumer = stream.create_consumer(OrderedConfig::default()).await;

@@ -15,14 +15,16 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
 
-use crate::limits::{BATCH_MESSAGES_MAX, NATS_ACK_TIMEOUT};
+use crate::config::NatsAccess;
+use crate::limits::{BATCH_MESSAGES_MAX, CONNECT_TIMEOUT, NATS_ACK_TIMEOUT};
 
 /// The client's delay before it reconnects; its thread ends before that.
 const NEVER: Duration = Duration::from_hours(1);
 
 /// A connection.
-pub(super) struct NatsLink {
-    pub(super) context: Context,
+pub(crate) struct NatsLink {
+    pub(crate) client: Client,
+    pub(crate) context: Context,
     lost: watch::Receiver<bool>,
     /// Dropping it ends the thread.
     _end: oneshot::Sender<()>,
@@ -30,11 +32,11 @@ pub(super) struct NatsLink {
 
 impl NatsLink {
     /// Connects.
-    pub(super) async fn open(
-        options: ConnectOptions,
-        servers: Vec<ServerAddr>,
-        name: &str,
-    ) -> Result<Self, String> {
+    pub(crate) async fn open(access: &NatsAccess, name: &str) -> Result<Self, String> {
+        let servers = access.servers.iter().map(|server| server.parse::<ServerAddr>());
+        let servers: Vec<ServerAddr> =
+            servers.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let options = options(access, name).await?;
         let (tell_lost, lost) = watch::channel(false);
         let connected = Arc::new(AtomicBool::new(false));
         let has_connected = connected.clone();
@@ -79,13 +81,36 @@ impl NatsLink {
             .ack_timeout(NATS_ACK_TIMEOUT + Duration::from_secs(1))
             .max_ack_inflight(BATCH_MESSAGES_MAX + 1)
             .backpressure_on_inflight(true)
-            .build(client);
-        Ok(Self { context, lost, _end: end })
+            .build(client.clone());
+        Ok(Self { client, context, lost, _end: end })
     }
 
     /// Returns when the connection is lost.
-    pub(super) async fn lost(&self) {
-        // Without a sender the client has ended too.
+    pub(crate) async fn lost(&self) {
+        // Without a sender the client is gone too.
         let _ = self.lost.clone().wait_for(|lost| *lost).await;
     }
+}
+
+/// What the client connects with.
+async fn options(access: &NatsAccess, name: &str) -> Result<ConnectOptions, String> {
+    let mut options = ConnectOptions::new()
+        .name(format!("ringmq-bridge {name}"))
+        .connection_timeout(CONNECT_TIMEOUT)
+        .client_capacity(BATCH_MESSAGES_MAX);
+    if let (Some(user), password) = (&access.user, &access.password) {
+        let password = password.as_ref().map(|secret| secret.0.clone()).unwrap_or_default();
+        options = options.user_and_password(user.clone(), password);
+    }
+    if let Some(token) = &access.token {
+        options = options.token(token.0.clone());
+    }
+    if let Some(file) = &access.credentials_file {
+        let told = |error: std::io::Error| format!("{file}: {error}");
+        options = options.credentials_file(file).await.map_err(told)?;
+    }
+    if let Some(ca) = &access.ca {
+        options = options.add_root_certificates(ca.into());
+    }
+    Ok(options)
 }

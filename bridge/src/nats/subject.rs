@@ -73,10 +73,9 @@ fn put_token(level: &str, out: &mut String) {
     }
 }
 
-/// The topic of a subject without its prefix; `None` if [`put_subject`] makes no such subject, or
-/// shortened it. It proves that no two topics have the same subject.
-#[cfg(test)]
-pub(crate) fn topic_of(subject: &str) -> Option<String> {
+/// The topic of a subject without its prefix; `None` if [`put_subject`] makes none such, or one
+/// that was shortened. It proves that no two topics have one subject.
+pub(super) fn topic_of(subject: &str) -> Option<String> {
     let mut topic = String::new();
     for (at, token) in subject.split('.').enumerate() {
         if at > 0 {
@@ -93,7 +92,6 @@ pub(crate) fn topic_of(subject: &str) -> Option<String> {
     is_same.then_some(topic)
 }
 
-#[cfg(test)]
 fn level_of(token: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = token;

@@ -1,0 +1,104 @@
+//! librdkafka's cluster of mock brokers, and a look into its topics.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::process::PATIENCE;
+
+const BROKERS: i32 = 3;
+const PARTITIONS: i32 = 4;
+
+/// A record of a topic.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) key: Option<String>,
+    pub(crate) payload: String,
+    pub(crate) partition: i32,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) time_ms: Option<i64>,
+}
+
+/// Three brokers in this process.
+pub(crate) struct Kafka {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+}
+
+impl Kafka {
+    pub(crate) fn start() -> Self {
+        Self { cluster: MockCluster::new(BROKERS).expect("the mock brokers start") }
+    }
+
+    /// For `servers = [ … ]`.
+    pub(crate) fn servers(&self) -> String {
+        let servers = self.cluster.bootstrap_servers();
+        let servers: Vec<String> = servers.split(',').map(|server| format!("{server:?}")).collect();
+        servers.join(", ")
+    }
+
+    pub(crate) fn make_topic(&self, topic: &str) {
+        self.cluster.create_topic(topic, PARTITIONS, BROKERS).expect("the name is one");
+    }
+
+    /// The next requests to produce have these answers.
+    pub(crate) fn answer_produce(&self, errors: &[RDKafkaRespErr]) {
+        self.cluster.request_errors(RDKafkaApiKey::Produce, errors);
+    }
+
+    /// No broker answers, connections are closed.
+    pub(crate) fn take_down(&self) {
+        for broker in 1..=BROKERS {
+            self.cluster.broker_down(broker).expect("it is there");
+        }
+    }
+
+    pub(crate) fn bring_up(&self) {
+        for broker in 1..=BROKERS {
+            self.cluster.broker_up(broker).expect("it is there");
+        }
+    }
+
+    /// Reads a topic from its beginning until `enough` says so of a record.
+    #[track_caller]
+    pub(crate) fn read(&self, topic: &str, mut enough: impl FnMut(&Record) -> bool) -> Vec<Record> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.cluster.bootstrap_servers())
+            .set("group.id", "test")
+            .set("enable.auto.commit", "false")
+            .create()
+            .expect("the options are good");
+        let mut partitions = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            let added = partitions.add_partition_offset(topic, partition, Offset::Beginning);
+            added.expect("is an offset");
+        }
+        consumer.assign(&partitions).expect("the partitions are there");
+        let deadline = Instant::now() + PATIENCE;
+        let mut records = Vec::new();
+        loop {
+            assert!(Instant::now() < deadline, "{} records of {topic} came", records.len());
+            let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+            records.push(Record {
+                key: message.key().map(text),
+                payload: text(message.payload().unwrap_or_default()),
+                partition: message.partition(),
+                headers: headers
+                    .map(|header| (header.key.to_owned(), text(header.value.unwrap_or_default())))
+                    .collect(),
+                time_ms: message.timestamp().to_millis(),
+            });
+            if enough(records.last().expect("was pushed")) {
+                return records;
+            }
+        }
+    }
+}
