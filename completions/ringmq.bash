@@ -148,6 +148,12 @@ _ringmq() {
             ringmq__subcmd__ctl__subcmd__groups,members)
                 cmd="ringmq__subcmd__ctl__subcmd__groups__subcmd__members"
                 ;;
+            ringmq__subcmd__ctl__subcmd__groups,purge)
+                cmd="ringmq__subcmd__ctl__subcmd__groups__subcmd__purge"
+                ;;
+            ringmq__subcmd__ctl__subcmd__groups,rm)
+                cmd="ringmq__subcmd__ctl__subcmd__groups__subcmd__rm"
+                ;;
             ringmq__subcmd__ctl__subcmd__groups,show)
                 cmd="ringmq__subcmd__ctl__subcmd__groups__subcmd__show"
                 ;;
@@ -266,7 +272,7 @@ _ringmq() {
 
     case "${cmd}" in
         ringmq)
-            opts="-h -V --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --gather-max --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --group-order --group-max-bytes --group-expiry --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --session-limit --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help --version passwd reload vhost session data ctl check config"
+            opts="-h -V --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --groups --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --gather-max --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --group-order --group-max-bytes --group-expiry --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --session-limit --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help --version passwd reload vhost session data ctl check config"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -305,6 +311,10 @@ _ringmq() {
                     return 0
                     ;;
                 --acl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --groups)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -575,7 +585,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__check)
-            opts="-h --json --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --gather-max --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --group-order --group-max-bytes --group-expiry --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --session-limit --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help"
+            opts="-h --json --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --groups --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --gather-max --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --group-order --group-max-bytes --group-expiry --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --session-limit --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -614,6 +624,10 @@ _ringmq() {
                     return 0
                     ;;
                 --acl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --groups)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -898,7 +912,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__config__subcmd__show)
-            opts="-h --defaults --json --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --gather-max --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --group-order --group-max-bytes --group-expiry --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --session-limit --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help"
+            opts="-h --defaults --json --listen --unix-mode --unix-owner --proxy-trust --user --ws-path --ws-origin --passwords --acl --groups --vhosts --default-vhost --allow-anonymous --auth-failures-max --on-denied --takeover --tls-listen --tls-cert --tls-key --tls-min --tls-sni --tls-client-ca --tls-client --tls-identity --tls-crl --max-connections --max-packet-size --max-outgoing-bytes --qos0-patience --gather-max --max-inflight --address-connections-max --address-connects-per-second --client-publish-rate --client-publish-bytes --max-subscriptions --max-topic-levels --topic-alias-max --keep-alive-max --check-payload-format --group-order --group-max-bytes --group-expiry --shards --no-pin --ring --data-dir --durability --session-expiry --session-max-bytes --session-overflow --session-limit --retained-max-count --retained-max-bytes --disk-low --segment-bytes --http-listen --http-tokens --http-cert --http-key --http-host --sys-interval --watch-session --log --log-format --log-connections --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -937,6 +951,10 @@ _ringmq() {
                     return 0
                     ;;
                 --acl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --groups)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2003,7 +2021,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__groups)
-            opts="-h --help ls show members"
+            opts="-h --help ls show members rm purge"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2074,7 +2092,7 @@ _ringmq() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "group vhost name filter order durable members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "group vhost name filter order durable declared members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dead_lettered dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged dropped.max_deliveries" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2152,6 +2170,114 @@ _ringmq() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ringmq__subcmd__ctl__subcmd__groups__subcmd__purge)
+            opts="-h --vhost --at --token-file --cacert --json --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --vhost)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ringmq__subcmd__ctl__subcmd__groups__subcmd__rm)
+            opts="-h --vhost --members --at --token-file --cacert --json --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --vhost)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --members)
+                    COMPREPLY=($(compgen -W "unsubscribe" -- "${cur}"))
+                    return 0
+                    ;;
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ringmq__subcmd__ctl__subcmd__groups__subcmd__show)
             opts="-h --vhost --at --token-file --cacert --json --watch --columns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -2202,7 +2328,7 @@ _ringmq() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "group vhost name filter order durable members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "group vhost name filter order durable declared members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dead_lettered dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged dropped.max_deliveries" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -24,8 +24,9 @@ _ringmq() {
 '*--ws-origin=[Origin of web pages that may connect over WebSocket, as in \`https\://app.example.com\`, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
+'--groups=[Consumer groups that exist without members, with their options]:FILE:_files' \
 '--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
-'--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; --passwords and --acl are for it]:NAME:_default' \
+'--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; the files of flags are for it]:NAME:_default' \
 '--auth-failures-max=[Wrong passwords from one address within a minute; further logins from it are refused. 0\: no limit]:N:_default' \
 '--on-denied=[What happens to a message that its publisher is not allowed to publish]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
 disconnect\:"The publisher is disconnected"))' \
@@ -828,7 +829,7 @@ _arguments "${_arguments_options[@]}" : \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(group vhost name filter order durable members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(group vhost name filter order durable declared members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dead_lettered dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged dropped.max_deliveries)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
 '-h[Print help]' \
@@ -842,7 +843,7 @@ _arguments "${_arguments_options[@]}" : \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(group vhost name filter order durable members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(group vhost name filter order durable declared members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dead_lettered dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged dropped.max_deliveries)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -861,6 +862,33 @@ _arguments "${_arguments_options[@]}" : \
 '--columns=[Fields to show, with commas between]:FIELDS:(id user shard clean connected state qos lanes inflight inflight_all window)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':group -- Its whole filter, as in '\''$share/NAME/a/b/#'\'':_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--members=[Take the members'\'' subscriptions away; without it a group with members stays]:WHAT:(unsubscribe)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':group -- Its whole filter, as in '\''$share/NAME/a/b/#'\'':_default' \
+&& ret=0
+;;
+(purge)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':group -- Its whole filter, as in '\''$share/NAME/a/b/#'\'':_default' \
@@ -1238,8 +1266,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--ws-origin=[Origin of web pages that may connect over WebSocket, as in \`https\://app.example.com\`, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
+'--groups=[Consumer groups that exist without members, with their options]:FILE:_files' \
 '--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
-'--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; --passwords and --acl are for it]:NAME:_default' \
+'--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; the files of flags are for it]:NAME:_default' \
 '--auth-failures-max=[Wrong passwords from one address within a minute; further logins from it are refused. 0\: no limit]:N:_default' \
 '--on-denied=[What happens to a message that its publisher is not allowed to publish]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
 disconnect\:"The publisher is disconnected"))' \
@@ -1342,8 +1371,9 @@ _arguments "${_arguments_options[@]}" : \
 '*--ws-origin=[Origin of web pages that may connect over WebSocket, as in \`https\://app.example.com\`, or \`any\`; may be given several times \[default\: any, but pages of this host alone at loopback addresses\]]:ORIGIN:_default' \
 '--passwords=[Users and hashes of their passwords]:FILE:_files' \
 '--acl=[What each user may publish and subscribe to, in Mosquitto'\''s syntax]:FILE:_files' \
+'--groups=[Consumer groups that exist without members, with their options]:FILE:_files' \
 '--vhosts=[Directory with one subdirectory for each vhost]:DIR:_files -/' \
-'--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; --passwords and --acl are for it]:NAME:_default' \
+'--default-vhost=[Vhost of clients whose user name is not VHOST\:USER; the files of flags are for it]:NAME:_default' \
 '--auth-failures-max=[Wrong passwords from one address within a minute; further logins from it are refused. 0\: no limit]:N:_default' \
 '--on-denied=[What happens to a message that its publisher is not allowed to publish]:WHAT:((drop\:"The message is acknowledged, dropped and counted"
 disconnect\:"The publisher is disconnected"))' \
@@ -1484,7 +1514,7 @@ _ringmq__subcmd__ctl_commands() {
 'trace:Show what happens to clients or messages, while it happens' \
 'clients:List, show or disconnect clients that are connected' \
 'sessions:List, rank, show, empty or delete sessions, of connected and absent clients' \
-'groups:List or show consumer groups and their members' \
+'groups:List, show, empty or end consumer groups' \
 'retained:List, show or clear retained messages' \
 'config:Show the settings of a running broker' \
 'log:Change what a broker logs' \
@@ -1585,6 +1615,8 @@ _ringmq__subcmd__ctl__subcmd__groups_commands() {
 'ls:List consumer groups' \
 'show:Show a consumer group' \
 'members:List the members of a consumer group' \
+'rm:End a consumer group with the messages that wait in it' \
+'purge:Drop the messages that wait in a consumer group' \
     )
     _describe -t commands 'ringmq ctl groups commands' commands "$@"
 }
@@ -1597,6 +1629,16 @@ _ringmq__subcmd__ctl__subcmd__groups__subcmd__ls_commands() {
 _ringmq__subcmd__ctl__subcmd__groups__subcmd__members_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl groups members commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__groups__subcmd__purge_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__groups__subcmd__purge_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl groups purge commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__groups__subcmd__rm_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__groups__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl groups rm commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__groups__subcmd__show_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__groups__subcmd__show_commands() {

@@ -78,7 +78,7 @@ fn parse_number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| is_plain)
 }
 
-fn parse_bytes(text: &str) -> Option<u64> {
+pub(super) fn parse_bytes(text: &str) -> Option<u64> {
     let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let factor = match &text[unit..] {
         "" => 1,

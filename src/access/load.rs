@@ -13,6 +13,7 @@ use crate::limits;
 use super::acl::Acl;
 use super::definitions::{Definitions, is_export};
 use super::error::{Fault, LoadError};
+use super::groups_file::DeclaredGroup;
 use super::limits_file::VhostLimits;
 use super::passwords::Users;
 use super::vhost::{ROOT, Vhost};
@@ -21,6 +22,7 @@ use super::vhost::{ROOT, Vhost};
 const PASSWORDS: &str = "passwords";
 const ACL: &str = "acl";
 const LIMITS: &str = "limits";
+const GROUPS: &str = "groups";
 
 const VHOSTS_FLAG: &str = "--vhosts";
 
@@ -33,7 +35,9 @@ pub struct Sources {
     pub passwords: Option<PathBuf>,
     /// Rules of the default vhost.
     pub acl: Option<PathBuf>,
-    /// A directory with a subdirectory for each vhost.
+    /// Consumer groups of the default vhost that exist without members.
+    pub groups: Option<PathBuf>,
+    /// A directory with one for each vhost.
     pub vhosts: Option<PathBuf>,
     /// The vhost of logins that name none.
     pub default_vhost: String,
@@ -49,6 +53,7 @@ impl Default for Sources {
         Self {
             passwords: None,
             acl: None,
+            groups: None,
             vhosts: None,
             default_vhost: ROOT.to_owned(),
             allow_anonymous: false,
@@ -92,7 +97,8 @@ pub(super) fn load(
 /// Adds the default vhost, with the files that flags name.
 fn add_default(vhosts: &mut Vec<Vhost>, sources: &Sources) -> Result<(), LoadError> {
     let name = sources.default_vhost.as_str();
-    let has_flags = sources.passwords.is_some() || sources.acl.is_some();
+    let flags = [&sources.passwords, &sources.acl, &sources.groups];
+    let has_flags = flags.into_iter().any(Option::is_some);
     let place = match vhosts.iter().position(|vhost| vhost.name == name) {
         Some(place) => place,
         None if sources.vhosts.is_none() || has_flags => {
@@ -126,6 +132,12 @@ fn add_default(vhosts: &mut Vec<Vhost>, sources: &Sources) -> Result<(), LoadErr
             return Err(twice("--acl", ACL).of(path));
         }
         read_acl(path, vhost).map_err(|error| error.of_flag("--acl"))?;
+    }
+    if let Some(path) = &sources.groups {
+        if vhost.has_groups_file {
+            return Err(twice("--groups", GROUPS).of(path));
+        }
+        read_groups(path, vhost).map_err(|error| error.of_flag("--groups"))?;
     }
     Ok(())
 }
@@ -163,10 +175,11 @@ fn load_vhost(directory: &Path, name: &str) -> Result<Vhost, LoadError> {
             LIMITS => {
                 vhost.limits = parse(&path, limits::LIMITS_FILE_BYTES_MAX, VhostLimits::parse)?;
             }
-            // A mistyped file name must not leave a vhost without protection.
+            GROUPS => read_groups(&path, &mut vhost)?,
+            // A mistyped name must not leave a vhost open.
             _ => {
-                let says = "is none of a vhost's files, which are passwords, acl and limits; \
-                            rename it or move it away";
+                let says = "is none of a vhost's files, which are passwords, acl, limits and \
+                            groups; rename it or move it away";
                 return Err(Fault::whole(says).of(&path));
             }
         }
@@ -247,7 +260,13 @@ fn read_users(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Rules of the file precede permissions that came with the users.
+fn read_groups(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
+    vhost.groups = parse(path, limits::GROUPS_FILE_BYTES_MAX, DeclaredGroup::parse_all)?;
+    vhost.has_groups_file = true;
+    Ok(())
+}
+
+/// Lines of the file stand before permissions that came with the users.
 fn read_acl(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
     let mut acl = parse(path, limits::ACL_FILE_BYTES_MAX, Acl::parse)?;
     acl.set_file(path);

@@ -15,6 +15,7 @@ use crate::mqtt::{ConnectReturn, SharedFilter, TopicFilter, TopicName, Version};
 use super::acl::{Access, Acl};
 use super::decision::{Basis, Decision};
 use super::error::LoadError;
+use super::groups_file::DeclaredGroup;
 use super::identity::Identity;
 use super::limits_file::VhostLimits;
 use super::load::{self, Sources};
@@ -271,6 +272,16 @@ impl Policy {
     /// The limits of a vhost.
     pub fn limits(&self, vhost: u16) -> &VhostLimits {
         self.vhost(vhost).map_or(&VhostLimits::NONE, |vhost| &vhost.limits)
+    }
+
+    /// The consumer groups of a vhost that exist without members.
+    pub fn groups(&self, vhost: u16) -> &[DeclaredGroup] {
+        self.vhost(vhost).map_or(&[], |vhost| &vhost.groups)
+    }
+
+    /// Whether the group with this whole filter is one of them.
+    pub fn declares(&self, vhost: u16, share: &str) -> bool {
+        self.groups(vhost).binary_search_by(|group| (*group.share).cmp(share)).is_ok()
     }
 
     /// Whether a client that an earlier policy accepted may stay connected under this one. A

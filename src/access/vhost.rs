@@ -1,6 +1,7 @@
-//! One vhost: its users, its rules and its limits.
+//! One vhost: its users, its rules, its limits and its groups.
 
 use super::acl::Acl;
+use super::groups_file::DeclaredGroup;
 use super::limits_file::VhostLimits;
 use super::passwords::Users;
 
@@ -19,13 +20,26 @@ pub(super) struct Vhost {
     /// Whether a file of rules is among the sources of the rules.
     pub(super) has_acl_file: bool,
     pub(super) limits: VhostLimits,
+    /// Consumer groups that exist without members, in the order of their filters.
+    pub(super) groups: Vec<DeclaredGroup>,
+    /// Whether a file declares them.
+    pub(super) has_groups_file: bool,
 }
 
 impl Vhost {
-    /// Without users, rules and limits.
+    /// Without users, rules, limits and groups.
     pub(super) fn open(name: &str, number: u16) -> Self {
         let name = name.to_owned();
         let limits = VhostLimits::NONE;
-        Self { name, number, users: None, acl: None, has_acl_file: false, limits }
+        Self {
+            name,
+            number,
+            users: None,
+            acl: None,
+            has_acl_file: false,
+            limits,
+            groups: Vec::new(),
+            has_groups_file: false,
+        }
     }
 }

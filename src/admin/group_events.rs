@@ -10,6 +10,8 @@ pub(super) const GROUP_EVENTS: Source = Source::Sums(
         ("acknowledged", |s| s.stats.group_acknowledged),
         ("redelivered", |s| s.stats.group_redelivered),
         ("refused", |s| s.stats.group_refused),
+        ("dead_lettered", |s| s.stats.group_dead_lettered),
+        ("set_aside", |s| s.stats.group_set_aside),
     ],
 );
 

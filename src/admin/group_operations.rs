@@ -36,6 +36,28 @@ pub(super) const GROUPS: &[Operation] = &[
         "A page of the members of a consumer group",
         "MemberPage",
     ),
+    operation(
+        ("DELETE", "/group"),
+        Right::Operate,
+        &[
+            VHOST,
+            GROUP,
+            parameter(
+                "members",
+                Kind::Word(&["unsubscribe"]),
+                "What becomes of members; without it a group with members is not ended",
+            ),
+        ],
+        "Ends a consumer group with what waits in it; answers when that is stored",
+        "GroupEnded",
+    ),
+    operation(
+        ("DELETE", "/group/messages"),
+        Right::Operate,
+        &[VHOST, GROUP],
+        "Drops the messages that wait in a consumer group; answers when that is stored",
+        "Purged",
+    ),
 ];
 
 /// What they answer.
@@ -55,6 +77,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("filter", text()),
         ("order", text()),
         ("durable", flag()),
+        ("declared", flag()),
         ("members", count()),
         ("connected", count()),
         ("inflight", count()),
@@ -63,6 +86,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("acknowledged", count()),
         ("redelivered", count()),
         ("refused", count()),
+        ("dead_lettered", count()),
         ("dropped", object(dropped.len(), &dropped)),
     ];
     let member = [
@@ -86,5 +110,6 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("Group", object(group.len(), &group)),
         ("GroupPage", page(&group)),
         ("MemberPage", page(&member)),
+        ("GroupEnded", object(2, &[("messages", count()), ("members", count())])),
     ]
 }

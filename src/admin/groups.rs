@@ -33,6 +33,7 @@ pub(super) struct Group {
     connected: u64,
     order: &'static str,
     durable: bool,
+    declared: bool,
     pub(super) waiting: u64,
     pub(super) inflight: u64,
     pub(super) bytes: u64,
@@ -48,6 +49,7 @@ impl Group {
             connected: row.connected,
             order: row.order,
             durable: row.durable,
+            declared: row.declared,
             waiting: row.waiting,
             inflight: row.inflight,
             bytes: row.bytes,
@@ -60,11 +62,22 @@ impl Group {
         self.members = self.members.max(row.members);
         self.connected = self.connected.max(row.connected);
         self.durable |= row.durable;
+        self.declared |= row.declared;
         self.waiting += row.waiting;
         self.inflight += row.inflight;
         self.bytes += row.bytes;
         self.lag_ms = self.lag_ms.max(row.lag_ms);
         self.counts += &row.counts;
+    }
+
+    /// Sessions that are members.
+    pub(super) fn members(&self) -> u64 {
+        self.members
+    }
+
+    /// It exists without members.
+    pub(super) fn is_declared(&self) -> bool {
+        self.declared
     }
 
     /// Members whose clients are connected.
@@ -90,6 +103,7 @@ impl Group {
             "filter": filter,
             "order": self.order,
             "durable": self.durable,
+            "declared": self.declared,
             "members": self.members,
             "connected": self.connected,
             "inflight": self.inflight,
@@ -98,6 +112,7 @@ impl Group {
             "acknowledged": counts.acknowledged,
             "redelivered": counts.redelivered,
             "refused": counts.refused,
+            "dead_lettered": counts.dead_lettered,
             "dropped": dropped,
         });
         if let Some(lag_ms) = self.lag_ms {

@@ -81,6 +81,7 @@ mod descriptions;
 mod door;
 mod exposition;
 mod facts;
+mod group_actions;
 mod group_events;
 mod group_metrics;
 mod group_operations;

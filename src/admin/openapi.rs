@@ -257,6 +257,9 @@ fn described(operation: &Operation) -> Value {
         faults.push(("404", "No such thing"));
         faults.push(("409", "The broker runs without what this needs, or the system refuses it"));
     }
+    if operation.answer == "GroupEnded" {
+        faults.push(("409", "The group has members, or a file declares it"));
+    }
     if operation.body.is_some() {
         faults[0].1 = "No Host, or a body that ends too early";
         faults.push(("408", "The body has not come in time"));

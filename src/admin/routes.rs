@@ -23,8 +23,8 @@ use super::query::Query;
 use super::state::Admin;
 use super::tokens::Right;
 use super::{
-    accounts, api, groups, lists, live, openapi, operate, page, publish, retained, signin,
-    subscriptions, trace, waiting, watched,
+    accounts, api, group_actions, groups, lists, live, openapi, operate, page, publish, retained,
+    signin, subscriptions, trace, waiting, watched,
 };
 
 /// Answers a request.
@@ -176,6 +176,8 @@ async fn look_up(
 ) -> Result<Response<Body>, Fault> {
     match (operation.method, operation.path) {
         ("GET", "/group") => groups::group(admin, query).await,
+        ("DELETE", "/group") => group_actions::delete(admin, query, by).await,
+        ("DELETE", "/group/messages") => group_actions::purge(admin, query, by).await,
         ("GET", "/can") => subscriptions::can(admin, query).await,
         ("DELETE", "/retained") => retained::clear_matching(admin, query, by).await,
         ("GET", "/retained/message") => retained::message(admin, query).await,

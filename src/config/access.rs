@@ -24,14 +24,22 @@ pub struct Access {
     #[arg(long, value_name = "FILE", help_heading = "Access")]
     pub acl: Option<PathBuf>,
 
+    /// Consumer groups that exist without members, with their options.
+    ///
+    /// A line `group NAME FILTER` declares one; lines of `key = value` below it are about it:
+    /// `order`, `max-bytes`, `expiry`, `dead-letter`, `max-deliveries`. What is published waits in
+    /// such a group also while it has no members.
+    #[arg(long, value_name = "FILE", help_heading = "Access")]
+    pub groups: Option<PathBuf>,
+
     /// Directory with one subdirectory for each vhost.
     ///
     /// A subdirectory's name is the percent-encoded name of its vhost. It holds the vhost's own
-    /// files `passwords`, `acl` and `limits`.
+    /// files `passwords`, `acl`, `limits` and `groups`.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Access")]
     pub vhosts: Option<PathBuf>,
 
-    /// Vhost of clients whose user name is not VHOST:USER; --passwords and --acl are for it
+    /// Vhost of clients whose user name is not VHOST:USER; the files of flags are for it
     #[arg(
         long = "default-vhost",
         value_name = "NAME",
@@ -104,6 +112,7 @@ impl Access {
         Sources {
             passwords: self.passwords.clone(),
             acl: self.acl.clone(),
+            groups: self.groups.clone(),
             vhosts: self.vhosts.clone(),
             default_vhost: self.default_vhost.clone(),
             allow_anonymous: self.allow_anonymous,

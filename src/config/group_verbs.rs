@@ -22,6 +22,7 @@ const GROUP_FIELDS: &[&str] = &[
     "filter",
     "order",
     "durable",
+    "declared",
     "members",
     "connected",
     "inflight",
@@ -32,12 +33,14 @@ const GROUP_FIELDS: &[&str] = &[
     "acknowledged",
     "redelivered",
     "refused",
+    "dead_lettered",
     "dropped.full_oldest",
     "dropped.full_newest",
     "dropped.expired",
     "dropped.disk_lost",
     "dropped.absent",
     "dropped.purged",
+    "dropped.max_deliveries",
 ];
 const LIST: Columns = Columns {
     usual: &[
@@ -99,4 +102,27 @@ pub(super) const GROUP_VERBS: &[Verb] = &[
             View::Pages(MEMBERS),
         )
     },
+    verb(
+        &["groups", "rm"],
+        "End a consumer group with the messages that wait in it",
+        ("DELETE", "/api/v1/group"),
+        &[
+            GROUP,
+            VHOST,
+            flag(
+                ("members", "members"),
+                "WHAT",
+                Kind::Word(&["unsubscribe"]),
+                "Take the members' subscriptions away; without it a group with members stays",
+            ),
+        ],
+        View::Counted("End the group"),
+    ),
+    verb(
+        &["groups", "purge"],
+        "Drop the messages that wait in a consumer group",
+        ("DELETE", "/api/v1/group/messages"),
+        &[GROUP, VHOST],
+        View::Counted("Drop what waits in the group"),
+    ),
 ];

@@ -41,6 +41,7 @@ const RELOADS: &[(Reload, &[&str])] = &[
         &[
             "passwords",
             "acl",
+            "groups",
             "vhosts",
             "default-vhost",
             "allow-anonymous",

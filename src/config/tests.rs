@@ -52,6 +52,7 @@ fn defaults_are_the_limits() {
         access: Access {
             passwords: None,
             acl: None,
+            groups: None,
             vhosts: None,
             default_vhost: "/".to_owned(),
             allow_anonymous: false,
@@ -116,6 +117,7 @@ fn flags_set_their_fields() {
         "--listen=0.0.0.0:1884",
         "--passwords=/etc/ringmq/passwords",
         "--acl=acl",
+        "--groups=groups",
         "--vhosts=vhosts.d",
         "--default-vhost=plant 1",
         "--allow-anonymous",
@@ -148,6 +150,7 @@ fn flags_set_their_fields() {
         access: Access {
             passwords: Some(PathBuf::from("/etc/ringmq/passwords")),
             acl: Some(PathBuf::from("acl")),
+            groups: Some(PathBuf::from("groups")),
             vhosts: Some(PathBuf::from("vhosts.d")),
             default_vhost: "plant 1".to_owned(),
             allow_anonymous: true,

@@ -161,7 +161,7 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
     ("trace", "Show what happens to clients or messages, while it happens"),
     ("clients", "List, show or disconnect clients that are connected"),
     ("sessions", "List, rank, show, empty or delete sessions, of connected and absent clients"),
-    ("groups", "List or show consumer groups and their members"),
+    ("groups", "List, show, empty or end consumer groups"),
     ("retained", "List, show or clear retained messages"),
     ("config", "Show the settings of a running broker"),
     ("log", "Change what a broker logs"),

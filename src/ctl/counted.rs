@@ -21,7 +21,8 @@ pub(super) fn show(
     let is_dry = ctl.get("dry_run").is_some();
     let quoted = |text: &str| format!("\"{}\"", shown(text));
     if !ctl.yes && !is_dry {
-        let object = quoted(ctl.get("id").or(ctl.get("filter")).unwrap_or_default());
+        let object =
+            quoted(ctl.get("id").or(ctl.get("filter")).or(ctl.get("group")).unwrap_or_default());
         let vhost = quoted(ctl.get("vhost").unwrap_or("/"));
         confirm(&format!(
             "{asks} {object} in vhost {vhost} of the broker at {}?",
@@ -39,6 +40,7 @@ pub(super) fn show(
     let done = match (is_dry, answer.get("purged")) {
         (true, _) => "would be cleared",
         (false, Some(_)) => "dropped",
+        (false, None) if answer.get("members").is_some() => "dropped: the group has ended",
         (false, None) => "cleared",
     };
     output.line(&format!("{count} messages {done}"));

@@ -43,3 +43,13 @@ pub const GROUP_DELIVERIES_TOLD: u8 = 2;
 
 /// Time for which a group without members is kept by default (`--group-expiry`): as a session.
 pub const GROUP_EXPIRY_MS_DEFAULT: u64 = super::SESSION_EXPIRY_MS_DEFAULT;
+
+/// How often a declared group may give out a message without an acknowledgement (`max-deliveries`).
+/// Fewer are refused: from the second lost member on the message goes alone, so that only with the
+/// third it is sure that it was this one.
+pub const GROUP_DELIVERIES_MIN: u8 = GROUP_DELIVERIES_TOLD + 1;
+/// See [`GROUP_DELIVERIES_MIN`]; what the count of a lane can say.
+pub const GROUP_DELIVERIES_MAX: u8 = u8::MAX;
+
+/// Bytes of a vhost's file of groups. Over: it is refused.
+pub const GROUPS_FILE_BYTES_MAX: u64 = 1024 * 1024;

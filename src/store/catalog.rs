@@ -281,7 +281,18 @@ impl Catalog {
         logs.append_promised(&Record::Leases { session: key, below });
     }
 
-    /// Sets the grant of a filter; `None` if the session may not have another filter.
+    /// Notes that so many members were lost one after the other with a lane's message of this
+    /// number, so that they count when the broker starts again.
+    pub fn note_losses(&mut self, lane: SessionKey, number: u64, losses: u8, logs: &mut Logs) {
+        let session = self.sessions.get_mut(lane);
+        if session.is_lane() && !session.clean {
+            let below = number << 8 | u64::from(losses);
+            session.set_leases_below(below);
+            logs.append_promised(&Record::Leases { session: lane, below });
+        }
+    }
+
+    /// Sets what a filter is granted; `None` if the session may not have another.
     pub fn subscribe(
         &mut self,
         key: SessionKey,

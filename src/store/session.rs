@@ -144,6 +144,13 @@ impl Session {
         self.rare.as_ref().map_or(0, |rare| rare.leases_below)
     }
 
+    /// Of a lane: a message's number, and how many members were lost with it one after the other
+    /// (see [`super::Catalog::note_losses`]). It stands where clients' sessions have their leases.
+    pub fn losses(&self) -> Option<(u64, u8)> {
+        let noted = Some(self.leases_below()).filter(|noted| self.is_lane() && *noted > 0)?;
+        Some((noted >> 8, u8::try_from(noted & 0xff).expect("8 bits")))
+    }
+
     pub(super) fn set_leases_below(&mut self, below: u64) {
         if self.leases_below() != below {
             self.rare.get_or_insert_default().leases_below = below;

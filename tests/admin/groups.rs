@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Broker, Client, connack, connect, puback, publish, until};
+use crate::common::{Broker, Client, End, connack, connect, puback, publish, until};
 use crate::http::{Door, start};
 use crate::metrics::value;
 
@@ -183,5 +183,107 @@ fn lag_of_groups() {
     assert_eq!(value(&text, "ringmq_watched_groups_left_out"), 0.0);
     assert_eq!(value(&text, "ringmq_group_backlog_messages"), 12.0);
     assert_eq!(value(&text, "ringmq_session_backlog_messages"), 0.0);
+    broker.stop();
+}
+
+// What waits in a group is dropped as an operator asks, also for a broker that is killed then; what
+// comes later waits again, and what members have is theirs.
+#[test]
+fn groups_are_purged() {
+    for shards in [1, 2] {
+        let (mut broker, door) = start(shards, &[]);
+        leave_member(&broker, "fern", GROUP);
+        publish_some(&broker, 9);
+        let purge = format!("/api/v1/group/messages?{OF_GROUP}");
+        assert_eq!(door.delete(&purge).json()["purged"], 9);
+        assert_eq!(door.delete(&purge).json()["purged"], 0);
+        let told = group(&door);
+        assert_eq!(
+            (&told["backlog"]["messages"], &told["backlog"]["bytes"]),
+            (&0.into(), &0.into())
+        );
+        assert_eq!(told["dropped"]["purged"], 9);
+        broker.wait_for_line("purge group");
+        broker.restart(End::Killed);
+        let door = Door::of(&broker);
+        publish_some(&broker, 2);
+        let mut client = return_as(&broker, "fern");
+        let mut came = [client.read_publish().payload, client.read_publish().payload];
+        came.sort_unstable();
+        assert_eq!(came, [b"number 1", b"number 2"]);
+        assert_eq!(door.delete(&purge).json()["purged"], 0, "the client has them");
+        client.expect_silence();
+        assert_eq!(door.delete("/api/v1/group/messages?group=$share/none/a").status, 404);
+        broker.stop();
+    }
+}
+
+// A group ends with what waits in it, and stays ended for a broker that is killed then. One with
+// members does not, unless they are to be unsubscribed: they get nothing more of it.
+#[test]
+fn groups_are_ended() {
+    for shards in [1, 3] {
+        let (mut broker, mut door) = start(shards, &[]);
+        let path = format!("/api/v1/group?{OF_GROUP}");
+        assert_eq!(door.delete(&path).status, 404);
+        leave_member(&broker, "fern", GROUP);
+        let mut clients = ["hazel", "kale", "nettle"].map(|id| Client::connect(&broker, id));
+        clients.iter_mut().for_each(|client| client.subscribe(GROUP, 1));
+        let refused = door.delete(&path);
+        assert_eq!((refused.status, refused.code()), (409, "has_members".to_owned()));
+        let ended = door.delete(&format!("{path}&members=unsubscribe"));
+        assert_eq!((ended.status, &ended.json()["members"]), (200, &4.into()), "{ended:?}");
+        assert_eq!(door.get(&path).status, 404);
+        broker.wait_for_line("delete group");
+        assert_eq!(door.get("/api/v1/session?id=fern").json()["subscriptions"], 0);
+        publish_some(&broker, 4);
+        clients.iter_mut().for_each(Client::expect_silence);
+        broker.restart(End::Killed);
+        door = Door::of(&broker);
+        assert_eq!(door.get(&path).status, 404);
+        // A clean session in its place ends the session: nobody is left, and the group stays.
+        leave_member(&broker, "willow", GROUP);
+        Client::connect(&broker, "willow").leave();
+        publish_some(&broker, 4);
+        until("its last session has ended", || group(&door)["members"] == 0);
+        assert_eq!(door.delete(&path).json()["messages"], 4);
+        assert_eq!(door.get(&path).status, 404);
+        let mut client = Client::connect(&broker, "kale");
+        client.subscribe(GROUP, 1);
+        client.expect_silence();
+        broker.stop();
+    }
+}
+
+// Members are listed page by page, each once, however many are in other groups.
+#[test]
+fn members_are_listed() {
+    let (broker, door) = start(2, &[]);
+    let others: Vec<Client> = (0..150)
+        .map(|n| {
+            let mut client = Client::connect(&broker, &format!("other-{n}"));
+            client.subscribe("$share/other/t/#", 1);
+            client
+        })
+        .collect();
+    let names: Vec<String> = (0..5).map(|n| format!("own-{n}")).collect();
+    let own: Vec<Client> = names
+        .iter()
+        .map(|id| {
+            let mut client = Client::connect(&broker, id);
+            client.subscribe(GROUP, 1);
+            client
+        })
+        .collect();
+    let ids = |path: &str| {
+        let listed = door.items(path);
+        let mut ids: Vec<String> =
+            listed.iter().map(|it| it["id"].as_str().expect("an id").to_owned()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids(&format!("/api/v1/group/members?{OF_GROUP}&limit=2")), names);
+    assert_eq!(ids("/api/v1/group/members?group=$share/other/t/%23&limit=40").len(), 150);
+    drop((others, own));
     broker.stop();
 }

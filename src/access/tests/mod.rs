@@ -4,6 +4,7 @@ mod acl;
 mod admit;
 mod directory;
 mod files;
+mod groups;
 mod mutation;
 mod reach;
 mod scram;

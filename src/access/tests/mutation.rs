@@ -3,6 +3,7 @@
 use crate::access::acl::{Access, Acl};
 use crate::access::definitions::Definitions;
 use crate::access::error::Fault;
+use crate::access::groups_file::DeclaredGroup;
 use crate::access::limits_file::VhostLimits;
 use crate::access::passwords::Users;
 use crate::mqtt::{TopicFilter, TopicName};
@@ -22,6 +23,8 @@ const EXPORT: &str = r#"{"users": [{"name": "u", "hashing_algorithm": "lavinmq_b
     "password_hash": "$2b$04$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG"}],
     "permissions": [{"user": "u", "vhost": "/", "configure": "", "write": "a.*", "read": ".*"}]}"#;
 
+const GROUPS: &str = "group g a/+/#\n order = none\n# x\nmax-bytes=64KiB\nexpiry = 3d\n\
+    dead-letter = d/e\nmax-deliveries = 9\ngroup h b c\n";
 const LIMITS: &str = "max-connections = 5\n# x\nmax-retained-bytes = 64KiB\npublish-rate=100\n";
 
 /// Characters that have a meaning in one of the files.
@@ -109,4 +112,10 @@ fn exports() {
 #[test]
 fn limits() {
     hammer(0x61_0005, LIMITS, VhostLimits::parse);
+}
+
+// Groups.
+#[test]
+fn groups() {
+    hammer(0x61_0006, GROUPS, DeclaredGroup::parse_all);
 }

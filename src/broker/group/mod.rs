@@ -41,6 +41,7 @@
 //!
 //! May use `names`.
 
+mod aside;
 mod done;
 mod lane;
 mod leases;
@@ -56,12 +57,13 @@ use crate::store::{Hashing, Map, SessionKey};
 
 use super::names::{ConnId, ShardId, ShardSet};
 
+pub(crate) use aside::{Aside, SetAside, Why};
 pub(crate) use done::{DONE_BYTES, Done};
 pub(crate) use lane::LaneId;
 pub(crate) use leases::{Answered, Issued, LeaseOf, Leases};
 pub(crate) use member::{Member, Membership, Parked};
 pub(crate) use partition::Partition;
-pub(crate) use parts::{Pick, Wish};
+pub(crate) use parts::{Declared, Pick, Wish};
 
 /// Memory for reading one message.
 #[derive(Default, Debug)]
@@ -91,6 +93,8 @@ pub(crate) struct Groups {
     pub(crate) reserving: Vec<SessionKey>,
     /// Publishers that wait for room in groups, by group.
     pub(crate) blocked: BTreeMap<u32, BTreeSet<ConnId>>,
+    /// Messages that are published to dead-letter topics.
+    pub(crate) aside: SetAside,
     /// Memory for the lanes of the message that is being published.
     pub(crate) working: Vec<u32>,
     pub(crate) copied: Copied,
@@ -109,6 +113,7 @@ impl Groups {
             incarnations: 0,
             reserving: Vec::new(),
             blocked: BTreeMap::new(),
+            aside: SetAside::default(),
             working: Vec::new(),
             copied: Copied::default(),
         }

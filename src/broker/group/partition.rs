@@ -78,6 +78,7 @@ impl Partition {
             next_member: 0,
             is_asked: false,
             counts: GroupCounts::default(),
+            declared: None,
         });
         self.by_text.insert((vhost, share.into()), group);
         group
@@ -147,6 +148,7 @@ impl Partition {
             bytes: 0,
             losses: 0,
             lost_first: 0,
+            is_setting_aside: false,
         });
         let group = self.groups.get_mut(group).expect("lanes are made for groups");
         group.lanes[usize::from(number)] = Some(lane);
@@ -368,6 +370,20 @@ impl Partition {
         lane.losses = if is_same { lane.losses.saturating_add(1) } else { 1 };
         lane.lost_first = first;
         lane.losses
+    }
+
+    /// So many members were lost with this message, the oldest of a lane, as was noted before.
+    pub(crate) fn set_losses(&mut self, slot: u32, first: u64, losses: u8) {
+        if let Some(lane) = self.lanes.get_mut(slot) {
+            (lane.losses, lane.lost_first) = (losses, first);
+        }
+    }
+
+    /// The oldest message of a lane is being published to a dead-letter topic, or that has ended.
+    pub(crate) fn set_setting_aside(&mut self, slot: u32, is_so: bool) {
+        if let Some(lane) = self.lanes.get_mut(slot) {
+            lane.is_setting_aside = is_so;
+        }
     }
 
     /// Forgets a member that is in no group and has no messages.

@@ -85,6 +85,27 @@ pub(crate) struct Group {
     pub(crate) is_asked: bool,
     /// The counts of its messages.
     pub(crate) counts: GroupCounts,
+    /// What a file declares it with, if one does.
+    pub(crate) declared: Option<Box<Declared>>,
+}
+
+/// What a file declares a group with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Declared {
+    /// Bytes that may wait in it, on all shards together; `None`: as in others.
+    pub(crate) bytes_max: Option<u64>,
+    /// How long what waits is kept while it has no members, milliseconds; `None`: without end.
+    pub(crate) expiry_ms: Option<u64>,
+    /// The topic that what no member takes is published to.
+    pub(crate) dead_letter: Option<Box<str>>,
+    /// How often a message is given out without an acknowledgement.
+    pub(crate) deliveries_max: Option<u8>,
+}
+
+impl Declared {
+    pub(crate) fn topic(&self) -> Option<&str> {
+        self.dead_letter.as_deref()
+    }
 }
 
 /// A part of a group's backlog: see [`super::Partition`].
@@ -110,6 +131,8 @@ pub(crate) struct Lane {
     /// The number of owners in a row that were lost with the same oldest message.
     pub(crate) losses: u8,
     pub(crate) lost_first: u64,
+    /// Its oldest message is being published to a dead-letter topic: nothing of it goes out.
+    pub(crate) is_setting_aside: bool,
 }
 
 /// The choice of a receiver for a lane's next message.

@@ -57,6 +57,24 @@ impl Partition {
         })
     }
 
+    /// The same lanes by their places.
+    pub(crate) fn slots_told(&self, group: u32) -> Vec<u32> {
+        let lanes = self.groups.get(group).map(|group| &group.lanes[..]).unwrap_or_default();
+        let slots = lanes.iter().flatten().flat_map(|slot| {
+            let lane = self.lanes.get(*slot).expect(THERE);
+            let before = lane.behind.and_then(|behind| self.lane_with(behind));
+            before.into_iter().chain([*slot])
+        });
+        slots.collect()
+    }
+
+    /// Sessions of a shard that are members of a group.
+    pub(crate) fn members_of(&self, group: u32, shard: ShardId) -> Vec<SessionKey> {
+        let Some(found) = self.groups.get(group) else { return Vec::new() };
+        let peers = found.members.iter().filter_map(|at| self.peers.get(*at));
+        peers.filter(|peer| peer.shard == shard).map(|peer| peer.session).collect()
+    }
+
     /// The first member of a group after this one, by shard and session. A former member that still
     /// has messages counts as one. Visits at most `looks` members of any group.
     ///

@@ -11,7 +11,7 @@ impl Partition {
     /// Chooses the receiver of a lane's next message; `first` is the lane's oldest message.
     pub(crate) fn pick(&mut self, slot: u32, first: u64) -> Pick {
         let Some(lane) = self.lanes.get_mut(slot) else { return Pick::Nobody };
-        if lane.behind.is_some() {
+        if lane.behind.is_some() || lane.is_setting_aside {
             return Pick::Nobody;
         }
         let (group, out) = (lane.group, lane.out);

@@ -64,6 +64,8 @@ pub struct GroupRow {
     pub order: &'static str,
     /// Whether its waiting messages are on disk.
     pub durable: bool,
+    /// A file declares it: it exists without members.
+    pub declared: bool,
     /// Sessions that are members.
     pub members: u64,
     /// Members with a connected client.

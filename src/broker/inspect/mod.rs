@@ -12,7 +12,8 @@
 //!
 //! Invariant: a question changes nothing but what it names. [`Question::Kick`] ends one connection,
 //! and perhaps its session; [`Question::Shed`] ends some connections; [`Question::Purge`] drops the
-//! waiting messages of one session; [`Question::Clear`] clears retained messages;
+//! waiting messages of one session, [`Question::GroupPurge`] those of one group;
+//! [`Question::GroupEnd`] ends a group; [`Question::Clear`] clears retained messages;
 //! [`Question::Publish`] publishes; [`Question::Trace`] begins or ends a trace. All others only
 //! read.
 //!
@@ -25,6 +26,7 @@
 mod backlog;
 mod client;
 mod closed;
+mod end_group;
 mod filter;
 mod groups;
 mod kick;
@@ -53,6 +55,7 @@ pub use super::trace::{
 pub use backlog::{Backlog, Waiting};
 pub use client::{ClientFacts, Pace};
 pub use closed::{ClosedListing, ClosedPlace, ClosedRow};
+pub use end_group::{GroupEnd, GroupEnded, GroupPurge};
 pub use filter::Filter;
 pub use groups::{
     GroupListing, GroupName, GroupRow, GroupsWanted, MemberListing, MemberPlace, MemberRow,
@@ -138,6 +141,10 @@ pub enum Question {
     Groups(Box<GroupListing>),
     /// Members of a group: [`Reply::Members`].
     Members(Box<MemberListing>),
+    /// The end of one: [`Reply::GroupEnded`], when that is kept.
+    GroupEnd(Box<GroupEnd>),
+    /// The end of what waits in one: [`Reply::Purged`].
+    GroupPurge(Box<GroupPurge>),
     /// A message: [`Reply::Published`], when it is kept wherever it must be.
     Publish(Box<Publication>),
     /// An order to end connections until few enough are left: [`Reply::Shed`].
@@ -181,6 +188,8 @@ impl Question {
             | Self::WantsSystem(_)
             | Self::Policy
             | Self::Purge(_)
+            | Self::GroupEnd(_)
+            | Self::GroupPurge(_)
             | Self::Publish(_)
             | Self::Shed(_)
             | Self::TraceEvents => false,
@@ -220,6 +229,8 @@ pub enum Reply {
     Groups(Sheet<GroupRow, GroupName>),
     /// Members of a group; the next answer begins after one.
     Members(Sheet<MemberRow, MemberPlace>),
+    /// What became of the end of a group.
+    GroupEnded(GroupEnded),
     /// What became of a message.
     Published(Published),
     /// The number of connected clients.

@@ -25,6 +25,10 @@ pub struct GroupCounts {
     pub absent: u64,
     /// Dropped at the request of an operator.
     pub purged: u64,
+    /// Given out as often as they may be without an acknowledgement.
+    pub set_aside: u64,
+    /// Published to the dead-letter topic: refused, or set aside.
+    pub dead_lettered: u64,
 }
 
 impl AddAssign<&Self> for GroupCounts {
@@ -39,12 +43,14 @@ impl AddAssign<&Self> for GroupCounts {
         self.lost += more.lost;
         self.absent += more.absent;
         self.purged += more.purged;
+        self.set_aside += more.set_aside;
+        self.dead_lettered += more.dead_lettered;
     }
 }
 
 impl GroupCounts {
     /// Messages that no member got, by reason.
-    pub fn dropped(&self) -> [(&'static str, u64); 6] {
+    pub fn dropped(&self) -> [(&'static str, u64); 7] {
         [
             ("full_oldest", self.dropped_oldest),
             ("full_newest", self.dropped_newest),
@@ -52,6 +58,7 @@ impl GroupCounts {
             ("disk_lost", self.lost),
             ("absent", self.absent),
             ("purged", self.purged),
+            ("max_deliveries", self.set_aside),
         ]
     }
 }

@@ -42,6 +42,7 @@ pub(crate) use route_handle::RouteHandle;
 pub(crate) use stats::{ByKind, ByQos};
 pub(crate) use table::ConnTable;
 pub(crate) use user_property::{
-    EPOCH_PROPERTY, NUMBER_PROPERTY, POSITION_PROPERTY, STORED_PROPERTY,
+    EPOCH_PROPERTY, GROUP_PROPERTY, NUMBER_PROPERTY, POSITION_PROPERTY, REASON_PROPERTY,
+    STORED_PROPERTY, TOPIC_PROPERTY,
 };
 pub(crate) use vhost::{DEFAULT_VHOST, VhostId};

@@ -224,6 +224,10 @@ stats! {
     group_redelivered,
     /// Messages of groups that their member has refused (PUBACK 0x80 or more).
     group_refused,
+    /// Messages of groups that were published to a dead-letter topic.
+    group_dead_lettered,
+    /// Messages of groups that were given out as often as they may be without an acknowledgement.
+    group_set_aside,
     /// Retained messages that expired.
     retained_expired,
     /// Messages lost because the disk could not read them.

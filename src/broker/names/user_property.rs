@@ -11,3 +11,12 @@ pub(crate) const NUMBER_PROPERTY: &str = "ringmq-number";
 
 /// In PUBLISH: when the message came, milliseconds since 1970.
 pub(crate) const STORED_PROPERTY: &str = "ringmq-stored";
+
+/// In a message at a dead-letter topic: the whole filter of the group that it was in.
+pub(crate) const GROUP_PROPERTY: &str = "ringmq-group";
+
+/// In the same: the topic that it was published to.
+pub(crate) const TOPIC_PROPERTY: &str = "ringmq-topic";
+
+/// In the same: why it is there.
+pub(crate) const REASON_PROPERTY: &str = "ringmq-reason";

@@ -61,7 +61,7 @@ impl Shard {
 
     /// Makes a group keep its messages on disk from now on. Lanes in memory are emptied first, each
     /// before the lane on disk that takes its place.
-    fn make_durable(&mut self, group: u32, context: &mut Context<'_>) {
+    pub(super) fn make_durable(&mut self, group: u32, context: &mut Context<'_>) {
         match self.groups.partition.group_mut(group) {
             Some(found) if !found.durable => found.durable = true,
             _ => return,
@@ -117,8 +117,9 @@ impl Shard {
         if self.groups.partition.has_members(group) || how == Leave::Suspended {
             return;
         }
-        let durable = self.groups.partition.group(group).is_some_and(|group| group.durable);
-        if how == Leave::Unsubscribed || !durable {
+        let Some(found) = self.groups.partition.group(group) else { return };
+        let ends = how == Leave::Unsubscribed || !found.durable;
+        if ends && found.declared.is_none() {
             return self.end_group(group, context);
         }
         if let Some(head) = self.head_of(group) {
@@ -135,7 +136,9 @@ impl Shard {
         least_ms: u64,
         context: &Context<'_>,
     ) {
-        let expiry_ms = self.options.group_expiry_ms;
+        let Some(expiry_ms) = self.group_expiry_ms(head) else {
+            return self.expiry.clear_deadline(head);
+        };
         let (left_ms, time_ms) = (self.catalog.session(head).left_ms, self.time_ms(context.now_ms));
         let away_ms = self.catalog.timeline.age_ms(left_ms, time_ms, expiry_ms / 2);
         let due_ms = context.now_ms + expiry_ms.saturating_sub(away_ms).max(least_ms);
@@ -151,14 +154,21 @@ impl Shard {
         if self.groups.partition.has_members(group) {
             return;
         }
-        let expiry_ms = self.options.group_expiry_ms;
+        let Some(expiry_ms) = self.group_expiry_ms(head) else { return };
         let (left_ms, time_ms) = (self.catalog.session(head).left_ms, self.time_ms(context.now_ms));
         if self.catalog.timeline.age_ms(left_ms, time_ms, expiry_ms / 2) < expiry_ms {
             return self.expect_end_of_group(head, 1, context);
         }
         let name = self.exchanges.name(vhost);
-        info!("group {share:.80?} of vhost {name} had no members for too long (--group-expiry)");
+        let is_declared =
+            self.groups.partition.group(group).is_some_and(|group| group.declared.is_some());
+        let what = if is_declared { "expiry in its file of groups" } else { "--group-expiry" };
+        info!("group {share:.80?} of vhost {name} had no members for too long ({what})");
         self.end_group(group, context);
+        if is_declared {
+            // It goes on without what waited in it.
+            self.declare_groups(context);
+        }
     }
 
     /// Lanes that waited for this member choose another.
@@ -238,19 +248,27 @@ impl Shard {
     ) {
         let Some(at) = self.groups.partition.peer_of(shard, session) else { return };
         self.groups.partition.pause(at);
+        let mut heads = Vec::new();
         for slot in self.groups.partition.owned(at) {
             if let Some(first) = self.take_lane_back(slot) {
-                self.note_loss(slot, first);
+                heads.extend(self.note_loss(slot, first));
             }
         }
+        heads.into_iter().for_each(|(slot, first)| self.set_head_aside(slot, first, context));
         self.go_on_without(at, context);
         self.send_wishes(context);
     }
 
-    /// Counts that a member was lost while it had the oldest message of a lane.
-    fn note_loss(&mut self, slot: u32, first: u64) {
+    /// Counts that a member was lost while it had the oldest message of a lane. Returns both if the
+    /// message is not to be sent again.
+    fn note_loss(&mut self, slot: u32, first: u64) -> Option<(u32, u64)> {
         let losses = self.groups.partition.note_loss(slot, first);
         self.tell_losses(slot, losses);
+        let lane = self.groups.partition.lane(slot)?;
+        let group = self.groups.partition.group(lane.group)?;
+        let deliveries_max = group.declared.as_ref()?.deliveries_max?;
+        self.catalog.note_losses(lane.key, first, losses, &mut self.logs);
+        (losses >= deliveries_max).then_some((slot, first))
     }
 
     /// The time to wait for a member is over. `ended`: its session has ended, so it never returns.
@@ -265,9 +283,10 @@ impl Shard {
         self.groups.partition.pause(at);
         self.groups.partition.expire(at);
         let owned = self.groups.partition.owned(at);
+        let mut heads = Vec::new();
         for slot in &owned {
             if let Some(first) = self.take_lane_back(*slot) {
-                self.note_loss(*slot, first);
+                heads.extend(self.note_loss(*slot, first));
             }
             if ended {
                 self.groups.partition.free(*slot);
@@ -277,6 +296,7 @@ impl Shard {
         if ended {
             self.groups.partition.forget(at);
         }
+        heads.into_iter().for_each(|(slot, first)| self.set_head_aside(slot, first, context));
         owned.into_iter().for_each(|slot| self.dispatch(slot, None, context));
         self.send_wishes(context);
     }

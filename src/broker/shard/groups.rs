@@ -322,6 +322,13 @@ impl Shard {
 
     /// Handles a member's answer to a message of a lane here.
     pub(super) fn lane_answered(&mut self, shard: ShardId, done: Done, context: &mut Context<'_>) {
+        if !done.refused || !self.is_set_aside(shard, done, context) {
+            self.end_answer(shard, done, context);
+        }
+    }
+
+    /// A message that a member has answered leaves its lane.
+    pub(super) fn end_answer(&mut self, shard: ShardId, done: Done, context: &mut Context<'_>) {
         let partition = &mut self.groups.partition;
         let Some(slot) = partition.lane_with(done.lane) else { return };
         let at = partition.peer_of(shard, done.session);
@@ -389,8 +396,11 @@ impl Shard {
     }
 
     /// The most bytes that may wait in this shard's part of a group.
-    fn group_bytes_max(&self) -> u64 {
-        (self.options.group_bytes_max / u64::from(self.options.shards)).max(1)
+    fn group_bytes_max(&self, group: u32) -> u64 {
+        let declared = self.groups.partition.group(group).and_then(|it| it.declared.as_ref());
+        let bytes_max = declared.and_then(|declared| declared.bytes_max);
+        let bytes_max = bytes_max.unwrap_or(self.options.group_bytes_max);
+        (bytes_max / u64::from(self.options.shards)).max(1)
     }
 
     /// Whether a full group refuses a message.
@@ -406,7 +416,7 @@ impl Shard {
     fn is_group_full(&self, group: u32) -> bool {
         let Some(found) = self.groups.partition.group(group) else { return false };
         let queued_bytes = self.catalog.totals(found.vhost.0).queued_bytes;
-        found.bytes >= self.group_bytes_max()
+        found.bytes >= self.group_bytes_max(group)
             || found.durable && self.quotas.is_over(found.vhost, queued_bytes)
     }
 
@@ -427,7 +437,7 @@ impl Shard {
             return self.pause_for_full_session(conn);
         }
         let factor = if publisher.is_some() { 2 } else { 1 };
-        let bytes_max = self.group_bytes_max() * factor;
+        let bytes_max = self.group_bytes_max(group) * factor;
         let number = self.groups.partition.lane(slot).map_or(0, |lane| usize::from(lane.number));
         let mut tried = 0;
         while tried < GROUP_LANES
@@ -460,7 +470,7 @@ impl Shard {
     /// Resumes the publishers that wait for room in a group.
     pub(super) fn relieve_group(&mut self, group: u32, context: &mut Context<'_>) {
         let bytes = self.groups.partition.group(group).map_or(0, |group| group.bytes);
-        let is_crowded = bytes > self.group_bytes_max() / 4 * 3;
+        let is_crowded = bytes > self.group_bytes_max(group) / 4 * 3;
         if is_crowded && self.options.session_overflow == Overflow::Block {
             return;
         }
@@ -499,8 +509,8 @@ fn low_bits(number: u64) -> u32 {
     number as u32
 }
 
-/// The number with these low bits that is at or above the first of its queue.
-fn widen(first: u64, low: u32) -> u64 {
+/// The number with these low bits that is not below the first of its queue.
+pub(super) fn widen(first: u64, low: u32) -> u64 {
     let number = first & !u64::from(u32::MAX) | u64::from(low);
     if number < first { number + (1 << 32) } else { number }
 }

@@ -305,6 +305,7 @@ impl Shard {
                 self.join(*key, vhost, &share, context);
             }
         }
+        self.declare_groups(context);
         let groups: Vec<u32> = self.groups.partition.groups().collect();
         for group in groups {
             if self.head_of(group).is_none() {

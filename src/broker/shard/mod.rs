@@ -17,6 +17,8 @@
 //! | `sessions` | ends of sessions: unbound, expired, deleted |
 //! | `groups`, `group_life`, `group_peers` | consumer groups: this shard's part of them |
 //! | `members`, `membership` | sessions here that are members of groups |
+//! | `declared` | groups that files declare |
+//! | `dead_letters` | messages of groups that no member takes |
 //! | `pressure` | full outputs and sessions: publishers that wait and go on |
 //! | `disk` | requests to the disk; clients that wait for it |
 //! | `peers` | messages of other shards |
@@ -32,6 +34,8 @@ mod authenticate;
 mod close;
 mod connect;
 mod connect_v5;
+mod dead_letters;
+mod declared;
 mod disk;
 mod fan_out;
 mod group_life;

@@ -85,12 +85,14 @@ impl Shard {
         while let Some(conn) = self.delivery.next_committed(self.logs.disk.committed()) {
             self.make_progress(conn, context);
         }
+        self.end_asides(context);
     }
 
     /// Whether waiting replies may leave now.
     pub fn has_due_promises(&mut self, peers: &dyn Peers) -> bool {
         let log = self.logs.settled();
-        self.replies.is_due(log, |shard| self.refusals.settled(peers, shard))
+        self.replies.is_due(log, |shard| peers.settled(shard))
+            || self.has_due_aside(|shard| peers.settled(shard))
     }
 
     /// Whether replies wait for other shards or the disk.

@@ -29,5 +29,6 @@ impl Shard {
             }
         }
         self.review_sessions(Some(&before), context);
+        self.declare_groups(context);
     }
 }

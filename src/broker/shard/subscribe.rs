@@ -93,8 +93,8 @@ impl Shard {
         self.promise(conn, Reply::Unsuback { packet_id, codes }, wait);
     }
 
-    /// Updates a withheld session after a change of its filters.
-    fn update_if_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
+    /// A session whose client may read nothing has another filter, or one less.
+    pub(super) fn update_if_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
         if self.catalog.session(key).is_withheld() {
             self.update_withheld(key, context);
         }

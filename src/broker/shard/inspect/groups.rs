@@ -139,6 +139,7 @@ impl Shard {
             vhost_number: found.vhost.0,
             order: found.order.as_str(),
             durable: found.durable,
+            declared: found.declared.is_some(),
             members: members as u64,
             connected: connected as u64,
             waiting,

@@ -2,6 +2,7 @@
 
 mod closed;
 mod figures;
+mod group_end;
 mod groups;
 mod kick;
 mod listing;
@@ -46,6 +47,8 @@ impl Shard {
             Question::Backlog(backlog) => self.answer_backlog(backlog, reply, context),
             Question::Groups(listing) => self.answer_groups(listing, reply, context),
             Question::Members(listing) => self.answer_members(listing, reply),
+            Question::GroupEnd(end) => self.answer_group_end(end, reply, context),
+            Question::GroupPurge(purge) => self.answer_group_purge(purge, reply, context),
             Question::Watch(watch) => self.answer_watch(watch, reply, context),
             Question::Publish(publication) => self.answer_publication(publication, reply, context),
             Question::Shed(shed) => self.shed(shed, reply, context),

@@ -20,7 +20,7 @@ impl Shard {
         }
     }
 
-    fn is_kept(&mut self, awaited: &Awaited, peers: &dyn Peers) -> bool {
+    pub(super) fn is_kept(&mut self, awaited: &Awaited, peers: &dyn Peers) -> bool {
         let mut marks = (0..).zip(&awaited.marks);
         awaited.log <= self.logs.settled()
             && marks.all(|(shard, mark)| peers.settled(ShardId(shard)) >= *mark)

@@ -19,11 +19,19 @@ impl Shard {
             Question::Clear(clearing) => {
                 clearing.awaits.is_none_or(|end| end <= self.logs.disk.committed())
             }
-            Question::Purge(purge) => match purge.awaits {
-                Some(Awaits::Log(end)) => end <= self.logs.disk.committed(),
-                Some(Awaits::Turn) | None => true,
-            },
+            Question::GroupEnd(end) => {
+                end.awaited.as_ref().is_none_or(|awaited| self.is_kept(awaited, peers))
+            }
+            Question::GroupPurge(purge) => self.is_noted(purge.awaits),
+            Question::Purge(purge) => self.is_noted(purge.awaits),
             _ => true,
+        }
+    }
+
+    fn is_noted(&self, awaits: Option<Awaits>) -> bool {
+        match awaits {
+            Some(Awaits::Log(end)) => end <= self.logs.disk.committed(),
+            Some(Awaits::Turn) | None => true,
         }
     }
 
