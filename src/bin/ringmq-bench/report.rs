@@ -422,10 +422,9 @@ mod tests {
         let interval = Tally { published: 80, acked: 40, delivered: 20, ..Tally::default() };
         let at = |cpu_s, rss_bytes| Some(Sample { cpu_s, rss_bytes });
         let processes = Processes {
-            filled: None,
+            filled: at(0.5, 8000),
             before: at(0.0, 1000),
             connected: at(0.0, 7000),
-            filled: at(0.5, 8000),
             from: at(1.0, 7000),
             until: at(3.0, 9000),
             span_s: 4.0,
