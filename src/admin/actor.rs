@@ -11,7 +11,8 @@ use super::operation::Operation;
 use super::query::Query;
 
 /// What a token for one vhost may do as well: that is about no vhost, or checks it by itself.
-const FOR_ALL: &[&str] = &["/publish", "/openapi.json", "/whoami", "/sign-in", "/dashboard"];
+const FOR_ALL: &[&str] =
+    &["/publish", "/clients/kick", "/openapi.json", "/whoami", "/sign-in", "/dashboard"];
 
 /// Who changes something.
 pub(super) struct Actor {

@@ -50,6 +50,8 @@
 //! | `traces` | traces that run, and what is kept of them |
 //! | `trace` | traces of clients and topics, and streams of what they tell |
 //! | `closed` | connections that ended lately |
+//! | `bulk_kick` | the end of the connections of many clients |
+//! | `node` | what the broker runs on, and its shards |
 //! | `subscriptions` | subscriptions, who gets a topic, what a client may do |
 //! | `retained` | retained messages |
 //! | `waiting` | what waits in a session |
@@ -73,6 +75,7 @@ mod answer;
 mod api;
 mod body;
 mod broker_metrics;
+mod bulk_kick;
 mod catalogue;
 mod closed;
 mod condition;
@@ -92,6 +95,7 @@ mod lookups;
 mod memory;
 mod message_metrics;
 mod metric;
+mod node;
 mod openapi;
 mod operate;
 mod operating;

@@ -31,6 +31,7 @@ mod listing;
 mod page;
 mod publication;
 mod retained;
+mod sampling;
 mod session_name;
 mod shed;
 mod sheet;
@@ -61,6 +62,8 @@ pub use publication::{Publication, Published};
 pub use retained::{
     Cleared, Clearing, FoundMessage, RetainedListing, RetainedMessage, RetainedRow,
 };
+pub(crate) use sampling::RateSample;
+pub use sampling::Sampling;
 pub use session_name::{SessionName, VhostReport};
 pub use shed::Shed;
 pub use sheet::Sheet;
@@ -102,6 +105,8 @@ pub enum Question {
     Listing(Listing),
     /// The sessions that have most of something: [`Reply::Page`], the first in front.
     Top(Top),
+    /// A look at what clients have sent and received, for [`Measure::Rate`]: [`Reply::Sampled`].
+    Sample(Sampling),
     /// The end of a connection: [`Reply::Kicked`].
     Kick(Kick),
     /// New values of the topics of the system: [`Reply::Updated`].
@@ -152,6 +157,7 @@ impl Question {
             Self::Vhosts(_)
             | Self::Listing(_)
             | Self::Top(_)
+            | Self::Sample(_)
             | Self::Backlog(_)
             | Self::Closed(_)
             | Self::Subscriptions(_)
@@ -194,6 +200,8 @@ pub enum Reply {
     Vhosts(Vec<VhostReport>),
     /// Sessions and clients.
     Page(Page),
+    /// What clients have sent and received was looked at so many milliseconds ago.
+    Sampled(u64),
     /// What became of a kick.
     Kicked(Kicked),
     /// The values are there, and on their way to subscribers.

@@ -74,6 +74,7 @@ use super::exchange::Exchanges;
 use super::expiry::{Expiry, Uncommitted};
 use super::full_sessions::FullSessions;
 use super::group::Groups;
+use super::inspect::RateSample;
 use super::meters::Meters;
 use super::names::{
     ClientAddress, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats,
@@ -112,6 +113,7 @@ pub struct Shard {
     retained: RetainedDelivery,
     system: System,
     traces: Traces,
+    rates: RateSample,
     catalog: Catalog,
     logs: Logs,
     /// Counts client ids made here.
@@ -172,6 +174,7 @@ impl Shard {
             retained: RetainedDelivery::default(),
             system: System::new(options.system_topics),
             traces: Traces::default(),
+            rates: RateSample::default(),
             catalog,
             logs,
             made_ids: 0,

@@ -5,6 +5,7 @@ mod figures;
 mod kick;
 mod listing;
 mod publish;
+mod rates;
 mod retained;
 mod rows;
 mod shed;
@@ -36,6 +37,7 @@ impl Shard {
             Question::Session(name) => self.answer_session(name, reply, context),
             Question::Listing(listing) => self.answer_listing(listing, reply, context),
             Question::Top(top) => self.answer_top(top, reply, context),
+            Question::Sample(sampling) => self.answer_sampling(sampling, reply, context),
             Question::Kick(kick) => {
                 *reply = Reply::Kicked(self.kick(kick, context));
                 Step::Done
