@@ -863,6 +863,71 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(groups)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_ringmq__subcmd__ctl__subcmd__groups_commands" \
+"*::: :->groups" \
+&& ret=0
+
+    case $state in
+    (groups)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:ringmq-ctl-groups-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost]:NAME:_default' \
+'--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
+'--cursor=[Where an earlier list ended]:CURSOR:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(group vhost name filter order durable members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--all[List all, however many there are]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(group vhost name filter order durable members connected inflight backlog.messages backlog.bytes backlog.lag_seconds delivered acknowledged redelivered refused dropped.full_oldest dropped.full_newest dropped.expired dropped.disk_lost dropped.absent dropped.purged)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':group -- Its whole filter, as in '\''$share/NAME/a/b/#'\'':_default' \
+&& ret=0
+;;
+(members)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of the vhost \[default\: /\]]:NAME:_default' \
+'--limit=[Rows \[default\: 100\]; with --all the rows of each request]:N:_default' \
+'--cursor=[Where an earlier list ended]:CURSOR:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id user shard clean connected state qos lanes inflight inflight_all window)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--all[List all, however many there are]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':group -- Its whole filter, as in '\''$share/NAME/a/b/#'\'':_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (retained)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -1480,6 +1545,7 @@ _ringmq__subcmd__ctl_commands() {
 'trace:Show what happens to clients or messages, while it happens' \
 'clients:List, show or disconnect clients that are connected' \
 'sessions:List, rank, show, empty or delete sessions, of connected and absent clients' \
+'groups:List or show consumer groups and their members' \
 'retained:List, show or clear retained messages' \
 'config:Show the settings of a running broker' \
 'log:Change what a broker logs' \
@@ -1584,6 +1650,30 @@ _ringmq__subcmd__ctl__subcmd__drain_commands() {
 _ringmq__subcmd__ctl__subcmd__events_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl events commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__groups_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__groups_commands() {
+    local commands; commands=(
+'ls:List consumer groups' \
+'show:Show a consumer group' \
+'members:List the members of a consumer group' \
+    )
+    _describe -t commands 'ringmq ctl groups commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__groups__subcmd__ls_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__groups__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl groups ls commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__groups__subcmd__members_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__groups__subcmd__members_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl groups members commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__groups__subcmd__show_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__groups__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl groups show commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__listeners_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__listeners_commands() {

@@ -1,16 +1,15 @@
-//! Files that are replaced as a whole: whoever reads one meanwhile, a broker that reloads, sees the
-//! old one or the new one.
+//! Files that are replaced as a whole: a concurrent reader, such as a broker that reloads, sees the
+//! old file or the new one.
 //!
-//! Who changes a file holds a lock on it, and one that finds, once it has the lock, that the file
-//! was replaced begins again with the new one. The new file has the mode and the owner of the old
-//! one.
+//! A process locks a file before it changes it. If the file was replaced meanwhile, it begins again
+//! with the new one. The new file has the mode and the owner of the old one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-/// A file that nobody else changes.
+/// A file that no other process changes.
 #[derive(Debug)]
 pub struct WholeFile {
     path: PathBuf,
@@ -21,10 +20,10 @@ impl WholeFile {
     /// Opens and locks a file, and makes it if it is missing and `may_make`.
     ///
     /// # Errors
-    /// If the system refuses to.
+    /// If a system call fails.
     pub fn open(path: &Path, may_make: bool) -> io::Result<Self> {
         loop {
-            // Read by nobody else from the moment it is there.
+            // No other user can read a new file from its first moment on.
             let file = OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -33,7 +32,7 @@ impl WholeFile {
                 .mode(0o600)
                 .open(path)?;
             file.lock()?;
-            // Without symbolic links, so that what they lead to is replaced and not they.
+            // Symbolic links are resolved, so that their target is replaced, and not the link.
             let path = fs::canonicalize(path);
             let is_same = |path: &PathBuf| match (fs::metadata(path), file.metadata()) {
                 (Ok(there), Ok(here)) => (there.dev(), there.ino()) == (here.dev(), here.ino()),
@@ -45,7 +44,7 @@ impl WholeFile {
         }
     }
 
-    /// What it has; none: that is more than so many bytes.
+    /// Its content; `None` if that has more than `bytes_max` bytes.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -58,13 +57,13 @@ impl WholeFile {
     /// Writes `text` beside the file and puts it in its place, durably.
     ///
     /// # Errors
-    /// If that cannot be done; the file is as it was.
+    /// If a system call fails; then the file is unchanged.
     pub fn replace(&self, text: &[u8]) -> io::Result<()> {
         let Self { path, file } = self;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Whoever reads a directory of a vhost leaves names with a dot alone.
+        // Readers of a vhost's directory ignore names that begin with a dot.
         let beside = path.with_file_name(format!(".{name}.new"));
-        // Left by one that was killed: nobody else is here, since the file is locked.
+        // A killed process left it: no other process is here, since the file is locked.
         match fs::remove_file(&beside) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -72,7 +71,7 @@ impl WholeFile {
         let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         let written = fill(&new, file, text).and_then(|()| fs::rename(&beside, path));
         if written.is_err() {
-            // It is of no use to anybody; the first error is the one to tell.
+            // The new file is not needed any more. The first error is returned.
             let _ = fs::remove_file(&beside);
             return written;
         }
@@ -80,10 +79,10 @@ impl WholeFile {
     }
 }
 
-/// Has the directory of a file keep what it has now.
+/// Makes the content of a file's directory durable.
 ///
 /// # Errors
-/// If the system fails to.
+/// If a system call fails.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|above| !above.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()

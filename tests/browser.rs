@@ -1,7 +1,7 @@
-//! The page for operators in a real browser, Debian's Chromium without a window, with real clients
-//! at the broker. `tests/clients/browser_suite.py` says what must hold.
+//! The page for operators in Debian's Chromium (headless), with real clients at the broker.
+//! `tests/clients/browser_suite.py` has the expectations.
 //!
-//! `scripts/test` makes the environments it needs below `target/test-env`.
+//! `scripts/test` makes the environments below `target/test-env`.
 
 mod common;
 #[path = "admin/http.rs"]
@@ -13,8 +13,8 @@ use std::process::Command;
 
 use common::{DataDir, in_repository, run};
 
-/// Every page shows what the broker has, as text; nothing leaves the origin; who may only read sees
-/// nothing that changes something.
+/// Every page shows the broker's data as text. No request leaves the origin. A token with the right
+/// to read sees no controls for changes.
 #[test]
 fn every_page() {
     let files = DataDir::fresh();

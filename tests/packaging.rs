@@ -1,4 +1,4 @@
-//! What the broker is installed with: the script, the unit for systemd, the profile for containers.
+//! The installation of the broker: the script, the unit for systemd, the profile for containers.
 
 mod common;
 
@@ -39,8 +39,8 @@ fn values(unit: &str, key: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// Programs, manual, completions, unit and flags come where they belong, with the modes they need;
-/// what an operator has changed stays when it is installed again.
+/// Programs, manual, completions, unit and flags are installed with the right paths and modes; a
+/// second installation keeps an operator's changes.
 #[test]
 fn installs_below_a_root() {
     for (prefix, units) in
@@ -120,7 +120,7 @@ fn files_below(root: &Path) -> Vec<String> {
     files
 }
 
-/// What was installed is removed; configuration and data only when that is asked for.
+/// Installed files are removed; configuration and data only on request.
 #[test]
 fn uninstalls() {
     let programs = Path::new(env!("CARGO_BIN_EXE_ringmq")).parent().expect("it is in one");
@@ -160,8 +160,8 @@ fn uninstalls() {
     assert!(output.status.code() == Some(2) && said.contains("--uninstall"), "{said}");
 }
 
-/// Both kinds of package have every file that is installed, and keep what an operator changes;
-/// their scripts are good shell.
+/// Both kinds of package have every installed file, and keep an operator's changes; their scripts
+/// are valid shell.
 #[test]
 fn packages_are_whole() {
     let directory = DataDir::fresh();
@@ -224,8 +224,8 @@ for round in kept gone; do
 done
 "#;
 
-/// The scripts of a package make the user and the place that it may read, again for each version,
-/// and leave what an operator has put there.
+/// A package's scripts make the user and its directory for each version, and keep an operator's
+/// files.
 #[test]
 fn maintainer_scripts() {
     if !rustix::process::geteuid().is_root() {
@@ -265,8 +265,8 @@ fn refuses_wrong_arguments() {
     assert!(!Path::new(root).exists());
 }
 
-/// Each script tells of what is wrong with its options in one line, with status 2, and does
-/// nothing; --help says what there is.
+/// Each script reports wrong options in one line, with status 2, and does nothing; --help lists the
+/// options.
 #[test]
 fn scripts_refuse_alike() {
     let with_values: [(&str, &[&str], &[&str]); 7] = [
@@ -314,7 +314,7 @@ fn scripts_refuse_alike() {
     }
 }
 
-/// The unit says what the broker and its manager agree on, and allows what io_uring needs.
+/// The unit matches the broker's behaviour, and permits the calls of io_uring.
 #[test]
 fn unit_fits_the_broker() {
     let unit = unit();
@@ -359,7 +359,7 @@ fn systemd_takes_the_unit() {
     for (text, fault) in [(installed, None), (broken, Some("io_uring_setip"))] {
         fs::write(&path, text).expect("the directory is ours");
         let output = run(&analyze, &["verify", shown]);
-        // It ends with 0 whatever it thinks.
+        // It exits with 0 in any case.
         let said = String::from_utf8_lossy(&output.stderr);
         let said: Vec<&str> = said.lines().filter(|line| line.contains("ringmq.service")).collect();
         match fault {
@@ -369,7 +369,7 @@ fn systemd_takes_the_unit() {
     }
 }
 
-/// What the page has containers add to their profile is JSON, and names the calls.
+/// The page's addition to a container profile is JSON, and names the calls.
 #[test]
 fn container_profile_is_whole() {
     let page = fs::read_to_string(repository().join("docs/install.md")).expect("it is there");

@@ -85,7 +85,7 @@ fn rules_are_all_tested() {
     }
 }
 
-// What only looks like a fault is none.
+// Text that only looks like a fault is none.
 #[test]
 fn rules_pass_good_sources() {
     for &(path, text) in GOOD {
@@ -174,7 +174,7 @@ fn circles_are_found() {
     assert_eq!(ways(&program), ["src/bin/tool/a.rs:2 a → b → a"]);
 }
 
-// A directory that is excepted and has no circle any more is told.
+// An excepted directory without a circle is reported.
 #[test]
 fn circle_exceptions_go_stale() {
     let Some(directory) = circles::EXCEPTIONS.first() else { return };
@@ -199,7 +199,7 @@ fn memmap2_stays_in_one_file() {
     assert_eq!((faults.len(), faults[0].path.as_str()), (1, "src/store/b.rs"));
 }
 
-// A listed file that needs no `unsafe`, or is gone while its neighbours are there, is stale.
+// A listed file without `unsafe`, or one that is missing while its neighbours exist, is stale.
 #[test]
 fn unsafe_list_goes_stale() {
     let code = "//! A.\nfn a() { unsafe {} }\n";
@@ -210,7 +210,7 @@ fn unsafe_list_goes_stale() {
     assert_eq!(stale(&[("src/ring/uring.rs", code)]), 4, "four neighbours are gone");
 }
 
-// The buffer ring's tail is shared with the kernel: that one file of `ring` may have an atomic.
+// The kernel shares the tail of the buffer ring, so one file of `ring` may have an atomic.
 #[test]
 fn buffer_ring_has_its_atomic() {
     let text = "//! A.\nuse std::sync::atomic::AtomicU16;\n";
@@ -230,7 +230,7 @@ fn dependencies_need_a_reason() {
     assert_eq!(names, ["log", "loom"]);
 }
 
-// Code is told from strings, characters, lifetimes and comments, and lines are counted through all.
+// The lexer separates code from strings, characters, lifetimes and comments, and counts all lines.
 #[test]
 fn lexer_tells_code_from_text() {
     let text =

@@ -1,5 +1,5 @@
-//! `ringmq-store` on directories that a real broker left when it was killed. `tests/data` has what
-//! it tells of one that runs.
+//! `ringmq-store` on directories that a killed broker left. `tests/data` has the tests on the
+//! directory of a running broker.
 
 mod common;
 
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use common::{Broker, Client, End, connect, puback, publish, pubrec, pubrel, resume_as};
 use serde_json::{Value, json};
 
-/// What the tool said.
+/// The result of the tool.
 struct Said {
     code: Option<i32>,
     out: String,
@@ -42,7 +42,7 @@ fn subscribe(broker: &Broker, id: &str, filter: &str, qos: u8) {
     client.leave();
 }
 
-// A session's messages are told in order, with all there is to tell of them.
+// The dump has a session's messages in order, with all fields.
 #[test]
 fn a_session_is_told() {
     for shards in [1, 2] {
@@ -122,7 +122,7 @@ fn without_time(mut line: Value) -> Value {
     line
 }
 
-// Retained messages are told by filter; payloads that are no text in hexadecimal digits.
+// Retained messages are selected by filter; payloads that are no text are in hexadecimal digits.
 #[test]
 fn retained_messages_are_told() {
     for shards in [1, 2] {
@@ -154,7 +154,7 @@ fn retained_messages_are_told() {
     }
 }
 
-// Counts: of a backlog long enough to be in blocks of the log, and of what is retained.
+// Counts of a backlog that is long enough for blocks of the log, and of retained messages.
 #[test]
 fn a_backlog_is_counted() {
     const MESSAGES: u16 = 6_000;
@@ -204,6 +204,41 @@ fn a_backlog_is_counted() {
     }
 }
 
+// What waits for a consumer group is told as that group's, by lane, and not as a session's.
+#[test]
+fn groups_are_told() {
+    let mut broker = Broker::start(1);
+    let group = "$share/g/t/#";
+    subscribe(&broker, "reader", group, 1);
+    let mut publisher = Client::connect(&broker, "writer");
+    for id in 1..=6 {
+        publisher.publish(&publish(format!("t/{id}"), format!("m{id}")).qos1(id));
+    }
+    publisher.leave();
+    broker.end(End::Killed);
+    let data = broker.data_dir();
+    let stat = tool(&["stat", "--sessions", "--json"], data).lines();
+    let (total, listed) = stat.split_last().expect("there is a total");
+    let total = &total["total"];
+    assert_eq!([&total["sessions"], &total["queued"], &total["group_queued"]], [1, 0, 6]);
+    let lanes: Vec<&Value> = listed.iter().filter(|line| line["group"] == group).collect();
+    assert_eq!(total["lanes"], lanes.len(), "{listed:?}");
+    assert_eq!(lanes.iter().filter_map(|lane| lane["queued"].as_u64()).sum::<u64>(), 6);
+    assert_eq!(listed.len(), lanes.len() + 1, "and one session: {listed:?}");
+    let text = tool(&["stat", "--sessions"], data).out;
+    for part in ["group \"$share/g/t/#\" lane 0 shard 0", "6 queued", "  groups    "] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    let dump = tool(&["dump"], data).lines();
+    let mut payloads: Vec<&str> = dump
+        .iter()
+        .filter(|line| line["message_of"] == group && line["lane"].is_number())
+        .filter_map(|line| line["payload"].as_str())
+        .collect();
+    payloads.sort_unstable();
+    assert_eq!(payloads, ["m1", "m2", "m3", "m4", "m5", "m6"]);
+}
+
 /// A broker of one shard that was killed with messages in several segments. Payloads begin with
 /// their number in five digits.
 fn with_segments() -> Broker {
@@ -233,7 +268,7 @@ fn flip(path: &Path, at: usize) {
     file.write_all_at(&[byte[0] ^ 0x10], at as u64).expect("it is writable");
 }
 
-// A flipped byte is damage, told with its file and place, wherever it is but in what is free.
+// A flipped byte is damage, reported with file and place, except in free space.
 #[test]
 fn a_flipped_byte_is_damage() {
     let broker = with_segments();
@@ -273,7 +308,7 @@ fn a_flipped_byte_is_damage() {
     assert_eq!(tool(&["check"], data).code, Some(0));
 }
 
-// What a write that was cut off leaves behind the end of the log is said, and is no damage.
+// Bytes of an unfinished write behind the end of the log are reported, but are no damage.
 #[test]
 fn a_torn_tail_is_no_damage() {
     let broker = with_segments();
@@ -291,7 +326,7 @@ fn a_torn_tail_is_no_damage() {
     assert_eq!(said.code, Some(0), "{}", said.out);
 }
 
-/// Every file below a directory, with what is in it.
+/// Every file below a directory, with its contents.
 fn contents(path: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(path).expect("it is there") {
@@ -307,7 +342,7 @@ fn contents(path: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     all
 }
 
-// Nothing is made, changed or removed: not in a data directory, and not where there is none.
+// The tool creates, changes and removes nothing, with a data directory or without one.
 #[test]
 fn nothing_is_written() {
     let mut broker = with_segments();
@@ -347,7 +382,7 @@ fn nothing_is_written() {
     assert!(said.err.contains("in use"), "{}", said.err);
 }
 
-// Whoever has read enough ends the tool, and that is no fault.
+// A reader that closes the pipe ends the tool without an error.
 #[test]
 fn a_closed_pipe_ends_it() {
     let broker = with_segments();

@@ -18,10 +18,10 @@ use tokio::sync::Semaphore;
 use crate::limits::{HTTP_CONNECTIONS_MAX, HTTP_REQUEST_TIMEOUT};
 use crate::metrics::{FlowMetrics, State, render};
 
-/// Listens, and answers until the process ends.
+/// Listens, and answers requests until the process ends.
 ///
 /// # Errors
-/// It cannot listen there.
+/// The address cannot be bound.
 pub async fn listen(address: SocketAddr, flows: Vec<FlowMetrics>) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
@@ -29,7 +29,7 @@ pub async fn listen(address: SocketAddr, flows: Vec<FlowMetrics>) -> std::io::Re
     tokio::spawn(async move {
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
-            // An error here is of the one connection, or of too many open files: others follow.
+            // An error concerns one connection, or too many files are open: later ones may succeed.
             let Ok((stream, _)) = listener.accept().await else {
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 continue;
@@ -44,7 +44,7 @@ pub async fn listen(address: SocketAddr, flows: Vec<FlowMetrics>) -> std::io::Re
                     .timer(TokioTimer::new())
                     .header_read_timeout(HTTP_REQUEST_TIMEOUT)
                     .serve_connection(TokioIo::new(stream), service);
-                // The client's fault, or it has gone.
+                // The request was wrong, or the client disconnected.
                 let _ = served.await;
                 drop(place);
             });
@@ -66,7 +66,7 @@ fn answer(request: &Request<Incoming>, flows: &[FlowMetrics]) -> Response<Full<B
     }
 }
 
-/// Whether each flow reads and its target takes messages, and which do not.
+/// Whether each flow reads and its target accepts messages, with the state of each.
 fn ready(flows: &[FlowMetrics]) -> Response<Full<Bytes>> {
     let mut says = String::new();
     let mut is_ready = true;

@@ -1,15 +1,15 @@
-//! Single values out of JSON payloads, by paths such as `$.a.b[0]`. The payload is read once for
-//! all paths; what no path leads to is passed over without being kept.
+//! Single values of JSON payloads, selected by paths such as `$.a.b[0]`. The payload is read once
+//! for all paths; other parts are skipped without being kept.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Steps of a path. Deeper values are hardly what a column is for.
+/// Steps of a path. Columns hardly need deeper values.
 const STEPS_MAX: usize = 16;
 
-/// A way into a document.
+/// A path into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JsonPath {
     steps: Vec<Step>,
@@ -25,7 +25,7 @@ impl JsonPath {
     /// Reads `$.key.key[0]`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why it is invalid.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text
             .strip_prefix('$')
@@ -65,7 +65,7 @@ impl JsonPath {
 /// A value at the end of a path.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum Scalar<'a> {
-    /// Not there, or `null`.
+    /// Absent, or `null`.
     #[default]
     Null,
     Bool(bool),
@@ -76,7 +76,7 @@ pub(crate) enum Scalar<'a> {
     Json(String),
 }
 
-/// Paths that are followed together.
+/// Paths that are evaluated together.
 #[derive(Debug, Clone)]
 pub(crate) struct JsonValues {
     root: Node,
@@ -85,7 +85,7 @@ pub(crate) struct JsonValues {
 
 #[derive(Debug, Clone, Default)]
 struct Node {
-    /// Places of the values that end here.
+    /// Places of the values of paths that end here.
     slots: Vec<usize>,
     keys: Vec<(String, Node)>,
     items: Vec<(usize, Node)>,
@@ -129,7 +129,7 @@ fn child<'n, K: PartialEq + Clone>(list: &'n mut Vec<(K, Node)>, key: &K) -> &'n
     &mut list[at].1
 }
 
-/// Reads the value that a node stands for.
+/// Reads the value of a node.
 struct Walk<'n, 'v, 'a> {
     node: &'n Node,
     values: &'v mut Vec<Scalar<'a>>,
@@ -147,7 +147,7 @@ impl<'a> DeserializeSeed<'a> for Walk<'_, '_, 'a> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        // A whole object is wanted: what paths lead into it is read from the copy.
+        // A whole object is requested: paths into it are evaluated on the copy.
         let leads_on = !self.node.keys.is_empty() || !self.node.items.is_empty();
         if leads_on && !self.node.slots.is_empty() {
             let value: serde_json::Value = serde::Deserialize::deserialize(deserializer)?;
@@ -278,7 +278,7 @@ impl<'a> Visitor<'a> for Walk<'_, '_, 'a> {
     }
 }
 
-/// Finds a key's node without keeping the key.
+/// Finds the node of a key without keeping the key.
 struct FindKey<'n>(&'n [(String, Node)]);
 
 impl<'a, 'n> DeserializeSeed<'a> for FindKey<'n> {
@@ -305,7 +305,7 @@ impl<'n> Visitor<'_> for FindKey<'n> {
 mod tests {
     use super::*;
 
-    // Each path finds its value, also where one path leads through the value of another.
+    // Each path finds its value, even if it leads through the value of another.
     #[test]
     fn paths_find_values() {
         let document = br#" {"a":{"b":[{"c":1},{"c":"\u00e4"}],"d":null},"n":18446744073709551615,
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(value, [Scalar::Int(7)]);
     }
 
-    // What is no JSON, or more than one document, is told.
+    // A payload that is no JSON, or more than one document, is an error.
     #[test]
     fn faults_are_told() {
         let values = JsonValues::new(&[JsonPath::parse("$.a").expect("is one")]);

@@ -1,20 +1,20 @@
-//! ringmq-bridge: moves what a ringmq broker holds into other systems, and back.
+//! ringmq-bridge: moves messages between a ringmq broker and other systems.
 //!
-//! The broker's log is the buffer; the bridge is a client with a durable session, and acknowledges
-//! a message only when the target has acknowledged it. So a crash of either loses nothing.
+//! The broker's log is the buffer. The bridge is a client with a durable session, and acknowledges
+//! a message only after the target has acknowledged it. So a crash of either loses no message.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`config`] | the file, checked |
 //! | [`mqtt`] | the bridge as a client of brokers |
-//! | [`flow`] | the way from an input to a target: batches, errors, watermark |
+//! | [`flow`] | the path from an input to a target: batches, errors, watermark |
 //! | [`sinks`] | targets |
-//! | [`template`], [`value`] | what is made of a message |
-//! | [`metrics`], [`http`], [`terminal`], [`notify`] | what operators and service managers see |
+//! | [`template`], [`value`] | texts and values made from a message |
+//! | [`metrics`], [`http`], [`terminal`], [`notify`] | output for operators and service managers |
 //! | [`limits`] | every bound |
 //!
-//! Each flow has a thread with a runtime of its own, so that a slow or dead target takes nothing
-//! from the others.
+//! Each flow has a thread with its own runtime, so that a slow or dead target does not affect
+//! others.
 
 pub mod config;
 pub mod flow;

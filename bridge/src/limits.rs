@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Largest configuration file. A longer one is refused: it is the wrong file.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
-/// Faults of a file that are listed. The rest follow when these are mended.
+/// Faults of a file that are listed. The rest are listed after these were corrected.
 pub const CONFIG_FAULTS_MAX: usize = 20;
 
 /// Largest file with a secret. A longer one is refused.
@@ -20,12 +20,12 @@ pub const FILTERS_MAX: usize = 256;
 /// Columns of a table, tags and fields of a line, headers of a record. More are refused.
 pub const COLUMNS_MAX: usize = 256;
 
-/// Messages in flight from a broker. Twice this number is below 65,535, the packet identifiers that
-/// there are, so an identifier tells which of two messages it is, see `flow::numbers`.
+/// Messages in flight from a broker. Twice this number is below 65,535, the number of packet
+/// identifiers, so an identifier is unambiguous (see `flow::numbers`).
 pub const WINDOW_MAX: u16 = 32_767;
 
-/// Bytes that one flow holds, unless it says another number. Reading stops at this limit; the
-/// messages wait in the broker.
+/// Bytes that one flow holds by default. Reading stops at this limit; the messages wait in the
+/// broker.
 pub const BUFFER_BYTES: usize = 16 << 20;
 /// Least buffer: one batch of moderate size.
 pub const BUFFER_BYTES_MIN: usize = 64 * 1024;
@@ -42,7 +42,7 @@ pub const BATCH_BYTES: usize = 1 << 20;
 pub const BATCH_BYTES_MAX: usize = 256 << 20;
 /// Time that a batch waits for more messages.
 pub const LINGER: Duration = Duration::from_millis(10);
-/// Longest time of that. The messages are in flight while they wait.
+/// Longest such time. The messages are in flight while they wait.
 pub const LINGER_MAX: Duration = Duration::from_mins(1);
 
 /// Bytes asked for in one read from a broker: some hundred small messages.
@@ -51,30 +51,31 @@ pub const READ_BYTES: usize = 128 * 1024;
 /// Largest packet taken from a broker, and the largest of MQTT: the broker's own limit decides.
 pub const PACKET_BYTES_MAX: usize = 268_435_460;
 
-/// Chunks between a reader and its sink. Bytes are bounded by the buffer; this bounds the list of
-/// small ones.
+/// Chunks between a reader and its sink. Their bytes are bounded by the buffer; this bounds the
+/// number of small ones.
 pub const CHUNKS_MAX: usize = 1024;
 
-/// Output that waits for a broker before a batch of publishes pauses.
+/// Output for a broker above which a batch of publishes pauses.
 pub const OUTPUT_BYTES: usize = 256 * 1024;
 
-/// Messages in flight to a broker that does not name a number (3.1.1, or MQTT 5's default).
+/// Messages in flight to a broker that sets no limit (3.1.1, or MQTT 5's default).
 pub const PUBLISH_WINDOW: u16 = 1000;
 
-/// Seconds of keep alive: a ping goes after half of it.
+/// The keep alive: a ping is sent after half of it.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// How long a connection, a handshake or an answer to it may take. Then it counts as failed and is
-/// tried again.
+/// The time for a connection, a handshake or its answer. After that it has failed and is tried
+/// again.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a target may take for one write. Then the write counts as failed and is tried again.
+/// The time for one write to a target. After that the write has failed and is tried again.
 pub const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long a server of NATS may take to acknowledge a message. Then it is sent again.
+/// The time for a server of NATS to acknowledge a message. After that it is sent again.
 pub const NATS_ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of an envelope: servers take 1 MiB by default, and a part of it is cheaper to replicate.
+/// Bytes of an envelope: servers accept 1 MiB by default, and smaller ones are cheaper to
+/// replicate.
 pub const ENVELOPE_BYTES: usize = 64 * 1024;
 /// Largest envelope.
 pub const ENVELOPE_BYTES_MAX: usize = 1 << 20;
@@ -84,7 +85,7 @@ pub const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest pause.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// How long the end of the process waits for batches under way.
+/// The time that the end of the process waits for current batches.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes of a reason in a dead letter, in a metric or a log line. The rest is cut off.
@@ -95,7 +96,7 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Connections of operators' HTTP at once. More wait.
 pub const HTTP_CONNECTIONS_MAX: usize = 32;
-/// How long an operator's request may take to arrive.
+/// The time for receiving an operator's request.
 pub const HTTP_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 const _: () = assert!(2 * (WINDOW_MAX as usize) < 65_535);

@@ -12,16 +12,16 @@ const BATCH_BOUNDS: [u64; 8] = [1, 10, 100, 500, 1000, 5000, 10_000, 32_767];
 /// Upper bounds of write times, in milliseconds.
 const WRITE_BOUNDS_MS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 500, 2500, 10_000];
 
-/// What a flow does.
+/// The state of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It has begun, and the target has not answered yet.
+    /// The flow has started, and the target has not answered yet.
     Starting = 0,
-    /// The target takes messages.
+    /// The target accepts messages.
     Up = 1,
-    /// The target does not answer; it is tried again.
+    /// The target does not answer; the flow tries again.
     Retrying = 2,
-    /// The target takes nothing: somebody must act.
+    /// The target refuses everything: an operator must act.
     Stopped = 3,
 }
 
@@ -56,7 +56,7 @@ struct Counts {
     dropped: AtomicU64,
     retries: AtomicU64,
     buffered_bytes: AtomicU64,
-    /// Milliseconds since 1970; 0: nothing waits.
+    /// Milliseconds since 1970; 0 if no message waits.
     oldest_ms: AtomicU64,
     last_error_ms: AtomicU64,
     batches: [AtomicU64; BATCH_BOUNDS.len() + 1],
@@ -77,18 +77,18 @@ fn get(count: &AtomicU64) -> u64 {
     count.load(Ordering::Relaxed)
 }
 
-/// What a line on a terminal shows of a flow.
+/// The values of a flow in the terminal's line.
 #[derive(Debug, Clone)]
 pub struct Glance {
     /// Its name.
     pub name: String,
-    /// What it does.
+    /// Its state.
     pub state: &'static str,
-    /// Messages that its target has.
+    /// Messages that its target has acknowledged.
     pub delivered: u64,
-    /// Received, and not confirmed.
+    /// Messages that were received and not confirmed.
     pub in_flight: u64,
-    /// Age of the oldest of these.
+    /// The age of the oldest of these.
     pub lag: Duration,
 }
 
@@ -147,7 +147,7 @@ impl FlowMetrics {
         self.0.write_us.fetch_add(us, Ordering::Relaxed);
     }
 
-    /// What it does now.
+    /// The present state.
     pub fn state(&self) -> State {
         let state = get(&self.0.state);
         State::ALL.into_iter().find(|known| *known as u64 == state).unwrap_or(State::Starting)
@@ -158,7 +158,7 @@ impl FlowMetrics {
         get(&self.0.connected) == 1
     }
 
-    /// What a line on a terminal shows.
+    /// The values for the terminal's line.
     pub fn glance(&self) -> Glance {
         Glance {
             name: self.0.name.clone(),
@@ -190,7 +190,7 @@ fn count(value: u64) -> f64 {
     value as f64
 }
 
-/// Every metric but the histograms.
+/// Every metric except the histograms.
 const FAMILIES: &[Family] = &[
     Family {
         name: "target_up",
@@ -330,7 +330,7 @@ fn histogram(
 mod tests {
     use super::*;
 
-    // Buckets are cumulative, each bound is in its bucket, and the last one has all.
+    // Buckets are cumulative, each bound is in its bucket, and the last one contains all.
     #[test]
     fn histograms_are_cumulative() {
         let flow = FlowMetrics::new("a", "mqtt");

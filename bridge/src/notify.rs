@@ -1,5 +1,5 @@
 //! Tells a service manager that the bridge is ready or stops: `sd_notify(3)`, lines in a datagram
-//! to the socket that `NOTIFY_SOCKET` names. Without that variable nothing is sent.
+//! to the socket in `NOTIFY_SOCKET`. Without that variable nothing is sent.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,7 +9,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use log::warn;
 
-/// Says `state` to the service manager, if there is one.
+/// Sends `state` to the service manager, if there is one.
 pub fn tell(state: &str) {
     let Some(name) = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
         return;

@@ -1,23 +1,23 @@
-//! Topics of MQTT as subjects of NATS: no two topics have the same subject.
+//! MQTT topics as NATS subjects: no two topics have the same subject.
 //!
-//! A level is a token. A token must not be empty or have a `.`, `*`, `>`, white space or control
-//! characters, so these are written `%XX`, and `%` with them; an empty level is `_`, a level that
-//! is `_` is `%5F`. A subject that would be too long for the server ends in `~` and a hash: its
-//! topic is in the header `Mqtt-Topic`.
+//! A level is a token. A token must not be empty or contain `.`, `*`, `>`, white space or control
+//! characters; these and `%` are written `%XX`. An empty level is `_`, and a level that is `_` is
+//! `%5F`. A subject that would be too long for the server ends in `~` and a hash; its topic is in
+//! the header `Mqtt-Topic`.
 
 use sha2::{Digest, Sha256};
 
-/// Longest subject, without the prefix. Servers close a connection whose line has more than 4,096
-/// bytes, and headers and prefix have their part of it.
+/// The longest subject without the prefix. Servers close a connection whose line has more than
+/// 4,096 bytes, and headers and prefix take a part of it.
 const SUBJECT_BYTES_MAX: usize = 1024;
 
-/// Most tokens.
+/// The most tokens.
 const TOKENS_MAX: usize = 64;
 
 /// Bytes of the hash in a shortened subject.
 const HASH_BYTES: usize = 16;
 
-/// Appends the subject of a topic; whether it was shortened, so that it does not tell the topic.
+/// Appends the subject of a topic; returns whether it was shortened and so loses the topic.
 pub(crate) fn put_subject(topic: &str, out: &mut String) -> bool {
     let start = out.len();
     let mut whole = start;
@@ -30,7 +30,7 @@ pub(crate) fn put_subject(topic: &str, out: &mut String) -> bool {
             shorten(topic, whole, out);
             return true;
         }
-        // What fits with the mark of a shortened subject behind it.
+        // The part that fits together with the mark of a shortened subject.
         if out.len() - start + 2 + 2 * HASH_BYTES <= SUBJECT_BYTES_MAX && at + 1 < TOKENS_MAX {
             whole = out.len();
         }
@@ -43,7 +43,7 @@ fn shorten(topic: &str, whole: usize, out: &mut String) {
     if !out.is_empty() && !out.ends_with('.') {
         out.push('.');
     }
-    // No level begins with it: see `put_token`.
+    // No level begins with `~`: see `put_token`.
     out.push('~');
     for byte in &Sha256::digest(topic.as_bytes())[..HASH_BYTES] {
         out.push_str(&format!("{byte:02x}"));
@@ -60,7 +60,7 @@ fn put_token(level: &str, out: &mut String) {
         let is_special = matches!(letter, '.' | '*' | '>' | '%')
             || letter.is_whitespace()
             || letter.is_control()
-            // A leading dollar sign is the server's, a tilde marks a hash.
+            // A leading dollar sign is reserved for the server; a tilde marks a hash.
             || at == 0 && matches!(letter, '$' | '~');
         if is_special {
             let mut bytes = [0; 4];
@@ -73,8 +73,8 @@ fn put_token(level: &str, out: &mut String) {
     }
 }
 
-/// The topic of a subject without its prefix; `None` if [`put_subject`] makes none such, or one
-/// that was shortened. It proves that no two topics have one subject.
+/// The topic of a subject without its prefix; `None` if [`put_subject`] makes no such subject, or
+/// shortened it. It proves that no two topics have the same subject.
 #[cfg(test)]
 pub(crate) fn topic_of(subject: &str) -> Option<String> {
     let mut topic = String::new();
@@ -120,7 +120,7 @@ mod tests {
         out
     }
 
-    // Each special character has its way, and comes back.
+    // Each special character is encoded, and decoded again.
     #[test]
     fn topics_come_back() {
         for (topic, wanted) in [
@@ -137,13 +137,13 @@ mod tests {
             assert_eq!(subject(topic), wanted, "{topic}");
             assert_eq!(topic_of(wanted).as_deref(), Some(topic), "{wanted}");
         }
-        // Subjects that no topic has.
+        // Subjects of no topic.
         for other in ["", "a..b", "a%2", "%61", "%", "_a.%5f", "%FF", "~0"] {
             assert_eq!(topic_of(other), None, "{other}");
         }
     }
 
-    // No two topics have one subject, however they are made up; each subject is one for the server.
+    // No two topics have the same subject; each subject is valid for the server.
     #[test]
     fn subjects_are_unique() {
         let seed = RandomState::new().hash_one(1);
@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    // The longest subject that is whole, and the first that is shortened.
+    // The longest subject that is not shortened, and the first that is.
     #[test]
     fn long_topics_are_shortened() {
         for (topic, is_shortened) in [

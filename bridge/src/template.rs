@@ -1,11 +1,11 @@
-//! Texts made of a message: `{topic}`, its levels `{1}` and `{-1}`, `{payload}`, `{position}`,
-//! `{time}`, compiled once.
+//! Texts made from a message, compiled once: `{topic}`, its levels `{1}` and `{-1}`, `{payload}`,
+//! `{position}`, `{time}`.
 
 use std::fmt;
 
 use crate::flow::Message;
 
-/// A text with places that a message fills.
+/// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -24,7 +24,7 @@ enum Part {
     Time,
 }
 
-/// Why a text is no template.
+/// The reason why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidTemplate(String);
 
@@ -40,10 +40,10 @@ impl fmt::Display for InvalidTemplate {
     }
 }
 
-/// The message has no such level.
+/// The topic has no such level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoLevel {
-    /// As the template writes it.
+    /// The level as written in the template.
     pub level: i32,
 }
 
@@ -57,7 +57,7 @@ impl Template {
     /// Compiles a text. `{{` and `}}` stand for braces.
     ///
     /// # Errors
-    /// A place that there is none of, or a brace without its partner.
+    /// An unknown placeholder, or an unpaired brace.
     pub fn parse(text: &str) -> Result<Self, InvalidTemplate> {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -88,7 +88,7 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The one place that the template is, if it is no more than that.
+    /// The placeholder, if the template consists of one only.
     pub(crate) fn only(&self) -> Option<Only> {
         match self.parts.as_slice() {
             [Part::Time] => Some(Only::Time),
@@ -99,10 +99,10 @@ impl Template {
         }
     }
 
-    /// Appends the text, each piece of the message's own through `escape`.
+    /// Appends the text; `escape` is applied to the parts from the message.
     ///
     /// # Errors
-    /// The topic does not have a level; what has been appended is then of no use.
+    /// The topic lacks a level; the appended bytes are then invalid.
     pub fn render(
         &self,
         message: &Message<'_>,
@@ -141,7 +141,7 @@ impl Template {
     }
 }
 
-/// What a template is that is one place only: it has a type of its own.
+/// A template that is one placeholder only: it has a type of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Only {
     Time,
@@ -178,7 +178,7 @@ impl Part {
 mod tests {
     use super::*;
 
-    // Each place is filled from the message; levels that are not there are told.
+    // Each placeholder is replaced by its value; a missing level is an error.
     #[test]
     fn places_are_filled() {
         let message = Message { topic: "a/bc/", payload: b"pay", ..Message::default() };

@@ -1,4 +1,4 @@
-//! One line on a terminal that shows all flows and is written anew each second.
+//! One line on a terminal that shows all flows and is rewritten each second.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
@@ -22,7 +22,7 @@ pub async fn show(flows: &[FlowMetrics]) {
         let glances: Vec<Glance> = flows.iter().map(FlowMetrics::glance).collect();
         let line = line(&glances, &before);
         before = glances.iter().map(|glance| glance.delivered).collect();
-        // A terminal that has gone is no reason to end.
+        // A lost terminal does not end the process.
         let _ = write!(error, "\r\x1b[K{line}");
         let _ = error.flush();
     }

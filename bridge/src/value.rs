@@ -7,7 +7,7 @@ use crate::flow::Message;
 use crate::json::{JsonPath, JsonValues, Scalar};
 use crate::template::{InvalidTemplate, NoLevel, Only, Template};
 
-/// Types by PostgreSQL's names; a target that has fewer uses the nearest.
+/// Types by PostgreSQL's names; other targets use the nearest type that they have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
     /// True or false.
@@ -61,7 +61,7 @@ impl ValueType {
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// None: the message does not have it, or it is `null`.
+    /// No value: the message lacks it, or it is `null`.
     Null,
     /// True or false.
     Bool(bool),
@@ -79,11 +79,11 @@ pub enum Value<'a> {
     Json(String),
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueTemplate {
     source: Source,
-    /// The type it must have; none: what the target wants.
+    /// The required type; `None`: the type that the target chooses.
     pub value_type: Option<ValueType>,
 }
 
@@ -97,7 +97,7 @@ impl ValueTemplate {
     /// Compiles `json:PATH:TYPE`, `json:PATH` or a [`Template`].
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why it is invalid.
     pub fn parse(text: &str) -> Result<Self, InvalidTemplate> {
         let Some(rest) = text.strip_prefix("json:") else {
             return Ok(Self { source: Source::Text(Template::parse(text)?), value_type: None });
@@ -118,7 +118,7 @@ impl ValueTemplate {
     }
 }
 
-/// Values that are taken from each message together, so that its payload is read once.
+/// Values that are taken from each message together, so that its payload is parsed once.
 #[derive(Debug, Clone)]
 pub struct Values {
     templates: Vec<ValueTemplate>,
@@ -127,7 +127,7 @@ pub struct Values {
     slots: Vec<Option<usize>>,
 }
 
-/// Why a message does not have its values.
+/// The reason why a message lacks its values.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NoValue {
     /// Its topic has too few levels.
@@ -146,7 +146,7 @@ impl fmt::Display for NoValue {
 }
 
 impl Values {
-    /// Values of these templates, in this order.
+    /// Values for these templates, in this order.
     pub fn new(templates: Vec<ValueTemplate>) -> Self {
         let mut paths = Vec::new();
         let slot = |template: &ValueTemplate| match &template.source {
@@ -168,7 +168,7 @@ impl Values {
     /// Calls `each` with the values of a message, in order.
     ///
     /// # Errors
-    /// The message does not have them.
+    /// The message lacks them.
     pub fn take<'m>(
         &self,
         message: &Message<'m>,
@@ -216,7 +216,7 @@ fn json_value<'m>(scalar: Scalar<'m>) -> Value<'m> {
 mod tests {
     use super::*;
 
-    // Values come in the templates' order, whatever the order in the payload.
+    // Values are in the order of the templates, whatever the order in the payload.
     #[test]
     fn values_are_taken() {
         let texts = ["json:$.a.b:float8", "{1}", "json:$.c[1]", "{payload}", "json:$.no", "{time}"];
@@ -239,7 +239,7 @@ mod tests {
         assert!(matches!(values.take(&bad, |_, _| {}), Err(NoValue::NoJson(_))));
     }
 
-    // What is no template says why.
+    // An invalid template gives the reason.
     #[test]
     fn faults_are_told() {
         for (text, says) in [

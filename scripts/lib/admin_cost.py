@@ -19,7 +19,7 @@ import time
 import urllib.parse
 
 PATIENCE_S = 60
-# Shards give figures that are younger than this again.
+# Shards repeat figures that are younger than this.
 REUSE_S = 1.05
 
 
@@ -102,7 +102,7 @@ class Broker:
                 if process.poll() is not None or time.monotonic() - begun > PATIENCE_S:
                     raise SystemExit(f"!! {count} clients do not connect")
                 time.sleep(0.2)
-            # What the last of them have begun is over.
+            # Waits until the work of the last connections is done.
             time.sleep(2)
             yield
         finally:
@@ -122,9 +122,12 @@ def on_core(core, command):
     return ["taskset", "-c", str(core), *command] if core is not None else command
 
 
-def bench(broker, *flags, core=None):
+def bench(broker, *flags, core=None, first=False):
+    """`first`: it does not wait for other processes on its core."""
     command = [str(BINARIES / "ringmq-bench"), "--port", str(broker.port), "--json", "--quiet",
                "--broker-pid", str(broker.pid), *map(str, flags)]
+    if first and os.geteuid() == 0 and shutil.which("chrt"):
+        command = ["chrt", "--fifo", "1", *command]
     done = subprocess.run(on_core(core, command), stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
         raise SystemExit("!! ringmq-bench failed")
@@ -171,7 +174,7 @@ class Asker:
         answer = door.getresponse()
         if answer.status != 200:
             raise SystemExit(f"!! GET {paths[0]}: {answer.status}")
-        # What is in it does not matter here, nor how it is framed.
+        # The content and framing of the answer do not matter here.
         while not self.over.is_set():
             if select.select([door.sock], [], [], 0.5)[0] and not door.sock.recv(65536):
                 raise SystemExit(f"!! GET {paths[0]} has ended")
@@ -210,7 +213,7 @@ CASES = [
 def cost(options):
     cores = (0, 1) if os.cpu_count() >= 2 and shutil.which("taskset") else (None, None)
     if cores[1] is not None:
-        # Whoever asks is no part of the broker.
+        # The client of these requests must not use the broker's core.
         os.sched_setaffinity(0, {cores[1]})
     rows = [("case", "pair", "out/s", "asked", "ratio", "us/msg", "asked", "ratio", "p99 us",
              "asked")]
@@ -291,7 +294,10 @@ def list_all(door):
 
 def listing(options):
     rows = [("pair", "listings", "p50 us", "listed", "p99.9 us", "listed", "max us", "listed")]
-    with Broker(2) as broker, broker.crowd(options.clients):
+    # The shard has the first core; the admin thread, the load and the lister have the last one.
+    last = os.cpu_count() - 1
+    with Broker(1) as broker, broker.crowd(options.clients):
+        os.sched_setaffinity(0, {last})
         listings = []
 
         def run(listed):
@@ -308,7 +314,8 @@ def listing(options):
             if listed:
                 thread.start()
             found = bench(broker, "--publishers", 20, "--subscribers", 20, "--qos", 1,
-                          "--rate", 2000, "--duration", options.duration)
+                          "--rate", 2000, "--duration", options.duration,
+                          core=last, first=True)
             over.set()
             if listed:
                 thread.join()
@@ -320,6 +327,7 @@ def listing(options):
                      for it in (plain, listed)]
             rows.append((pair + 1, listings[-1], *cells))
         steps = metric(broker, "ask_step_duration_seconds")
+    os.sched_setaffinity(0, range(os.cpu_count()))
     table(f"PUBACKs at 2000 a second while {options.clients} clients are listed", rows)
     table("one step of a shard for it, by the clock, time of other processes included",
           [("steps", "mean us", "p50 us", "p99 us", "p99.9 us"),
@@ -331,7 +339,7 @@ def metric(broker, name):
     return json.loads(broker.door().get("/api/v1/overview"))["metrics"][name]
 
 
-# What a browser asks for at each page, once it has the files.
+# The requests of a browser for each page, after the page's files.
 PAGE_ASKS = ["/whoami", "/openapi.json", "/overview", "/clients", "/sessions", "/closed",
              "/top?by=backlog_bytes&n=50", "/retained", "/subscriptions", "/traces", "/log",
              "/config", "/listeners", "/certificates", "/vhosts", "/match?topic=a", "/trace/files"]
@@ -382,7 +390,7 @@ def bucket(us):
 def percentiles(options):
     rows = [("percentile", "ringmq-bench us", "broker us", "buckets apart")]
     with Broker(1) as broker:
-        # A session whose client is away: each message waits for the disk, in no queue of a socket.
+        # The session's client is away, so each message waits for the disk and in no socket's queue.
         bench(broker, "--publishers", 0, "--subscribers", 1, "--filter", "bench/#", "--qos", 1,
               "--clean-session", "false", "--duration", 0.5, "--client-prefix", "away-")
         found = bench(broker, "--publishers", 2, "--subscribers", 0, "--qos", 1, "--window", 1,

@@ -1,13 +1,13 @@
-//! A decision and its reason, for an operator who asks why.
+//! A decision and its reason, for operators.
 
 use std::path::PathBuf;
 
-/// Whether a client may do something, and why.
+/// Whether a client may do something, and the reason.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decision {
-    /// It may.
+    /// Whether it is allowed.
     pub is_allowed: bool,
-    /// Why.
+    /// The reason.
     pub basis: Basis,
 }
 
@@ -18,9 +18,9 @@ pub enum Basis {
     NoVhost,
     /// The vhost has no rules: everything is allowed.
     NoRules,
-    /// A rule says so.
+    /// A rule decides.
     Rule(Place),
-    /// The user's permission says so.
+    /// The user's permission decides.
     Permission(Place),
     /// No rule and no permission applies: access that is not allowed is denied.
     Nothing,
@@ -31,6 +31,6 @@ pub enum Basis {
 pub struct Place {
     /// The file.
     pub file: PathBuf,
-    /// The line, from 1; none: the file has no lines that mean anything.
+    /// The line, from 1; `None` if the file is an export, without useful lines.
     pub line: Option<u32>,
 }

@@ -5,8 +5,8 @@
 //!  "permissions": [{"user": "u", "vhost": "/", "configure": "", "write": ".*", "read": ".*"}]}
 //! ```
 //!
-//! As there, a user without a permission for a vhost has no access to it. An export without
-//! `permissions` gives its users access, and no rules. Everything else in it is left alone.
+//! As in these brokers, a user without a permission for a vhost has no access to it. An export
+//! without `permissions` gives its users access, and no rules. Other parts of it are ignored.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -25,7 +25,7 @@ use super::secret::{InvalidSecret, Method, Secret};
 #[derive(Debug)]
 pub(super) struct Definitions {
     pub(super) users: Users,
-    /// `None`: it says nothing about permissions.
+    /// `None`: the export has no permissions.
     pub(super) permissions: Option<Permissions>,
 }
 
@@ -63,7 +63,7 @@ impl Definitions {
                 (Entry::Occupied(_), _) => {
                     return Err(fault("stands here for the second time".to_owned()));
                 }
-                // Such a user cannot log in by a password.
+                // Such a user cannot log in with a password.
                 (Entry::Vacant(_), None) => {}
                 (Entry::Vacant(place), Some(secret)) => {
                     place.insert(Arc::new(secret));

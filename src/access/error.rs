@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 /// A fault in the text of a file, by line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Fault {
-    /// The line, from 1; `None` if it is about the whole file.
+    /// The line, from 1; `None` if the fault concerns the whole file.
     pub(super) line: Option<usize>,
     /// What is wrong, and what to do.
     pub(super) says: String,
-    /// Whether the system does not let this process read it.
+    /// Whether the process has no permission to read the file.
     pub(super) is_denied: bool,
 }
 
@@ -24,7 +24,7 @@ impl Fault {
         Self { line: None, says: says.into(), is_denied: false }
     }
 
-    /// It cannot be read. `kind` is what it should be.
+    /// A file that cannot be read. `kind` is the expected kind.
     pub(super) fn unreadable(error: &io::Error, kind: &str) -> Self {
         let says = match error.kind() {
             ErrorKind::NotFound => format!("there is no such {kind}"),
@@ -53,16 +53,16 @@ pub struct LoadError {
     pub flag: Option<&'static str>,
     /// The file or directory.
     pub path: PathBuf,
-    /// The line, from 1; `None` if it is about the whole of it.
+    /// The line, from 1; `None` if the fault concerns the whole file or directory.
     pub line: Option<usize>,
     /// What is wrong, and what to do.
     pub says: String,
-    /// Whether the system does not let this process read it.
+    /// Whether the process has no permission to read it.
     pub is_denied: bool,
 }
 
 impl LoadError {
-    /// The same, with the flag.
+    /// The same error with the flag.
     pub(super) fn of_flag(mut self, flag: &'static str) -> Self {
         self.flag = Some(flag);
         self

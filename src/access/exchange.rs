@@ -11,7 +11,7 @@ use super::question::{Evidence, Question};
 use super::scram::{ClientFinal, ClientFirst, Malformed, Mechanism, Proof};
 use super::secret::Secret;
 
-/// An exchange whose client was sent the salt, and has to prove itself.
+/// An exchange whose client was sent the salt and must send its proof.
 #[derive(Debug)]
 pub struct Exchange {
     mechanism: Mechanism,
@@ -19,30 +19,30 @@ pub struct Exchange {
     /// For an unknown user a decoy, whose salt does not change.
     secret: Arc<Secret>,
     known: bool,
-    /// The user, with its vhost, as the client has named it.
+    /// The user, with its vhost, as named by the client.
     user: Box<str>,
     header: Box<str>,
     client_first_bare: Box<str>,
     server_first: Box<str>,
-    /// Both nonces, one behind the other.
+    /// Both nonces, concatenated.
     nonce: Box<str>,
 }
 
-/// What a client's last message leads to.
+/// The result of a client's last message.
 #[derive(Debug)]
 pub struct Finish {
-    /// Whether the proof is right; it is cheap to verify.
+    /// The question whether the proof is right; it is cheap to verify.
     pub question: Question,
-    /// What the client gets if it is.
+    /// The message to the client if it is right.
     pub server_final: String,
 }
 
 impl Exchange {
-    /// Takes a `client-first-message`; `nonce`, printable and without a comma, must be unlike any
-    /// that a client could foresee.
+    /// Takes a `client-first-message`. `nonce` must be printable, without a comma, and
+    /// unpredictable for clients.
     ///
     /// # Errors
-    /// What is malformed in it.
+    /// The rule that the message breaks.
     pub fn begin(
         policy: &Policy,
         mechanism: Mechanism,
@@ -54,7 +54,7 @@ impl Exchange {
         let (salt, iterations) = secret.scram_salt();
         let nonce = format!("{}{nonce}", first.nonce);
         let server_first = format!("r={nonce},s={},i={iterations}", STANDARD.encode(salt));
-        // Nobody acts as another here.
+        // No client may act as another user.
         let known = known && first.acts_as.as_ref().is_none_or(|name| *name == first.user);
         Ok(Self {
             mechanism,
@@ -74,12 +74,12 @@ impl Exchange {
         &self.server_first
     }
 
-    /// The user, with its vhost, as the client has named it.
+    /// The user, with its vhost, as named by the client.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// Who the client says it is.
+    /// The identity that the client claims.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -87,7 +87,7 @@ impl Exchange {
     /// Takes a `client-final-message`.
     ///
     /// # Errors
-    /// What is malformed in it.
+    /// The rule that the message breaks.
     pub fn finish(self, message: &[u8]) -> Result<Finish, Malformed> {
         let last = ClientFinal::parse(message)?;
         if last.header != self.header.as_bytes() {

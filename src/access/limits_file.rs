@@ -1,4 +1,4 @@
-//! The limits of a vhost, from its file `limits`: lines of `key = value`, and comments, also behind
+//! The limits of a vhost, from its file `limits`: lines of `key = value`, and comments, also after
 //! values.
 
 use super::error::Fault;
@@ -58,7 +58,7 @@ impl VhostLimits {
             if field.is_some() {
                 return Err(fault(format!("{key} stands here for the second time")));
             }
-            // No client could publish: `acl` is the place to forbid that.
+            // A rate of 0 would allow no publish at all; rules in `acl` are the means for that.
             let least = u64::from(key == "publish-rate");
             let number = if is_bytes { parse_bytes(value) } else { parse_number(value) };
             let number = number.filter(|number| *number >= least);

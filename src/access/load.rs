@@ -1,4 +1,4 @@
-//! Reads the files of a policy. The only file of the room that touches any.
+//! Reads the files of a policy. Other files of this room do no file access.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -33,11 +33,11 @@ pub struct Sources {
     pub passwords: Option<PathBuf>,
     /// Rules of the default vhost.
     pub acl: Option<PathBuf>,
-    /// A directory with one for each vhost.
+    /// A directory with a subdirectory for each vhost.
     pub vhosts: Option<PathBuf>,
     /// The vhost of logins that name none.
     pub default_vhost: String,
-    /// Whether clients without user come in by every listener, and where there are users.
+    /// Whether clients without a user are accepted by every listener, even if there are users.
     pub allow_anonymous: bool,
     /// Whether a listener takes user names from client certificates.
     pub certificates: bool,
@@ -59,8 +59,8 @@ impl Default for Sources {
 
 /// The vhosts that the files describe, with their numbers.
 ///
-/// Without a folder there is the default vhost alone. With one there are those in it, and the
-/// default vhost only if it has a directory there or flags name its files.
+/// Without `--vhosts` there is only the default vhost. With it there are the vhosts of its
+/// subdirectories; the default vhost exists only if it has a subdirectory, or flags name its files.
 pub(super) fn load(
     sources: &Sources,
     number: &mut dyn FnMut(&str) -> Result<u16, String>,
@@ -89,7 +89,7 @@ pub(super) fn load(
     Ok(vhosts)
 }
 
-/// The default vhost, with the files that flags name.
+/// Adds the default vhost, with the files that flags name.
 fn add_default(vhosts: &mut Vec<Vhost>, sources: &Sources) -> Result<(), LoadError> {
     let name = sources.default_vhost.as_str();
     let has_flags = sources.passwords.is_some() || sources.acl.is_some();
@@ -163,7 +163,7 @@ fn load_vhost(directory: &Path, name: &str) -> Result<Vhost, LoadError> {
             LIMITS => {
                 vhost.limits = parse(&path, limits::LIMITS_FILE_BYTES_MAX, VhostLimits::parse)?;
             }
-            // A mistyped name must not leave a vhost open.
+            // A mistyped file name must not leave a vhost without protection.
             _ => {
                 let says = "is none of a vhost's files, which are passwords, acl and limits; \
                             rename it or move it away";
@@ -174,8 +174,8 @@ fn load_vhost(directory: &Path, name: &str) -> Result<Vhost, LoadError> {
     Ok(vhost)
 }
 
-/// Names in a directory, in order, without those that begin with a dot or end in `~`: editors and
-/// `ringmq passwd` make such files for a while.
+/// Names in a directory, sorted, without those that begin with a dot or end in `~`: editors and
+/// `ringmq passwd` make such files temporarily.
 fn list(directory: &Path) -> Result<Vec<String>, LoadError> {
     let fault = |error: io::Error| Fault::unreadable(&error, "directory").of(directory);
     let mut names = Vec::new();
@@ -191,7 +191,7 @@ fn list(directory: &Path) -> Result<Vec<String>, LoadError> {
     Ok(names)
 }
 
-/// The vhost that a directory is for. A `%` stands before two hexadecimal digits.
+/// The vhost of a directory, by its percent-encoded name.
 ///
 /// # Errors
 /// The fault.
@@ -207,7 +207,7 @@ pub fn decode_name(encoded: &str) -> Result<String, String> {
     Ok(name.into_owned())
 }
 
-/// Says what is wrong with the name of a vhost.
+/// Checks the name of a vhost.
 ///
 /// # Errors
 /// The fault of a vhost's name.
@@ -247,7 +247,7 @@ fn read_users(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Lines of the file stand before permissions that came with the users.
+/// Rules of the file precede permissions that came with the users.
 fn read_acl(path: &Path, vhost: &mut Vhost) -> Result<(), LoadError> {
     let mut acl = parse(path, limits::ACL_FILE_BYTES_MAX, Acl::parse)?;
     acl.set_file(path);
@@ -283,7 +283,7 @@ fn read(path: &Path, bytes_max: u64) -> Result<String, Fault> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(Fault::whole("is UTF-16; save it as UTF-8"));
     }
-    // Editors of Windows put a byte order mark there, and none show it.
+    // Editors on Windows write an invisible byte order mark there.
     if bytes.starts_with(BYTE_ORDER_MARK) {
         bytes.drain(..BYTE_ORDER_MARK.len());
     }

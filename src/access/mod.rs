@@ -1,9 +1,9 @@
 //! Authentication and authorization: users, vhosts, access control lists, limits.
 //!
-//! A [`Policy`] is a snapshot: the server reads it from files, the shards share it, a reload puts
-//! another in its place. It decides and does nothing else: no thread, clock or socket, and files
-//! are read in `load.rs` alone. The check of a password takes long: it is a [`Question`] that
-//! the caller takes to a thread of its own.
+//! A [`Policy`] is a snapshot: the server reads it from files, the shards share it, and a reload
+//! replaces it. It only makes decisions: it has no thread, clock or socket, and files are read in
+//! `load.rs` alone. Checking a password takes long, so it is a [`Question`] that the caller passes
+//! to another thread.
 //!
 //! ```text
 //! Sources ─ load ─► Policy ─ admit ─► Granted(Identity) | Refused | Verify(Question)

@@ -1,8 +1,8 @@
 //! The users of a vhost and their stored passwords.
 //!
-//! A user may have several, with a space in between: of these one at most is a hash that passwords
-//! are checked against, the others are keys for SCRAM, one for each mechanism. Without such a hash
-//! passwords are checked against the first of the keys.
+//! A user may have several, separated by spaces: at most one hash that passwords are checked
+//! against, and keys for SCRAM, one for each mechanism. Without such a hash, passwords are checked
+//! against the first of the keys.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -31,21 +31,21 @@ pub(super) struct Users {
 #[derive(Debug, Default)]
 pub(super) struct ScramUsers {
     keys: HashMap<CompactString, Arc<Secret>, FixedState>,
-    /// Iterations, and bytes of salt, that most of them have.
+    /// The most frequent pair of iterations and salt length in bytes.
     usual: Option<(u32, usize)>,
 }
 
 /// The stored passwords of one user.
 #[derive(Debug)]
 pub(super) struct Credentials {
-    /// What passwords are checked against.
+    /// The secret that passwords are checked against.
     password: Arc<Secret>,
     /// Keys for SCRAM, by mechanism.
     scram: [Option<Arc<Secret>>; 2],
 }
 
 impl Credentials {
-    /// Reads what stands behind the name of a user.
+    /// Parses the text after the name of a user.
     pub(super) fn parse(text: &str) -> Result<Self, InvalidSecret> {
         let (mut password, mut scram) = (None, [None, None]);
         for text in text.split(' ') {
@@ -70,7 +70,7 @@ impl ScramUsers {
             let (salt, iterations) = secret.scram_salt();
             *counts.entry((iterations, salt.len())).or_default() += 1;
         }
-        // Loading twice gives the same.
+        // The order makes the result the same at each load.
         let usual = counts.into_iter().max_by_key(|&(cost, count)| (count, cost));
         Self { keys, usual: usual.map(|(cost, _)| cost) }
     }
@@ -79,7 +79,7 @@ impl ScramUsers {
         self.keys.get(user)
     }
 
-    /// Iterations, and bytes of salt, that most of them have; `None` without users.
+    /// The most frequent pair of iterations and salt length in bytes; `None` without users.
     pub(super) const fn usual(&self) -> Option<(u32, usize)> {
         self.usual
     }
@@ -94,10 +94,10 @@ impl ScramUsers {
     }
 }
 
-/// Says whether a text may stand behind the name of a user.
+/// Checks whether a text is valid after the name of a user.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault of the text.
 pub fn check_hash(text: &str) -> Result<(), InvalidSecret> {
     Credentials::parse(text).map(drop)
 }
@@ -141,13 +141,14 @@ impl Users {
         for secret in secrets.values() {
             *counts.entry(secret.method()).or_default() += 1;
         }
-        // Of two kinds that are as usual the dearer one, so that loading twice gives the same.
+        // Of two equally frequent methods the more expensive one: the result is the same at each
+        // load.
         let usual = counts.into_iter().max_by_key(|&(method, count)| (count, method));
         let decoy = usual.map(|(method, _)| Arc::new(Secret::decoy(method)));
         Self { secrets, decoy, scram: Default::default() }
     }
 
-    /// The users that have keys for a mechanism.
+    /// The users with keys for a mechanism.
     pub(super) fn scram(&self, mechanism: Mechanism) -> &ScramUsers {
         &self.scram[mechanism as usize]
     }
@@ -165,7 +166,7 @@ impl Users {
     }
 }
 
-/// Says what is wrong with the name of a user.
+/// Checks the name of a user.
 ///
 /// # Errors
 /// The fault of a user name.

@@ -19,7 +19,7 @@ pub(super) struct Permission {
     publishes: bool,
     reads: bool,
     sessions: Names,
-    /// The line that gives it, if that is one of a file of rules.
+    /// The line that gives it, if it comes from a file of rules.
     line: Option<u32>,
 }
 
@@ -33,7 +33,7 @@ enum Names {
 
 impl Permission {
     /// # Errors
-    /// Which expression is none, or too large, and why.
+    /// The expression that is invalid or too large, and the reason.
     pub(super) fn parse(configure: &str, write: &str, read: &str) -> Result<Self, String> {
         Names::parse("CONFIGURE", configure)?;
         let write = Names::parse("WRITE", write)?;
@@ -46,7 +46,7 @@ impl Permission {
         })
     }
 
-    /// The same, given by a line.
+    /// The same permission, with its line.
     pub(super) fn at(self, line: u32) -> Self {
         Self { line: Some(line), ..self }
     }
@@ -86,7 +86,7 @@ impl Names {
             .nest_limit(limits::REGEX_NESTING_MAX)
             .build();
         regex.map(Self::Some).map_err(|error| {
-            // The crate's own text shows where, on several lines.
+            // The crate's message spans several lines; the last one has the reason.
             let says = error.to_string();
             let last = says.lines().last().unwrap_or_default().trim();
             format!("{which} is no regular expression that can be used: {last}")

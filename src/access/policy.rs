@@ -57,15 +57,15 @@ pub struct Client<'a> {
 /// The credentials of a CONNECT, and facts about the listener that accepted it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// Whether the listener may be passed without a name: loopback, a unix socket, or TLS with a
+    /// Whether the listener may be used without a user name: loopback, a Unix socket, or TLS with a
     /// verified certificate that names no user.
     pub local: bool,
     /// The user name of the CONNECT.
     pub user_name: Option<&'a str>,
     /// Its password.
     pub password: Option<&'a [u8]>,
-    /// The user name of a client certificate that was checked. It replaces the user name of the
-    /// CONNECT, and a password.
+    /// The user name of a verified client certificate. It replaces the user name of the CONNECT,
+    /// and a password.
     pub certified: Option<&'a str>,
 }
 
@@ -89,15 +89,15 @@ pub enum Verdict {
     Verify(Question),
 }
 
-/// Why a CONNECT is refused. From outside the first two look the same.
+/// The reason for refusing a CONNECT. From outside the first two look the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refusal {
-    /// It names no user, and may not come in without; or a certificate names a user of a vhost
-    /// that does not exist.
+    /// It names no user and anonymous clients are not accepted, or a certificate names a user of a
+    /// vhost that does not exist.
     NotAuthorized,
     /// The password is wrong or missing, or there is no such user or vhost.
     BadUserNameOrPassword,
-    /// User name or password are longer than any that could be right.
+    /// The user name or password is longer than any valid one.
     Malformed,
 }
 
@@ -107,8 +107,8 @@ impl Refusal {
     /// | | 3.1 | 3.1.1 |
     /// |---|---|---|
     /// | `NotAuthorized` | 5 | 5 |
-    /// | `BadUserNameOrPassword` | 4, which it has for wrong ones | 5, as other brokers do |
-    /// | `Malformed` | 4 | 4, which it has for these alone |
+    /// | `BadUserNameOrPassword` | 4, whose meaning includes wrong ones | 5, as other brokers do |
+    /// | `Malformed` | 4 | 4, whose only meaning is this |
     pub const fn connect_return(self, version: Version) -> ConnectReturn {
         match (self, version) {
             (Self::Malformed, _) | (Self::BadUserNameOrPassword, Version::V31) => {
@@ -127,8 +127,8 @@ impl Policy {
         Self::new(vhosts, &Sources::default())
     }
 
-    /// Reads the files. `number` gives each vhost its durable number and is asked when everything
-    /// else has been found right; `/` is always 0.
+    /// Reads the files. `number` gives each vhost its durable number and is called after all files
+    /// were found valid; `/` is always 0.
     ///
     /// # Errors
     /// The fault of a file, or the error of `number`.
@@ -139,7 +139,7 @@ impl Policy {
         load::load(sources, number).map(|vhosts| Self::new(vhosts, sources))
     }
 
-    /// `vhosts` have names and numbers that are unique.
+    /// `vhosts` have unique names and numbers.
     fn new(vhosts: Vec<Vhost>, sources: &Sources) -> Self {
         let mut by_name = HashMap::with_hasher(FixedState::default());
         let mut by_number = Vec::new();
@@ -185,9 +185,9 @@ impl Policy {
         self.vhost(number).map(|vhost| vhost.name.as_str())
     }
 
-    /// The vhost and the user that a user name stands for: `vhost:user`, split at the first colon,
-    /// or a user of the default vhost. An empty user is none. A client certificate's user name
-    /// replaces the CONNECT's: a caller that determines a client's vhost must use it first.
+    /// The vhost and the user of a user name: `vhost:user`, split at the first colon, or a user of
+    /// the default vhost. An empty user counts as none. A client certificate's user name replaces
+    /// the CONNECT's: a caller that determines a client's vhost must use it first.
     pub fn login<'a>(&self, user_name: Option<&'a str>) -> Login<'a> {
         let (vhost, user) = match user_name.unwrap_or_default().split_once(':') {
             Some((vhost, user)) => (vhost, user),
@@ -241,13 +241,13 @@ impl Policy {
         }
     }
 
-    /// Whether there are users that may authenticate by a mechanism of SCRAM.
+    /// Whether some user may authenticate by a mechanism of SCRAM.
     pub const fn offers(&self, mechanism: Mechanism) -> bool {
         self.scram.offers(mechanism)
     }
 
-    /// Who a login names, the keys that its proof is checked against, and whether they are its own;
-    /// otherwise they are a decoy, the same each time.
+    /// The identity of a login, the keys that its proof is checked against, and whether they are
+    /// its own. Otherwise they are a decoy, which is the same each time.
     pub(super) fn scram_secret(
         &self,
         mechanism: Mechanism,
@@ -284,8 +284,7 @@ impl Policy {
         }
     }
 
-    /// Whether anything may be forbidden in a vhost. If not, the callers of the three below need
-    /// not ask.
+    /// Whether a vhost has rules. If not, callers need not use the three methods below.
     pub fn has_rules(&self, vhost: u16) -> bool {
         self.vhost(vhost).is_none_or(|vhost| vhost.acl.is_some())
     }
@@ -304,10 +303,11 @@ impl Policy {
     /// matches and that the client may be sent. Other messages that match the filter are not
     /// delivered, since [`Self::may_receive`] is called for each message.
     ///
-    /// Exact, and so takes time with the number of rules; not to be asked for each message.
+    /// The result is exact, so the time grows with the number of rules. It must not be called for
+    /// each message.
     ///
-    /// Of a shared subscription the client must be allowed every topic: a message that it was given
-    /// goes to no other member.
+    /// For a shared subscription the client must be allowed to read every topic of the filter,
+    /// because a message that it gets goes to no other member.
     pub fn may_subscribe(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> bool {
         if let Some(shared) = SharedFilter::parse(filter) {
             return shared.is_ok_and(|shared| self.may_share(client, shared.filter()));
@@ -319,7 +319,8 @@ impl Policy {
     }
 
     /// Whether the client may be sent every message that the filter matches, as a member of a
-    /// consumer group must. Takes time with the number of rules, as [`Self::may_subscribe`].
+    /// consumer group must. The time grows with the number of rules, as for
+    /// [`Self::may_subscribe`].
     fn may_share(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> bool {
         self.vhost(client.vhost).is_some_and(|vhost| match &vhost.acl {
             Some(acl) => acl.covers(client.user, client.client_id, filter),
@@ -327,17 +328,17 @@ impl Policy {
         })
     }
 
-    /// The same as [`Self::may_publish`], and why.
+    /// The decision of [`Self::may_publish`], with its reason.
     pub fn explain_publish(&self, client: &Client<'_>, topic: TopicName<'_>) -> Decision {
         self.explain(client, |acl| acl.explain(Access::Write, client.user, client.client_id, topic))
     }
 
-    /// The same as [`Self::may_receive`], and why.
+    /// The decision of [`Self::may_receive`], with its reason.
     pub fn explain_receive(&self, client: &Client<'_>, topic: TopicName<'_>) -> Decision {
         self.explain(client, |acl| acl.explain(Access::Read, client.user, client.client_id, topic))
     }
 
-    /// The same as [`Self::may_subscribe`], and why.
+    /// The decision of [`Self::may_subscribe`], with its reason.
     pub fn explain_subscribe(&self, client: &Client<'_>, filter: TopicFilter<'_>) -> Decision {
         match SharedFilter::parse(filter) {
             None => self

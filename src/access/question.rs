@@ -1,5 +1,5 @@
-//! A password or a proof of it to be checked. It is owned, so that another thread can check it: a
-//! password takes milliseconds.
+//! A password, or a proof of it, to be checked. It owns its data, so that another thread can check
+//! it: a password takes milliseconds.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use super::identity::Identity;
 use super::scram::Proof;
 use super::secret::Secret;
 
-/// What a client has shown of a password.
+/// The evidence that a client has sent.
 #[derive(Clone)]
 pub(super) enum Evidence {
     /// The password.
     Password(Box<[u8]>),
-    /// A proof that it knows it.
+    /// A proof that the client knows the password.
     Proof(Proof),
 }
 
-/// Whether a password, or a proof of it, is right.
+/// The question whether a password, or a proof of it, is right.
 #[derive(Clone)]
 pub struct Question {
     /// The client's identity if the password is right.
@@ -33,7 +33,7 @@ pub struct Question {
     pub known: bool,
 }
 
-/// Shows no password: it may end in a log.
+/// The password is not shown, because the output may be logged.
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { identity, secret, known, .. } = self;
@@ -46,7 +46,7 @@ impl fmt::Debug for Question {
 }
 
 impl Question {
-    /// Whether `password` is the one of `secret`; `known`: user and vhost exist.
+    /// Asks whether `password` is that of `secret`; `known`: user and vhost exist.
     pub fn of_password(
         identity: Identity,
         password: &[u8],
@@ -56,8 +56,8 @@ impl Question {
         Self { identity, evidence: Evidence::Password(password.into()), secret, known }
     }
 
-    /// Computes the hash, for milliseconds or longer, or verifies the proof, and says whether it is
-    /// right. For one that is not known it computes as much and says no.
+    /// Computes the hash, for milliseconds or longer, or verifies the proof, and returns whether it
+    /// is right. For an unknown user the cost is the same and the answer is no.
     pub fn verify(&self) -> bool {
         let is_right = match &self.evidence {
             Evidence::Password(password) => self.secret.verify(password),
@@ -66,12 +66,12 @@ impl Question {
         is_right & self.known
     }
 
-    /// Whether the answer takes microseconds, and holds for this once only.
+    /// Whether the check takes microseconds, and its answer is valid only once.
     pub fn is_proof(&self) -> bool {
         matches!(self.evidence, Evidence::Proof(_))
     }
 
-    /// Bytes of the password, or of the proof.
+    /// Bytes of the password or proof.
     pub fn evidence_bytes(&self) -> usize {
         self.evidence().len()
     }
@@ -84,14 +84,14 @@ impl Question {
     }
 
     /// The key that an answer is cached under: HMAC-SHA256 under `key`, cut to 16 bytes, of vhost,
-    /// user, password and the stored secret. The remembered answers reveal no password without the
-    /// key, and a secret that a reload has changed gives another key.
+    /// user, password and the stored secret. Without the key the cached answers reveal no password.
+    /// If a reload changes the secret, the key changes too.
     pub fn cache_key(&self, key: &[u8; 32]) -> [u8; 16] {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
         mac.update(&self.identity.vhost.to_be_bytes());
         let user = self.identity.user.as_deref().unwrap_or_default();
         let [salt, hash] = self.secret.fingerprint();
-        // Each with its length, so that no two questions give the same bytes.
+        // Each field has its length, so that no two questions give the same bytes.
         for field in [user.as_bytes(), self.evidence(), salt, hash, &[u8::from(self.known)]] {
             mac.update(&(field.len() as u64).to_be_bytes());
             mac.update(field);

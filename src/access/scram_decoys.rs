@@ -1,9 +1,8 @@
-//! The salt that an unknown user is sent by SCRAM: it looks like a user's, and is the same each
-//! time, so that clients cannot find out which users exist.
+//! The salt that SCRAM sends for an unknown user: it looks like a user's and is the same each time,
+//! so that clients cannot find out which users exist.
 //!
-//! It is made with a key that comes from the keys of one user, which are secret, survive a restart
-//! and are known to all shards. It changes only when the keys of that user change, or when smaller
-//! ones come.
+//! Its key is derived from the keys of one user, which are secret, survive a restart and are known
+//! to all shards. It changes only when the keys of that user change, or a user gets smaller ones.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::secret::Secret;
 #[derive(Debug)]
 pub(super) struct ScramDecoys {
     key: Vec<u8>,
-    /// Iterations and bytes of salt, by mechanism, of the vhost that has most users with it.
+    /// For each mechanism the iterations and salt bytes of the vhost with the most users of it.
     usual: [Option<(u32, usize)>; 2],
 }
 
@@ -38,7 +37,7 @@ impl ScramDecoys {
         self.usual[mechanism as usize].is_some()
     }
 
-    /// Keys that no proof fits. `usual`: iterations and bytes of salt of the vhost.
+    /// Keys that match no proof. `usual`: iterations and bytes of salt of the vhost.
     pub(super) fn decoy(
         &self,
         mechanism: Mechanism,

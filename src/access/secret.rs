@@ -23,7 +23,7 @@ use crate::limits;
 
 use super::scram::{self, Mechanism, NotPrepared, Proof};
 
-/// How bcrypt writes bytes.
+/// The alphabet of bcrypt.
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
 
 /// Bytes of a password that bcrypt reads.
@@ -40,7 +40,7 @@ pub struct Secret {
     hash: Box<[u8]>,
 }
 
-/// How a password becomes a hash, with all that its cost depends on.
+/// A hash method with all parameters of its cost.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Method {
     /// SHA-256 of salt and password.
@@ -77,7 +77,7 @@ impl InvalidSecret {
     }
 }
 
-/// Shows no salt and no hash: it may end in a log.
+/// Salt and hash are not shown, because the output may be logged.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Secret").field(&self.method).finish()
@@ -123,8 +123,7 @@ impl Secret {
         }
     }
 
-    /// A hash of RabbitMQ's or LavinMQ's definitions: base64 of the salt, which has 4 bytes, and
-    /// the hash.
+    /// A hash of RabbitMQ's or LavinMQ's definitions: base64 of 4 bytes of salt and the hash.
     pub(super) fn parse_rabbit(method: Method, body: &str) -> Result<Self, InvalidSecret> {
         let size = match method {
             Method::SaltedSha256 => Sha256::output_size(),
@@ -135,7 +134,8 @@ impl Secret {
         Self::new(method, salt.into(), hash.into())
     }
 
-    /// `password` hashed with Argon2id as OWASP's cheat sheet has it (19 MiB, 2 passes, 1 lane).
+    /// `password` hashed with Argon2id and the parameters of OWASP's cheat sheet (19 MiB, 2 passes,
+    /// 1 lane).
     pub fn make(password: &[u8], salt: [u8; 16]) -> Self {
         let method = Method::Argon2id {
             memory_kib: limits::PASSWD_ARGON2_MEMORY_KIB,
@@ -152,7 +152,7 @@ impl Secret {
     /// The keys of `password` for SCRAM.
     ///
     /// # Errors
-    /// If the password has characters that clients cannot agree on.
+    /// The password has characters that SCRAM does not allow.
     pub fn make_scram(
         password: &str,
         mechanism: Mechanism,
@@ -164,7 +164,7 @@ impl Secret {
         Ok(Self { method: Method::Scram { mechanism, iterations }, salt: salt.into(), hash })
     }
 
-    /// Keys for SCRAM that no password has, with a salt that looks like another's.
+    /// Keys for SCRAM that match no password, with a salt that looks like a user's.
     pub(super) fn scram_decoy(mechanism: Mechanism, iterations: u32, salt: &[u8]) -> Self {
         let method = Method::Scram { mechanism, iterations };
         Self { salt: salt.into(), ..Self::decoy(method) }
@@ -187,15 +187,15 @@ impl Secret {
         self.method
     }
 
-    /// Whether `password` is the one that was stored. Takes as long for a wrong one as for the
-    /// right one: milliseconds to a second. Returns false if there is no memory for it (Argon2id).
+    /// Whether `password` is the stored one. A wrong one takes as long as the right one:
+    /// milliseconds to a second. Returns false if there is no memory for it (Argon2id).
     pub fn verify(&self, password: &[u8]) -> bool {
         let mut hash = vec![0; self.hash.len()];
         let is_made = self.method.hash(password, &self.salt, &mut hash);
         is_made & bool::from(hash.ct_eq(&self.hash))
     }
 
-    /// Whether a proof by SCRAM is of the password that was stored. Takes microseconds.
+    /// Whether a SCRAM proof is of the stored password. It takes microseconds.
     pub(super) fn verify_proof(&self, proof: &Proof) -> bool {
         let Method::Scram { mechanism, .. } = self.method else { return false };
         proof.verify(mechanism, self.scram_keys()[0])
@@ -207,7 +207,7 @@ impl Secret {
         [stored, server]
     }
 
-    /// Salt and iterations, as SCRAM tells them to clients.
+    /// Salt and iterations, as SCRAM sends them to clients.
     pub(super) fn scram_salt(&self) -> (&[u8], u32) {
         match self.method {
             Method::Scram { iterations, .. } => (&self.salt, iterations),
@@ -220,7 +220,7 @@ impl Secret {
         [&self.salt, &self.hash]
     }
 
-    /// Checks the cost once, for every way into the type.
+    /// Checks the cost; all constructors use it.
     fn new(method: Method, salt: Box<[u8]>, hash: Box<[u8]>) -> Result<Self, InvalidSecret> {
         method.check_cost()?;
         Ok(Self { method, salt, hash })
@@ -278,10 +278,10 @@ impl Secret {
     }
 }
 
-/// Parts of the longest text, after its name.
+/// The most parts of a text after its name.
 const PARTS_MAX: usize = 4;
 
-/// The version of Argon2 that is written: 1.3.
+/// The version of Argon2 in new hashes: 1.3.
 const ARGON2_VERSION: u32 = 0x13;
 
 impl Method {
@@ -299,7 +299,7 @@ impl Method {
                 let mut text = [0; BCRYPT_BYTES];
                 let length = password.len().min(BCRYPT_BYTES);
                 text[..length].copy_from_slice(&password[..length]);
-                // The zero that ends the text is part of it where there is room.
+                // The terminating zero is hashed too if there is room.
                 let text = &text[..(length + 1).min(BCRYPT_BYTES)];
                 let Ok(salt) = salt.try_into() else { return false };
                 hash.copy_from_slice(&bcrypt::bcrypt(cost, salt, text)[..23]);
@@ -313,7 +313,7 @@ impl Method {
             Self::Scram { mechanism, iterations } => {
                 let text = str::from_utf8(password).ok();
                 let text = text.and_then(|text| scram::prepare(text).ok());
-                // One that cannot be prepared is wrong, and takes as long.
+                // A password that cannot be prepared is wrong, and takes as long.
                 let is_password = text.is_some();
                 let text = text.unwrap_or_default();
                 hash.copy_from_slice(&scram::derive(mechanism, iterations, salt, &text));
@@ -358,8 +358,8 @@ impl Method {
     }
 }
 
-/// As it stands in a password file. Only what [`Secret::make`] and [`Secret::make_scram`] make is
-/// ever written.
+/// The text in a password file. Only results of [`Secret::make`] and [`Secret::make_scram`] are
+/// written.
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (salt, hash) = (&self.salt, &self.hash);

@@ -4,7 +4,7 @@ use super::acl::Acl;
 use super::limits_file::VhostLimits;
 use super::passwords::Users;
 
-/// The name of the vhost that is there without any file.
+/// The name of the vhost that exists without any file.
 pub(super) const ROOT: &str = "/";
 
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Vhost {
     pub(super) users: Option<Users>,
     /// `None`: everything is allowed.
     pub(super) acl: Option<Acl>,
-    /// Whether a file is among what the rules come from.
+    /// Whether a file of rules is among the sources of the rules.
     pub(super) has_acl_file: bool,
     pub(super) limits: VhostLimits,
 }

@@ -95,7 +95,7 @@ pub(super) const ACCOUNTS: &[Operation] = &[
     .taking("Definitions", HTTP_DEFINITIONS_BYTES_MAX),
 ];
 
-/// What they take and answer.
+/// The schemas of their bodies and answers.
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     let text = || json!({ "type": "string" });
     let flag = || json!({ "type": "boolean" });

@@ -1,4 +1,4 @@
-//! Users, vhosts and limits: what is asked of the control thread, and what it has done.
+//! Users, vhosts and limits: tasks for the control thread, and its results as answers.
 
 use hyper::{Response, StatusCode};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::rows::Rows;
 use super::state::Admin;
 use super::task::{AccountTask, Done, LIMIT_FIELDS, Password, Task};
 
-/// Users of a page, if nothing else is asked for.
+/// Users of a page if the request names no limit.
 const USERS_USUAL: usize = 100;
 
 /// A page of the users of a vhost.
@@ -34,7 +34,8 @@ pub(super) async fn users(admin: &Admin, query: &Query<'_>, mut rows: Rows) -> R
     Ok(rows)
 }
 
-/// Has done what stands in [`ACCOUNTS`](super::account_operations::ACCOUNTS).
+/// Runs an operation of [`ACCOUNTS`](super::account_operations::ACCOUNTS) and answers with its
+/// result.
 pub(super) async fn answer(
     admin: &Admin,
     operation: &Operation,
@@ -108,7 +109,7 @@ fn password(fields: &mut Fields) -> Result<Password, Fault> {
 fn limits(fields: &mut Fields) -> Result<[Option<u64>; LIMIT_FIELDS.len()], Fault> {
     let mut limits = [None; LIMIT_FIELDS.len()];
     for (limit, name) in limits.iter_mut().zip(LIMIT_FIELDS) {
-        // Nobody could publish anything: that is what rules are for.
+        // A rate of 0 would allow no publish at all; rules are the means for that.
         let least = u64::from(name == "publish_rate");
         *limit = fields.number(name, (least, i64::MAX.unsigned_abs()))?;
     }
@@ -116,7 +117,7 @@ fn limits(fields: &mut Fields) -> Result<[Option<u64>; LIMIT_FIELDS.len()], Faul
 }
 
 impl AccountTask {
-    /// What it is about, for the log. No password is in it.
+    /// Its object for the log, without any password.
     fn object(&self) -> String {
         match self {
             Self::User { vhost, name }

@@ -1,4 +1,4 @@
-//! Who changes something, and the note of it.
+//! The author of a change, and the audit line of it.
 
 use hyper::StatusCode;
 use log::info;
@@ -10,11 +10,11 @@ use super::guard::{Peer, Who};
 use super::operation::Operation;
 use super::query::Query;
 
-/// What a token for one vhost may do as well: that is about no vhost, or checks it by itself.
+/// Paths that a token for one vhost may use as well: they concern no vhost, or check it themselves.
 const FOR_ALL: &[&str] =
     &["/publish", "/clients/kick", "/openapi.json", "/whoami", "/sign-in", "/dashboard"];
 
-/// Who changes something.
+/// The author of a change.
 pub(super) struct Actor {
     who: Who,
     peer: Peer,
@@ -34,7 +34,7 @@ impl Actor {
         &self.who.name
     }
 
-    /// Refuses a vhost that a token is not for.
+    /// Refuses a vhost other than that of the token.
     pub(super) fn check_vhost(&self, vhost: &str) -> Result<(), Fault> {
         match self.who.vhost.as_deref() {
             Some(own) if own != vhost => {
@@ -45,7 +45,7 @@ impl Actor {
         }
     }
 
-    /// Refuses what a token for one vhost may not have done: what is about all of them, or another.
+    /// Refuses an operation that is not limited to the vhost of the token.
     pub(super) fn check_scope(
         &self,
         operation: &Operation,
@@ -66,7 +66,7 @@ impl Actor {
         }
     }
 
-    /// The same for what is done to something else than a client.
+    /// Notes a change of an object that is no client.
     pub(super) fn audit_of(&self, action: &str, object: &str, result: &str) {
         let (by, peer) = (&*self.who.name, self.peer);
         let object = Shown(object);
@@ -76,7 +76,7 @@ impl Actor {
         );
     }
 
-    /// The same for what is done to something of a vhost that is no client.
+    /// Notes a change of an object in a vhost that is no client.
     pub(super) fn audit_in(&self, action: &str, vhost: &str, object: &str, result: &str) {
         let (by, peer) = (&*self.who.name, self.peer);
         let object = Shown(object);
@@ -86,7 +86,7 @@ impl Actor {
         );
     }
 
-    /// Notes what was done, for whoever looks for it later.
+    /// Notes a change of a client as an audit line in the log.
     pub(super) fn audit(&self, action: &str, vhost: &str, client: &str, result: &str) {
         let (by, peer) = (&*self.who.name, self.peer);
         info!(

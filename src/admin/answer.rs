@@ -1,4 +1,4 @@
-//! Answers: their headers, which are the same for all, and errors as JSON.
+//! Answers: their common headers, and errors as JSON.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,13 +12,14 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-/// What an answer consists of: one piece, or many that come by and by.
+/// The body of an answer: one piece, or a stream of pieces.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// What is answered, or what is wrong.
+/// The answer to a request, or a fault.
 pub(super) type Answer = Result<Response<Body>, Fault>;
 
-/// What no answer is without: nothing of another origin is loaded, run or shown, or shows this.
+/// Headers of every answer. A page loads, runs and shows content of this origin only, and cannot be
+/// framed by another.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -51,14 +52,14 @@ pub(super) fn whole(
     response
 }
 
-/// An answer whose pieces come by and by.
+/// An answer whose pieces are sent one after the other.
 pub(super) fn stream(content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = whole(StatusCode::OK, content_type, Bytes::new());
     *response.body_mut() = body;
     response
 }
 
-/// An answer that comes by and by, until nobody sends any more.
+/// An answer that is streamed until the sender of pieces is dropped.
 pub(super) fn streamed(
     content_type: &'static str,
     pieces: mpsc::Receiver<Bytes>,
@@ -70,7 +71,7 @@ pub(super) fn streamed(
     response
 }
 
-/// The body of such an answer.
+/// The body of a streamed answer.
 struct Pieces(mpsc::Receiver<Bytes>);
 
 impl body::Body for Pieces {
@@ -90,12 +91,12 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body>
     whole(status, "text/plain; charset=utf-8", body)
 }
 
-/// JSON, with an end of line for whoever reads it on a terminal.
+/// JSON, with a line end for terminals.
 pub(super) fn json_of(status: StatusCode, value: &Value) -> Response<Body> {
     whole(status, "application/json", format!("{value}\n"))
 }
 
-/// What is wrong, as the client is told: never more than it may know.
+/// A fault as the client sees it. It discloses nothing that the client may not know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Fault {
     status: StatusCode,
@@ -106,7 +107,7 @@ pub(super) struct Fault {
     field: Option<&'static str>,
     /// Seconds after which to try again.
     retry_after_s: Option<u64>,
-    /// What is wrong with files.
+    /// The faults in files.
     faults: Box<[Value]>,
 }
 
@@ -138,7 +139,7 @@ impl Fault {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
-    /// Seconds after which to try again, if that may help.
+    /// Seconds after which to try again, if a retry may help.
     pub(super) fn retry_after_s(&self) -> Option<u64> {
         self.retry_after_s
     }
@@ -169,7 +170,7 @@ impl Fault {
         refusals.contains(&self.status)
     }
 
-    /// What it says.
+    /// The JSON object of the fault.
     pub(super) fn json(&self) -> Value {
         let mut error = json!({ "code": self.code, "message": self.message });
         let more = [("hint", self.hint.as_deref()), ("field", self.field)];
@@ -182,7 +183,7 @@ impl Fault {
         error
     }
 
-    /// The answer.
+    /// The response.
     pub(super) fn response(&self) -> Response<Body> {
         let mut response = json_of(self.status, &json!({ "error": self.json() }));
         let headers = response.headers_mut();

@@ -1,4 +1,4 @@
-//! What JSON tells of clients and sessions, and what can be done to them.
+//! Clients and sessions as JSON, and the operations on them.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use super::query::Query;
 use super::shards::Kept;
 use super::state::Admin;
 
-/// Rows of a top list, if nothing else is asked for.
+/// Rows of a top list if the request names no number.
 const TOP_USUAL: usize = 10;
 
 pub(super) const PACES: [(&str, Pace); 3] =
@@ -35,7 +35,7 @@ pub(super) async fn overview(admin: &Admin) -> Answer {
     Ok(json_of(StatusCode::OK, &overview_of(&kept, &admin.whole())))
 }
 
-/// The same of figures that are there.
+/// The same from given figures.
 pub(super) fn overview_of(kept: &[Option<Rc<Kept>>], whole: &Whole) -> Value {
     let figures = figures_of(kept);
     let metrics: Map<String, Value> = metrics()
@@ -55,7 +55,7 @@ pub(super) fn overview_of(kept: &[Option<Rc<Kept>>], whole: &Whole) -> Value {
     })
 }
 
-/// How many there were, and how long they took.
+/// Count, sum and percentiles of a histogram.
 pub(super) fn percentiles(times: &Histogram, per_unit: u32) -> Value {
     let unit = f64::from(per_unit);
     let quantile = |fraction| float(times.quantile_us(fraction)) / unit;
@@ -190,7 +190,7 @@ async fn end(admin: &Admin, vhost: &str, kick: Kick, action: &str, by: &Actor) -
     Ok(json_of(StatusCode::OK, &answer))
 }
 
-/// The sessions that have most of something, on all shards together.
+/// The sessions with the highest value of a measure, over all shards.
 pub(super) async fn top(admin: &Admin, query: &Query<'_>) -> Answer {
     let measures = [
         ("backlog_bytes", Measure::BacklogBytes),
@@ -256,7 +256,7 @@ pub(super) fn named<'q>(
     Ok((vhost, SessionName { vhost: admin.vhost(vhost)?, client_id }))
 }
 
-/// Asks the shard at which a session lives, if it does.
+/// Asks the home shard of a session for it.
 pub(super) async fn find(admin: &Admin, name: &SessionName) -> Result<(u16, Page), Fault> {
     let condition = admin.condition();
     let vhost = condition.vhosts.iter().find(|(number, _)| *number == name.vhost);

@@ -1,8 +1,8 @@
-//! The body of a request: an object of JSON, read as far as it may go, and its fields.
+//! The body of a request: an object of JSON that is read up to a bound, and its fields.
 //!
-//! Invariant: all bodies that are being read together have [`HTTP_BODIES_BYTES_MAX`] at most, and
-//! none takes longer than [`HTTP_BODY_MS_MAX`]. One that is slow holds its own bytes and nothing
-//! else. A body is read when its sender is known and has the right to what it asks for.
+//! Invariant: all bodies being read take [`HTTP_BODIES_BYTES_MAX`] bytes together at most, and each
+//! takes [`HTTP_BODY_MS_MAX`] at most. A slow body occupies its own bytes and nothing else. A body
+//! is read only after its sender was authenticated and has the right to the operation.
 
 use std::error::Error;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::limits::{HTTP_BODIES_BYTES_MAX, HTTP_BODY_MS_MAX};
 
 use super::answer::Fault;
 
-/// Room is given out in pieces of so many bytes.
+/// The unit in bytes in which room is granted.
 const PIECE: usize = 1024;
 
-/// Room for the bodies that are being read.
+/// The room for all bodies being read.
 pub(super) struct Bodies(Semaphore);
 
 impl Bodies {
@@ -30,7 +30,7 @@ impl Bodies {
         Self(Semaphore::new(HTTP_BODIES_BYTES_MAX / PIECE))
     }
 
-    /// Reads a body of at most so many bytes, which is an object of JSON.
+    /// Reads a body of at most `bytes_max` bytes that is a JSON object.
     pub(super) async fn read(
         &self,
         headers: &HeaderMap,
@@ -66,7 +66,8 @@ impl Bodies {
     }
 }
 
-/// No page of a stranger can have a browser send this type without being asked first.
+/// Requires the type JSON: a foreign page cannot make a browser send it without a preflight
+/// request.
 fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = given.map(|given| given.split(';').next().unwrap_or_default().trim());
@@ -86,8 +87,8 @@ fn too_large(bytes_max: usize) -> Fault {
     Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
 }
 
-/// The fields of a body. Each is taken once by its name; [`Fields::end`] refuses those that are
-/// left: one that is mistyped would else be left out, and another thing done than was meant.
+/// The fields of a body. Each is taken once by its name. [`Fields::end`] refuses the remaining
+/// ones: to ignore a mistyped name would do something other than what was meant.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     given: Map<String, Value>,
@@ -129,7 +130,7 @@ impl Fields {
         self.text(name)?.ok_or_else(missing)
     }
 
-    /// Yes or no; no if it is not given.
+    /// A flag; false if it is absent.
     pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, Fault> {
         match self.take(name) {
             None => Ok(false),
@@ -138,7 +139,7 @@ impl Fields {
         }
     }
 
-    /// An integer within these bounds.
+    /// An integer within the bounds.
     pub(super) fn number(
         &mut self,
         name: &'static str,
@@ -150,7 +151,7 @@ impl Fields {
         number.ok_or_else(wrong).map(Some)
     }
 
-    /// Refuses what is left.
+    /// Refuses the fields that were not taken.
     pub(super) fn end(self) -> Result<(), Fault> {
         let Some(name) = self.given.keys().next() else { return Ok(()) };
         let hint = match &*self.known {
@@ -169,7 +170,7 @@ mod tests {
         Fields::parse(&Bytes::from_static(text.as_bytes()))
     }
 
-    // A body is an object; nothing is one without fields.
+    // A body is an object; an empty body is an object without fields.
     #[test]
     fn bodies_are_objects() {
         for (text, is_one) in
@@ -179,7 +180,7 @@ mod tests {
         }
     }
 
-    // Fields have types and bounds, and one that nobody takes is refused.
+    // Fields have types and bounds, and an unknown field is refused.
     #[test]
     fn fields_are_checked() {
         let text = r#"{"t":"x","f":true,"n":7,"nothing":null}"#;
@@ -203,7 +204,7 @@ mod tests {
         assert!(format!("{left:?}").contains("no field"), "{left:?}");
     }
 
-    // JSON says so, with or without a character set.
+    // The type must be JSON, with or without a character set.
     #[test]
     fn types() {
         for (given, is_taken) in [
@@ -219,7 +220,7 @@ mod tests {
         }
     }
 
-    /// A body of which nothing comes.
+    /// A body that never yields data.
     struct Silent;
 
     impl body::Body for Silent {
@@ -234,7 +235,7 @@ mod tests {
         }
     }
 
-    // A body that does not come in time is given up, and makes room for others.
+    // A body that is not received in time is given up, and its room is free for others.
     #[test]
     fn slow_bodies_are_given_up() {
         let runtime =

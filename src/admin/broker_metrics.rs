@@ -4,7 +4,7 @@
 use super::facts::CertificateFact;
 use super::metric::{Kind, Metric, Source, Whole, counter, float, gauge};
 
-/// What a list of revoked certificates comes from.
+/// The flag that names lists of revoked certificates.
 const CRL_FLAG: &str = "--tls-crl";
 
 /// See the module.

@@ -1,20 +1,21 @@
-//! Every metric: its name, what it means, and where it comes from. Text for Prometheus, JSON and
-//! the documentation are made from this table.
+//! Every metric: its name, meaning and source. The text for Prometheus, the JSON and the
+//! documentation are made from this table.
 
 use super::broker_metrics::BROKER_METRICS;
 use super::connection_metrics::CONNECTION_METRICS;
-use super::group_events::GROUP_EVENTS;
+use super::group_events::{GROUP_EVENTS, GROUP_METRICS};
 use super::log_metrics::LOG_METRICS;
 use super::message_metrics::MESSAGE_METRICS;
 use super::metric::{Kind, MICROS, Metric, Source, counter, float, gauge, row, times};
 
 /// Every metric.
 pub(super) fn metrics() -> impl Iterator<Item = &'static Metric> {
-    let tables = [METRICS, CONNECTION_METRICS, MESSAGE_METRICS, LOG_METRICS, BROKER_METRICS];
+    let tables =
+        [METRICS, CONNECTION_METRICS, MESSAGE_METRICS, LOG_METRICS, GROUP_METRICS, BROKER_METRICS];
     tables.into_iter().flatten()
 }
 
-/// Those that shards know, and some of the broker.
+/// The metrics of shards, and some of the broker.
 pub(super) const METRICS: &[Metric] = &[
     gauge(
         "ready",

@@ -1,4 +1,4 @@
-//! Connections that ended lately, of all shards together.
+//! Recently closed connections of all shards.
 
 use std::cmp::Reverse;
 
@@ -13,10 +13,10 @@ use super::query::Query;
 use super::rows::Rows;
 use super::state::Admin;
 
-/// Rows, if nothing else is asked for.
+/// Rows of a page if the request names no limit.
 const ROWS_USUAL: usize = 100;
 
-/// A page, the newest first.
+/// A page, newest first.
 pub(super) async fn closed(
     admin: &Admin,
     query: &Query<'_>,
@@ -46,7 +46,8 @@ pub(super) async fn closed(
         found.extend(sheet.rows.iter().map(|row| (row.place, sheets.len(), *row)));
         sheets.push(sheet);
     }
-    // Shards were asked one after the other. That all ages are of one moment keeps them in order.
+    // Shards were asked one after the other. Ages are made relative to one moment, which keeps the
+    // rows in order.
     let now_ms = found.iter().map(|(place, _, row)| place.at_ms + row.ago_ms).max().unwrap_or(0);
     found.sort_by_key(|(place, ..)| Reverse(*place));
     has_more |= found.len() > limit;
@@ -95,7 +96,7 @@ fn item(admin: &Admin, sheet: &Sheet<ClosedRow, ClosedPlace>, row: &ClosedRow) -
 mod tests {
     use super::*;
 
-    // A cursor is read as it was written, and nothing else is one.
+    // A cursor is read as it was written, and any other text is refused.
     #[test]
     fn cursors() {
         for place in [

@@ -1,4 +1,4 @@
-//! What the control thread knows of the broker, and the admin thread needs or tells.
+//! The state of the broker that the control thread shares with the admin thread.
 
 use std::sync::Arc;
 
@@ -10,37 +10,37 @@ use super::tokens::Tokens;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// Clients are let in.
+    /// Clients are accepted.
     pub is_ready: bool,
-    /// It is being drained: clients are not let in for now.
+    /// The broker is being drained: clients are not accepted for now.
     pub draining: bool,
     /// Settings, listeners and certificates.
     pub facts: Arc<Facts>,
-    /// The last reload succeeded; so did the start.
+    /// The last reload, or the start, succeeded.
     pub reloaded: bool,
-    /// When the last one did, seconds since 1970.
+    /// The time of the last successful one, in seconds since 1970.
     pub reloaded_at_s: u64,
     /// Numbers and names of the vhosts.
     pub vhosts: Arc<[(u16, String)]>,
-    /// Who may ask what.
+    /// Tokens and their rights.
     pub tokens: Arc<Tokens>,
     /// Sessions with metrics of their own.
     pub watched: Arc<[WatchedSessions]>,
-    /// With it TCP is TLS; connections that are open keep what they began with.
+    /// If set, TCP uses TLS; open connections keep the configuration that they began with.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Names by which operators may ask.
+    /// Host names that requests may use.
     pub hosts: Arc<[String]>,
     /// The thread is to end.
     pub is_over: bool,
 }
 
-/// Sessions that have metrics of their own, as the operator has named them.
+/// Sessions that have metrics of their own, as the operator named them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WatchedSessions {
     /// The name of the vhost.
     pub vhost: String,
-    /// A client id, or what client ids begin with.
+    /// A client id, or a prefix of client ids.
     pub id: String,
-    /// All sessions whose client id begins so; else one.
+    /// Whether `id` is a prefix.
     pub is_prefix: bool,
 }

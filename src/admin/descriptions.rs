@@ -1,26 +1,27 @@
-//! Every metric, as the documentation tells it.
+//! Every metric, as documented.
 
 use super::catalogue::metrics;
+use super::group_metrics::{GROUPS_LEFT_OUT, WATCHED_GROUPS};
 use super::metric::Kind;
 use super::session_metrics::{LEFT_OUT, TOTALS, WATCHED};
 use super::vhost_metrics::VHOST_METRICS;
 
-/// A metric, as the documentation tells it.
+/// A metric, as documented.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Description {
     /// Its whole name.
     pub name: String,
     /// counter, gauge or histogram.
     pub kind: &'static str,
-    /// Its labels, each with its values, if they are known.
+    /// Its labels, each with its values if they are known.
     pub labels: Vec<(&'static str, Vec<&'static str>)>,
     /// What it means.
     pub help: &'static str,
-    /// The path at which it is told.
+    /// The path that serves it.
     pub path: &'static str,
 }
 
-/// All metrics, in the order in which they are told.
+/// All metrics, in the order in which they are served.
 pub fn descriptions() -> Vec<Description> {
     let of_broker = metrics().map(|metric| Description {
         name: metric.whole_name(),
@@ -47,7 +48,11 @@ pub fn descriptions() -> Vec<Description> {
     let watched = WATCHED
         .iter()
         .map(|(name, kind, help, _)| of_session(name, *kind, help, &["vhost", "client"]));
-    let (name, kind, help) = LEFT_OUT;
-    let of_sessions = totals.chain(watched).chain([of_session(name, kind, help, &[])]);
+    let groups = WATCHED_GROUPS
+        .iter()
+        .map(|(name, kind, help, _)| of_session(name, *kind, help, &["vhost", "group"]));
+    let left_out =
+        [LEFT_OUT, GROUPS_LEFT_OUT].map(|(name, kind, help)| of_session(name, kind, help, &[]));
+    let of_sessions = totals.chain(watched).chain(groups).chain(left_out);
     of_broker.chain(of_vhosts).chain(of_sessions).collect()
 }

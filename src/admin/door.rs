@@ -1,4 +1,5 @@
-//! Listeners and connections: so many at once, none of them idle or slow for long.
+//! Listeners and connections. The number of connections is bounded, and none may be idle or slow
+//! for long.
 
 use std::convert::Infallible;
 use std::io;
@@ -29,10 +30,10 @@ use super::guard::Peer;
 use super::routes;
 use super::state::Admin;
 
-/// After accepting failed (most likely: no descriptors left), the time until the next try.
+/// The time until the next try after accepting failed (most likely for lack of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections from now on.
+/// Begins to accept connections.
 pub(super) fn open(
     tcp: Option<TcpListener>,
     unix: Option<UnixListener>,
@@ -43,7 +44,7 @@ pub(super) fn open(
         let listener = tokio::net::TcpListener::from_std(listener)?;
         spawn_local(accept(admin.clone(), serve_tcp, async move || {
             let (stream, address) = listener.accept().await?;
-            // What is answered goes out at once.
+            // Answers are sent without delay.
             stream.set_nodelay(true)?;
             Ok((stream, Peer::Tcp(address)))
         }));
@@ -69,7 +70,7 @@ async fn accept<S, F>(
 {
     let room = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
     loop {
-        // Without room nothing is accepted: what waits costs the kernel some bytes and us nothing.
+        // Without a free place nothing is accepted; waiting connections take kernel memory only.
         let Ok(place) = room.clone().acquire_owned().await else { return };
         match next().await {
             Ok((stream, peer)) => {
@@ -83,7 +84,7 @@ async fn accept<S, F>(
     }
 }
 
-/// With TLS, if there is a certificate. A handshake has as long as a request's header.
+/// Uses TLS if there is a certificate. A handshake may take as long as a request's header.
 async fn serve_tcp(
     stream: tokio::net::TcpStream,
     peer: Peer,
@@ -120,10 +121,10 @@ where
     drop(place);
 }
 
-/// A stream that fails when its peer takes nothing for [`HTTP_WRITE_MS_MAX`].
+/// A stream that fails when its peer accepts no bytes for [`HTTP_WRITE_MS_MAX`].
 struct Impatient<S> {
     stream: S,
-    /// While a write waits: until when.
+    /// The deadline of a write that waits.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
@@ -132,7 +133,7 @@ impl<S> Impatient<S> {
         Self { stream, patience: None }
     }
 
-    /// The same, or a failure if it has waited too long.
+    /// The result, or an error after the time has passed.
     fn bounded<T>(
         &mut self,
         poll: Poll<io::Result<T>>,

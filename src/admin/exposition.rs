@@ -12,7 +12,7 @@ use super::catalogue::metrics;
 use super::metric::{Kind, Metric, ShardFigures, Source, Whole, float, unit_of};
 use super::vhost_metrics::VHOST_METRICS;
 
-/// Powers of two of microseconds that histograms are told at: from 16 µs to 33 s.
+/// Exponents of the bucket bounds of histograms, powers of two of microseconds: from 16 µs to 33 s.
 const EXPONENTS: std::ops::RangeInclusive<u32> = 4..=25;
 
 /// One of the two formats.
@@ -23,15 +23,15 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The one that a request asks for.
+    /// The format that a request asks for.
     pub(super) fn of(request: &Request<()>) -> Self {
         let accept = request.headers().get(header::ACCEPT);
         Self::asked_for(accept.and_then(|value| value.to_str().ok()).unwrap_or_default())
     }
 
-    /// The one that an Accept header asks for.
+    /// The format that an Accept header asks for.
     pub(super) fn asked_for(accept: &str) -> Self {
-        // Prometheus names what it prefers first, and understands both.
+        // Prometheus lists its preferred format first, and understands both.
         let first = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
         let mut known = first.filter_map(|kind| match kind {
             "application/openmetrics-text" => Some(Self::OpenMetrics),
@@ -69,7 +69,7 @@ pub(super) fn of_broker(format: Format, shards: &[ShardFigures<'_>], whole: &Who
     text.end()
 }
 
-/// The metrics of each vhost, from what each shard has of it.
+/// The metrics of each vhost, summed over the shards.
 pub(super) fn of_vhosts(format: Format, vhosts: &BTreeMap<String, VhostReport>) -> String {
     let mut text = Text::new(format);
     for (short, kind, figure, help) in VHOST_METRICS {
@@ -94,7 +94,7 @@ impl Text {
     }
 
     fn head(&mut self, name: &str, kind: Kind, unit: Option<&str>, help: &str) {
-        // In OpenMetrics the family of a counter is named without what its samples end with.
+        // In OpenMetrics a counter's family is named without the suffix of its samples.
         let family = match self.format {
             Format::Prometheus => name,
             Format::OpenMetrics => name.strip_suffix("_total").unwrap_or(name),
@@ -105,7 +105,7 @@ impl Text {
         }
     }
 
-    /// Begins a metric that is named without what all begin with.
+    /// Begins a metric whose name is given without the common prefix.
     pub(super) fn family(&mut self, short: &str, kind: Kind, help: &str) {
         self.head(&format!("ringmq_{short}"), kind, unit_of(short), help);
     }
@@ -202,14 +202,14 @@ impl Text {
     }
 }
 
-/// What all shards have recorded.
+/// The sum of a histogram over all shards.
 pub(super) fn total(shards: &[ShardFigures<'_>], of: fn(&Snapshot) -> &Histogram) -> Histogram {
     let mut sum = Histogram::default();
     shards.iter().for_each(|figures| sum.add(of(figures.snapshot)));
     sum
 }
 
-/// The value of a label, as both formats have it.
+/// The value of a label, escaped as both formats require.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
@@ -218,7 +218,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    // The first format that is known counts.
+    // The first known format of the header is used.
     #[test]
     fn formats_are_chosen() {
         let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    // Buckets are cumulative, in seconds, and the last has all.
+    // Buckets are cumulative, in seconds, and the last one contains all.
     #[test]
     fn histograms_are_cumulative() {
         let mut histogram = Histogram::default();
@@ -260,7 +260,7 @@ mod tests {
         }
     }
 
-    // Names of vhosts may have anything in them.
+    // Names of vhosts may contain any character.
     #[test]
     fn labels_are_escaped() {
         let figures = [("sessions", 3); 8];
@@ -272,7 +272,7 @@ mod tests {
         assert!(text.ends_with("# EOF\n"));
     }
 
-    // Every counter of a shard is told, by one metric or another.
+    // Every counter of a shard appears in a metric.
     #[test]
     fn every_counter_is_told() {
         let told = |change: &dyn Fn(&mut Snapshot)| {

@@ -1,5 +1,5 @@
-//! What the control thread knows of the broker and tells: settings, listeners, certificates. It is
-//! made at the start and by each reload, and costs nothing between.
+//! Settings, listeners and certificates, as the control thread knows them. They are computed at the
+//! start and by each reload only.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 pub struct Facts {
     /// Every setting, in the order of the help.
     pub settings: Vec<Setting>,
-    /// Where clients come in.
+    /// The listeners for clients.
     pub listeners: Vec<ListenerFact>,
-    /// Every certificate and list of revoked ones that is in use.
+    /// Every certificate and revocation list in use.
     pub certificates: Vec<CertificateFact>,
 }
 
@@ -19,9 +19,9 @@ pub struct Facts {
 pub struct Setting {
     /// Its name.
     pub name: String,
-    /// Its values, as they are written; none: nothing is set, and there is no default.
+    /// Its values, as they are written; empty if it is not set and has no default.
     pub values: Vec<String>,
-    /// The default, in words where no value stands for it.
+    /// The default value, or a description of it.
     pub default: String,
     /// flag, environment, file or default.
     pub origin: &'static str,
@@ -55,10 +55,10 @@ pub struct CertificateFact {
     pub flag: &'static str,
     /// The file.
     pub file: PathBuf,
-    /// Whose it is; of a list: whose list.
+    /// The subject of the certificate, or the issuer of the list.
     pub subject: String,
-    /// When it begins to be valid, seconds since 1970.
+    /// The start of its validity, in seconds since 1970.
     pub not_before_s: u64,
-    /// When it ends to be, or the list should have a successor.
+    /// The end of its validity, or the time of the next list.
     pub not_after_s: Option<u64>,
 }

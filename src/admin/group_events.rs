@@ -1,6 +1,6 @@
-//! What becomes of messages of consumer groups, as metrics count it.
+//! Deliveries of consumer groups, as metrics count them.
 
-use super::metric::Source;
+use super::metric::{Kind, Metric, Source};
 
 /// By event.
 pub(super) const GROUP_EVENTS: Source = Source::Sums(
@@ -12,3 +12,13 @@ pub(super) const GROUP_EVENTS: Source = Source::Sums(
         ("refused", |s| s.stats.group_refused),
     ],
 );
+
+/// Metrics of groups, beside those of [`catalogue`](super::catalogue).
+pub(super) const GROUP_METRICS: &[Metric] = &[Metric {
+    name: "groups",
+    kind: Kind::Gauge,
+    per_unit: 1,
+    help: "Consumer groups",
+    // Each shard has a part of each.
+    source: Source::Highest(|s| s.gauges.groups),
+}];

@@ -1,8 +1,8 @@
-//! Who may ask what: the host that is meant, the page that asks, the token it shows.
+//! Access control: the host that a request names, the origin of its page, the token that it shows.
 //!
-//! A browser of an operator runs pages of strangers. None of them gets anything here: there are no
-//! cookies, no other origin is allowed, a name that a stranger's name server gives this host
-//! (DNS rebinding) is not answered, and what changes something needs a header that no form sends.
+//! An operator's browser also runs foreign pages. None of them gets anything here: there are no
+//! cookies, and no other origin is allowed. A name that a foreign name server gives this host (DNS
+//! rebinding) is not answered. A change needs a header that no form sends.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -25,10 +25,11 @@ pub(super) use super::who::{Origin, Who};
 /// The time in which wrong tokens are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Who is at the other end of a connection.
+/// The process at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Peer {
-    /// A process of this host, whoever comes by a proxy or a tunnel on it, or by TLS another.
+    /// A process of this host, perhaps a proxy or a tunnel for others; over TLS also one of another
+    /// host.
     Tcp(SocketAddr),
     /// A process of this user.
     Unix(u32),
@@ -64,7 +65,7 @@ impl Guard {
         Self { failures: RefCell::default(), own_uid, sign_ins: SignIns::default() }
     }
 
-    /// Lets somebody in that has a right.
+    /// Admits a request whose token has the right `need`.
     pub(super) fn admit(
         &self,
         headers: &HeaderMap,
@@ -100,12 +101,12 @@ impl Guard {
         })
     }
 
-    /// Lets somebody in with a code, who may not use it again.
+    /// Admits a request that shows a code, which cannot be used again.
     pub(super) fn admit_code(&self, headers: &HeaderMap, peer: Peer) -> Result<Who, Fault> {
         self.check(headers, peer, |code| self.sign_ins.take_code(code, Instant::now()))
     }
 
-    /// Looks at what a request shows, unless its address has shown too much that was wrong.
+    /// Looks up the secret of a request, unless its address has shown too many wrong ones.
     fn check(
         &self,
         headers: &HeaderMap,
@@ -141,7 +142,7 @@ impl Guard {
     }
 }
 
-/// The token that a request shows: as it is, or as the password of any user.
+/// The token of a request: a bearer token, or the password of Basic with any user name.
 pub(super) fn token_of(headers: &HeaderMap) -> Option<Vec<u8>> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
@@ -154,7 +155,7 @@ pub(super) fn token_of(headers: &HeaderMap) -> Option<Vec<u8>> {
     Some(login[colon + 1..].to_vec())
 }
 
-/// Refuses what a page of a stranger may have a browser send.
+/// Refuses a request that a foreign page may have made the browser send.
 pub(super) fn check_origin<B>(
     request: &Request<B>,
     peer: Peer,
@@ -171,7 +172,7 @@ pub(super) fn check_origin<B>(
     if !navigates && is_other(site, &["same-origin", "none"]) {
         return refuse("a page of another origin asks this");
     }
-    // No browser speaks to a Unix socket.
+    // Browsers do not use Unix sockets.
     let Peer::Tcp(_) = peer else { return Ok(()) };
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(Ok(host)), None) = (hosts.next().map(|host| host.to_str()), hosts.next()) else {
@@ -192,8 +193,8 @@ pub(super) fn check_origin<B>(
     Ok(())
 }
 
-/// Whether a host is named so that no stranger's name server had a say: by its address, as
-/// localhost, or by one of these names.
+/// Whether a host name cannot come from a foreign name server: an address, localhost, or one of
+/// `hosts`.
 fn is_own_host(host: &str, hosts: &[String]) -> bool {
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) => {
@@ -214,12 +215,12 @@ fn is_port(text: &str) -> bool {
     text.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Wrong tokens by address, each with when its minute began.
+/// Wrong tokens by address, each with the start of its minute.
 #[derive(Default, Debug)]
 struct Failures(HashMap<IpAddr, (Instant, u32)>);
 
 impl Failures {
-    /// How long an address has to wait, if it has had too many.
+    /// The time that an address has to wait after too many wrong tokens.
     fn wait(&mut self, address: IpAddr, now: Instant) -> Option<Duration> {
         let (since, count) = *self.0.get(&self.known_as(address))?;
         let left = WINDOW.checked_sub(now.duration_since(since))?;
@@ -237,7 +238,8 @@ impl Failures {
         entry.1 += 1;
     }
 
-    /// Who has one IPv6 address has all of its network. Too many at once are one.
+    /// An IPv6 address stands for its /64 network. When too many addresses are known, new ones
+    /// share one entry.
     fn known_as(&self, address: IpAddr) -> IpAddr {
         let own = match address.to_canonical() {
             IpAddr::V6(v6) if !v6.is_loopback() => {
@@ -254,7 +256,8 @@ impl Failures {
 mod tests {
     use super::*;
 
-    // Hosts are named by addresses or as localhost; a name that a stranger may have set is none.
+    // A host is named by an address or as localhost; a name that a foreign name server may have
+    // chosen is refused.
     #[test]
     fn own_hosts() {
         for (host, expected) in [
@@ -281,7 +284,7 @@ mod tests {
         }
     }
 
-    // Who is on another host is far, however its address is written.
+    // A peer on another host is far, however its address is written.
     #[test]
     fn far_peers() {
         for (address, is_far) in [
@@ -298,7 +301,8 @@ mod tests {
         assert!(!Peer::Unix(1).is_far());
     }
 
-    // A page of another origin is refused, whatever it asks; a link to here may be followed.
+    // A page of another origin is refused, whatever it requests; a link to the page may be
+    // followed.
     #[test]
     fn other_origins() {
         let peer = Peer::Tcp("127.0.0.1:1".parse().expect("an address"));
@@ -335,8 +339,8 @@ mod tests {
         }
     }
 
-    // After so many wrong tokens within a minute an address waits for the minute's end; others do
-    // not, but for its neighbours in IPv6.
+    // After too many wrong tokens within a minute an address waits until the minute ends. Others do
+    // not, except those of its IPv6 network.
     #[test]
     fn failures_are_counted() {
         let [own, other] = ["10.0.0.1", "10.0.0.2"].map(|it| it.parse::<IpAddr>().expect("one"));
@@ -357,7 +361,7 @@ mod tests {
         assert_eq!(failures.wait(own, over), None);
     }
 
-    // Addresses without end do not fill the memory: those beyond count as one.
+    // Any number of addresses takes bounded memory: those above the bound count as one.
     #[test]
     fn addresses_are_bounded() {
         let (mut failures, now) = (Failures::default(), Instant::now());
@@ -370,7 +374,7 @@ mod tests {
         assert!(failures.wait(address(1), now).is_none());
     }
 
-    // A token stands behind Bearer, or is the password of Basic.
+    // A token follows Bearer, or is the password of Basic.
     #[test]
     fn tokens_are_found() {
         for (value, expected) in [

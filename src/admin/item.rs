@@ -1,4 +1,4 @@
-//! Parts that the objects of several answers have.
+//! Parts that the objects of several answers share.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,7 +12,7 @@ use crate::broker::inspect::AddressRange;
 use super::answer::Fault;
 use super::metric::float;
 
-/// Those of an item's fields that are wanted.
+/// The requested fields of an item.
 pub(super) fn picked(item: Value, fields: Option<&[&str]>) -> Value {
     match (item, fields) {
         (Value::Object(mut item), Some(fields)) => {
@@ -23,18 +23,18 @@ pub(super) fn picked(item: Value, fields: Option<&[&str]>) -> Value {
     }
 }
 
-/// A name; an empty one is none.
+/// A name; `None` if it is empty.
 pub(super) fn named_or_none(name: &str) -> Option<&str> {
     Some(name).filter(|name| !name.is_empty())
 }
 
-/// Where a client connected from.
+/// The address from which a client connected.
 pub(super) fn address_of(address: Option<IpAddr>, port: u16) -> String {
     let address = address.map(|address| SocketAddr::new(address, port).to_string());
     address.unwrap_or_else(|| "unix".to_owned())
 }
 
-/// A time on the shards' clock, which began at `epoch_ms` since 1970, to the second.
+/// A time on the shards' clock, which began `epoch_ms` after 1970, to the second.
 pub(super) fn time_of(epoch_ms: i64, since_ms: u64) -> Option<String> {
     let then_ms = epoch_ms.checked_add(i64::try_from(since_ms).ok()?)?;
     Some(Timestamp::from_second(then_ms.div_euclid(1000)).ok()?.to_string())
@@ -44,8 +44,8 @@ pub(super) fn seconds(ms: u64) -> f64 {
     float(ms) / 1000.0
 }
 
-/// Adds a payload to an item: as text if it is text, else in Base64. One that was cut may end
-/// within a character, and is text all the same.
+/// Adds a payload to an item: text as it is, other bytes in Base64. A payload that was cut within a
+/// character counts as text too.
 pub(super) fn add_payload(item: &mut Value, payload: &[u8], payload_bytes: u64) {
     let is_cut = (payload.len() as u64) < payload_bytes;
     item["payload_bytes"] = payload_bytes.into();
@@ -63,7 +63,7 @@ pub(super) fn add_payload(item: &mut Value, payload: &[u8], payload_bytes: u64) 
     }
 }
 
-/// An address, or a range of them.
+/// An address or an address range.
 pub(super) fn address_range(text: &str) -> Result<AddressRange, Fault> {
     let wrong = || Fault::of_field("address", "address is one, or a range, as in 10.0.0.0/8");
     let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    // Text is text, also if it is cut within a character; other bytes are in Base64.
+    // Text stays text, also if it is cut within a character; other bytes are encoded in Base64.
     #[test]
     fn payloads() {
         for (payload, bytes, expected) in [
@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    // Addresses alone and ranges.
+    // An address alone is a range too.
     #[test]
     fn ranges() {
         for (text, bits) in [("10.0.0.1", 32), ("10.0.0.0/8", 8), ("::1", 128), ("fd00::/8", 8)] {

@@ -1,7 +1,7 @@
-//! Lists: a page of rows, or with `Accept: application/x-ndjson` all of them, a line each.
+//! Lists: a page of rows, or with `Accept: application/x-ndjson` all rows, one per line.
 //!
-//! Invariant: of a list that is read line by line, one piece is on its way and one is being made.
-//! A list that cannot be told to its end says so in its last line, `{"error":{…}}`.
+//! Invariant: of a list that is streamed as lines, one piece is being sent and one is being made. A
+//! list that fails before its end has `{"error":{…}}` as its last line.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use super::operation::Operation;
 use super::query::Query;
 use super::rows::{Form, Rows};
 use super::state::Admin;
-use super::{accounts, closed, retained, session_lists, subscriptions};
+use super::{accounts, closed, groups, retained, session_lists, subscriptions};
 
-/// The media type of lines.
+/// The media type of a list as lines.
 pub(super) const LINES: &str = "application/x-ndjson";
 
 /// Whether an operation answers with a list.
@@ -31,7 +31,7 @@ pub(super) fn is_list(operation: &Operation) -> bool {
     operation.parameters.iter().any(|parameter| parameter.name == "cursor")
 }
 
-/// A page, or all of it.
+/// Answers with a page, or with all rows as lines.
 pub(super) async fn answer(
     admin: &Rc<Admin>,
     operation: &'static Operation,
@@ -43,7 +43,7 @@ pub(super) async fn answer(
     }
     let limit = query.number("limit", (1, usize::MAX, usize::MAX))?;
     let mut follower = Follower { operation, query: query.owned(), left: limit };
-    // What is wrong with the request is told before anything else is.
+    // Errors of the request are answered with their status, before the stream begins.
     let first = follower.next(admin).await?;
     let (pieces, receiver) = mpsc::channel(1);
     spawn_local(follow(admin.clone(), follower, first, pieces));
@@ -69,6 +69,8 @@ async fn rows(
         "/closed" => closed::closed(admin, query, rows).await,
         "/subscriptions" => subscriptions::subscriptions(admin, query, rows).await,
         "/match" => subscriptions::matching(admin, query, rows).await,
+        "/groups" => groups::groups(admin, query, rows).await,
+        "/group/members" => groups::members(admin, query, rows).await,
         "/retained" => retained::retained(admin, query, rows).await,
         "/users" => accounts::users(admin, query, rows).await,
         path => unreachable!("{path} has a cursor and no arm"),
@@ -79,7 +81,7 @@ async fn rows(
 struct Follower {
     operation: &'static Operation,
     query: Query<'static>,
-    /// Rows that are still wanted.
+    /// Rows that are still to be sent.
     left: usize,
 }
 
@@ -96,7 +98,7 @@ impl Follower {
         Ok(rows)
     }
 
-    /// The same, also if a shard has no time for it at once.
+    /// The next rows; it tries again if a shard is busy.
     async fn next_patiently(&mut self, admin: &Admin) -> Result<Rows, Fault> {
         for _ in 0..LINES_RETRIES_MAX {
             match self.next(admin).await {
@@ -124,7 +126,7 @@ async fn follow(
             Ok(rows) => rows.into_lines().into(),
             Err(fault) => {
                 let line = format!("{}\n", json!({ "error": fault.json() }));
-                // Whoever reads may have gone.
+                // The client may have disconnected.
                 let _gone = pieces.send(line.into()).await;
                 return;
             }
@@ -133,7 +135,7 @@ async fn follow(
         if is_gone || follower.left == 0 {
             return;
         }
-        // The token that it began with may not be valid any more.
+        // The token of the request may have been revoked meanwhile.
         found = match Arc::ptr_eq(&tokens, &admin.condition().tokens) {
             true => follower.next_patiently(&admin).await,
             false => Err(Fault::tokens_changed()),
@@ -145,7 +147,7 @@ async fn follow(
 mod tests {
     use super::*;
 
-    // Lines are what is asked for by name, alone or among others.
+    // Lines are requested by their type, alone or among others.
     #[test]
     fn lines_are_asked_for() {
         for (accept, wants) in [

@@ -1,7 +1,7 @@
-//! Figures each second, for everybody who looks at the page, and the last lines of the log.
+//! Figures each second, for all viewers of the page, and the last lines of the log.
 //!
-//! One task asks the shards and makes a line of JSON, which all viewers share. It begins with the
-//! first of them and ends with the last: when nobody looks, no shard is asked.
+//! One task asks the shards and makes one line of JSON for all viewers. It starts with the first
+//! viewer and ends with the last, so without viewers no shard is asked.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::metric::{MICROS, Metric, ShardFigures, Source};
 use super::query::Query;
 use super::state::Admin;
 
-/// A stream of lines, one each second, until the viewer goes or tokens are read again.
+/// A stream of one line each second, until the viewer disconnects or tokens are reloaded.
 pub(super) fn watch(admin: &Rc<Admin>, query: &Query<'_>) -> Result<Response<Body>, Fault> {
     let left = query.number("count", (0, 0, u64::MAX))?;
     let Some(lines) = admin.viewers.add((left > 0).then_some(left)) else {
@@ -47,7 +47,8 @@ async fn run(admin: Rc<Admin>) {
     let mut before = None;
     loop {
         ticks.tick().await;
-        // The tokens that opened the streams may not be valid any more: who has one may come again.
+        // The tokens of the streams may have been revoked. A viewer with a valid one can connect
+        // again.
         if !Arc::ptr_eq(&tokens, &admin.condition().tokens) {
             admin.viewers.end_all();
         }
@@ -59,7 +60,7 @@ async fn run(admin: Rc<Admin>) {
     }
 }
 
-/// All figures, and how long things took since the line before.
+/// All figures, and the durations since the line before.
 async fn line(admin: &Admin, before: &mut Option<Vec<Histogram>>) -> Bytes {
     let kept = admin.asker.new_figures().await;
     let figures = figures_of(&kept);
@@ -91,7 +92,7 @@ pub(super) fn log(query: &Query<'_>) -> Result<Response<Body>, Fault> {
 
 type OfTimes = fn(&Snapshot) -> &Histogram;
 
-/// The metrics that tell how long something took.
+/// The metrics that are durations.
 fn times() -> impl Iterator<Item = (&'static Metric, OfTimes)> {
     metrics().filter_map(|metric| match metric.source {
         Source::Times(of) if metric.per_unit == MICROS => Some((metric, of)),

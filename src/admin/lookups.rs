@@ -1,6 +1,5 @@
-//! The operations about single things: connections that have ended, subscriptions, rights, retained
-//! messages, what waits in a session; in a table beside
-//! [`OPERATIONS`](super::openapi::OPERATIONS).
+//! The operations on single objects: closed connections, subscriptions, rights, retained messages,
+//! the messages of a session; in a table beside [`OPERATIONS`](super::openapi::OPERATIONS).
 
 use serde_json::{Value, json};
 
@@ -141,7 +140,7 @@ pub(super) const LOOKUPS: &[Operation] = &[
     ),
 ];
 
-/// What they answer.
+/// The schemas of their answers.
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     [lists(), decisions(), messages()].concat()
 }
@@ -170,12 +169,12 @@ fn list(of: &Value) -> Value {
     json!({ "type": "array", "items": of })
 }
 
-/// A page of such rows. With `fields` any of theirs may be missing.
+/// A page of rows with these fields. With the parameter `fields` any of them may be missing.
 fn page(fields: &[(&str, Value)]) -> Value {
     object(1, &[("items", list(&object(0, fields))), ("next", text())])
 }
 
-/// Connections that ended, subscriptions, topics.
+/// Closed connections, subscriptions, topics.
 fn lists() -> Vec<(&'static str, Value)> {
     let bytes = || object(1, &[("bytes", count())]);
     let closed = [
@@ -211,7 +210,7 @@ fn lists() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// What rules decide.
+/// Decisions of rules.
 fn decisions() -> Vec<(&'static str, Value)> {
     let rule = [
         ("basis", text()),
@@ -221,7 +220,7 @@ fn decisions() -> Vec<(&'static str, Value)> {
     ];
     let allowed: Vec<_> = [("allowed", flag())].into_iter().chain(rule.clone()).collect();
     let decision = || object(5, &allowed);
-    // With `fields` any of them may be missing.
+    // With the parameter `fields` any of them may be missing.
     let matched = object(
         0,
         &[
@@ -247,7 +246,7 @@ fn decisions() -> Vec<(&'static str, Value)> {
     vec![("MatchPage", object(2, &page)), ("Decision", decision())]
 }
 
-/// Messages, and their end.
+/// Messages, and their deletion.
 fn messages() -> Vec<(&'static str, Value)> {
     let message = [
         ("topic", text()),

@@ -1,5 +1,5 @@
-//! What answers take of memory, as the allocator counts it: a bound on bytes, whatever the number
-//! of clients.
+//! The memory that answers take, as the allocator counts it: bounded bytes for any number of
+//! clients.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -27,7 +27,7 @@ use super::task::{ControlWay, Job};
 use super::tokens::Tokens;
 use super::{Condition, Facts};
 
-/// One shard with so many clients, which answers at once.
+/// One shard with `clients` clients, which answers at once.
 struct Crowd {
     clients: u32,
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
@@ -61,7 +61,7 @@ impl Ways for Crowd {
     }
 }
 
-/// Nobody is there.
+/// A control thread that takes no job.
 struct NoControl;
 
 impl ControlWay for NoControl {
@@ -95,8 +95,8 @@ fn admin_of(clients: u32) -> Rc<Admin> {
     ))
 }
 
-/// Lists all clients, page by page or line by line; how many rows there were, and the most bytes
-/// that were held at once for it.
+/// Lists all clients, page by page or as lines. Returns the number of rows and the most bytes held
+/// at once.
 fn list(clients: u32, accept: Option<&'static str>) -> (usize, u64) {
     let admin = admin_of(clients);
     let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -142,7 +142,7 @@ fn list(clients: u32, accept: Option<&'static str>) -> (usize, u64) {
     (rows, used.bytes_max)
 }
 
-// Pages of the most rows, and lines, take as much for ten thousand clients as for a thousand.
+// Large pages and lines take as much memory for ten thousand clients as for a thousand.
 #[test]
 fn listings_take_bounded_memory() {
     for (accept, most) in [(None, 1_500_000), (Some("application/x-ndjson"), 300_000)] {
@@ -153,7 +153,7 @@ fn listings_take_bounded_memory() {
     }
 }
 
-// The largest document is as small, and says the same as all its values.
+// The largest document is as small, and equals the one built from values.
 #[test]
 fn answers_take_bounded_memory() {
     let document = measure(|| drop(openapi::document_text()));

@@ -1,4 +1,4 @@
-//! What a row of the catalogue is.
+//! The row type of the catalogue.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::condition::Condition;
 use super::process::ProcessFigures;
 use super::shards::Kept;
 
-/// What kind of figure a metric is, as Prometheus knows them.
+/// The kind of a metric, as Prometheus defines them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     Counter,
@@ -30,29 +30,29 @@ impl Kind {
 /// A figure of one shard.
 type OfShard = fn(&Snapshot) -> u64;
 
-/// How long something took on one shard.
+/// A duration on one shard.
 type OfTimes = fn(&Snapshot) -> &Histogram;
 
-/// Where a metric's values come from.
+/// The source of a metric's values.
 #[derive(Clone, Copy)]
 pub(super) enum Source {
-    /// The sum of all shards.
+    /// The sum over all shards.
     Sum(OfShard),
     /// Sums, each with its value of the label.
     Sums(&'static str, &'static [(&'static str, OfShard)]),
-    /// The highest of all shards: they all look at the same thing.
+    /// The highest value of all shards, which all measure the same thing.
     Highest(OfShard),
-    /// Each shard's, with its number.
+    /// The value of each shard, with the shard's number.
     Each(OfShard),
-    /// How old the figures of each shard are.
+    /// The age of each shard's figures.
     Age,
-    /// How long things took on all shards.
+    /// A duration, over all shards.
     Times(OfTimes),
     /// The same, each with its value of the label.
     TimesBy(&'static str, &'static [(&'static str, OfTimes)]),
-    /// The whole broker.
+    /// A value of the whole broker.
     Broker(fn(&Whole) -> f64),
-    /// What is there of a kind, each with its name as the value of the label.
+    /// Values of the broker, each with a name as the value of the label.
     Named(&'static str, fn(&Whole) -> Vec<(String, f64)>),
     /// Sums, each with its values of two labels.
     Pairs([&'static str; 2], &'static [([&'static str; 2], OfShard)]),
@@ -65,10 +65,10 @@ pub(super) type LabelledRow = (Vec<String>, f64);
 
 /// One row of the table.
 pub(super) struct Metric {
-    /// As it is written, without what `ringmq_` stands for.
+    /// The name without the prefix `ringmq_`.
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    /// How many of what is counted make one of what is told.
+    /// The number of counted units in one unit of the metric.
     pub(super) per_unit: u32,
     pub(super) help: &'static str,
     pub(super) source: Source,
@@ -83,7 +83,7 @@ impl Metric {
         }
     }
 
-    /// The base unit that its name ends with, if it does.
+    /// The base unit at the end of its name, if any.
     pub(super) fn unit(&self) -> Option<&'static str> {
         unit_of(self.name)
     }
@@ -162,7 +162,7 @@ pub(super) struct ShardFigures<'a> {
     pub(super) age: Duration,
 }
 
-/// What is known of the broker besides.
+/// Values of the broker besides the shards' figures.
 pub(super) struct Whole {
     pub(super) condition: Condition,
     pub(super) process: ProcessFigures,
@@ -181,7 +181,7 @@ pub(super) fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// The figures of the shards that have any.
+/// The figures of the shards that have reported any.
 pub(super) fn figures_of(kept: &[Option<Rc<Kept>>]) -> Vec<ShardFigures<'_>> {
     let known = kept.iter().enumerate().filter_map(|(shard, kept)| {
         let kept = kept.as_ref()?;

@@ -1,32 +1,32 @@
-//! What operators and their programs ask over HTTP: metrics, health, clients and sessions.
+//! The HTTP interface for operators and their programs: metrics, health, clients and sessions.
 //!
 //! ```text
 //!  HTTP ──► door ──► guard ──► routes ──► asker ──Ask──► shards
 //!                                 ▲          ◄──Ask────┘
 //!                                 └── catalogue: metrics, JSON and docs from one table
 //! ```
-//! One thread of a lower priority, with a runtime of its own, that no shard waits for. It learns of
-//! a shard only by asking it ([`Ask`](crate::broker::inspect::Ask)), so nobody who asks costs
-//! nothing.
+//! It is one thread of a lower priority with its own runtime; no shard waits for it. It learns
+//! about a shard only by asking it ([`Ask`](crate::broker::inspect::Ask)), so it causes no work
+//! while there are no requests.
 //!
-//! Invariant: whatever comes in here is bounded: connections, the time for a request, its bytes,
-//! asks on their way to a shard, the bytes of an answer.
+//! Invariant: all input is bounded: the connections, the time and bytes of a request, the asks on
+//! their way to a shard, the bytes of an answer.
 //!
 //! | file | noun |
 //! |---|---|
-//! | `shards` | the ways to the shards, and what they have said last |
+//! | `shards` | the channels to the shards, and their last figures |
 //! | `door` | listeners and connections |
-//! | `guard` | who may ask what: hosts, origins, tokens, failures |
+//! | `guard` | access control: hosts, origins, tokens, failures |
 //! | `tokens` | tokens and their rights |
-//! | `condition` | what the control thread knows |
-//! | `state` | what routes answer from |
-//! | `actor` | who changes something, and the note of it |
-//! | `routes` | which path is what |
+//! | `condition` | state that the control thread shares |
+//! | `state` | state that the routes answer from |
+//! | `actor` | the author of a change, and the audit line of it |
+//! | `routes` | paths and their handlers |
 //! | `openapi` | the operations of the API in a table, and as a document |
-//! | `operation` | what an operation is |
+//! | `operation` | the row type of that table |
 //! | `operating` | operations on the broker as a whole |
 //! | `account_operations` | operations on users and vhosts |
-//! | `lookups` | those about single things |
+//! | `lookups` | operations on single objects |
 //! | `query`, `body` | parameters of a request, and the fields of its body |
 //! | `answer` | answers, and errors as JSON |
 //! | `broker_metrics` | metrics that no shard knows |
@@ -34,39 +34,39 @@
 //! | `message_metrics`, `log_metrics` | those of packets and messages; of the log and its disk |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
 //! | `exposition` | metrics as text for Prometheus |
-//! | `api` | what JSON tells of clients and sessions |
+//! | `api` | clients and sessions as JSON |
 //! | `watchdog` | tells a service manager that all shards answer |
-//! | `session_metrics`, `descriptions` | metrics of sessions; all as the documentation has them |
-//! | `watched` | metrics of sessions |
-//! | `operate`, `publish` | what changes or tells of the broker as a whole; messages |
+//! | `session_metrics`, `descriptions` | metrics of sessions; all metrics as documented |
+//! | `watched` | answers with the metrics of sessions |
+//! | `operate`, `publish` | changes and settings of the broker as a whole; messages |
 //! | `accounts` | users, vhosts and limits |
-//! | `task` | what the control thread is to do |
+//! | `task` | tasks for the control thread |
 //! | `facts` | settings, listeners and certificates |
-//! | `live`, `viewers` | figures each second, and those who look at them |
+//! | `live`, `viewers` | figures each second, and their viewers |
 //! | `page` | the page for operators, as files |
-//! | `who` | who asks, and what that one may do |
+//! | `who` | an authenticated requester and its rights |
 //! | `sign_ins`, `signin` | codes and tokens of the page, and how people get them |
 //! | `trace_operations` | operations on traces |
-//! | `traces` | traces that run, and what is kept of them |
-//! | `trace` | traces of clients and topics, and streams of what they tell |
-//! | `closed` | connections that ended lately |
+//! | `traces` | running traces and their kept events |
+//! | `trace` | traces of clients and topics, and streams of their events |
+//! | `closed` | recently closed connections |
 //! | `bulk_kick` | the end of the connections of many clients |
 //! | `node` | what the broker runs on, and its shards |
-//! | `subscriptions` | subscriptions, who gets a topic, what a client may do |
+//! | `subscriptions` | subscriptions, receivers of a topic, rights of a client |
 //! | `retained` | retained messages |
-//! | `waiting` | what waits in a session |
+//! | `waiting` | the messages that wait in a session |
 //! | `session_lists` | lists of clients and sessions |
 //! | `lists`, `rows` | lists, in pages or in lines; their rows as text |
-//! | `memory` | in tests: what answers take of memory |
-//! | `item` | parts that the objects of several answers have |
+//! | `memory` | in tests: the memory that answers take |
+//! | `item` | parts that the objects of several answers share |
 //! | `system` | the topics `$SYS/…`, for shards with a subscriber |
-//! | `process` | what the system knows of this process |
+//! | `process` | the system's figures of this process |
 //!
-//! A route more is a row of `openapi::OPERATIONS` and an arm of `routes`; a metric more is a row of
+//! A new route is a row of `openapi::OPERATIONS` and an arm of `routes`; a new metric is a row of
 //! `catalogue::METRICS`.
 //!
-//! It may use `broker::inspect`, the last lines of `logging` and, to show packets, `mqtt`. It alone
-//! uses HTTP and its runtime.
+//! It may use `broker::inspect`, the last lines of `logging` and, to show packets, `mqtt`. It is
+//! the only user of the HTTP library and its runtime.
 
 mod account_operations;
 mod accounts;
@@ -85,6 +85,9 @@ mod door;
 mod exposition;
 mod facts;
 mod group_events;
+mod group_metrics;
+mod group_operations;
+mod groups;
 mod guard;
 mod item;
 mod lists;
@@ -159,39 +162,39 @@ pub use watchdog::Watchdog;
 
 use state::Admin;
 
-/// Stands behind the shards and the threads that verify passwords.
+/// A lower priority than shards and the threads that verify passwords.
 const NICENESS: i32 = 10;
 
-/// At the end, the time for what is being written into files of traces.
+/// The time at the end for writing the files of traces.
 const FILES_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the thread begins with.
+/// The parameters of the thread.
 pub struct Options {
-    /// Where it answers over TCP. What other hosts reach has [`Condition::tls`].
+    /// The TCP listener. If other hosts can reach it, [`Condition::tls`] is set.
     pub tcp: Option<TcpListener>,
-    /// Where it answers over a Unix socket.
+    /// The Unix listener.
     pub unix: Option<UnixListener>,
-    /// The ways to the shards.
+    /// The channels to the shards.
     pub ways: Box<dyn Ways>,
     /// The end of a pipe that shards write to when they have answered; it does not block.
     pub bell: OwnedFd,
-    /// What the system knows of this process.
+    /// The system's figures of this process.
     pub process: Process,
-    /// The time between two updates of the system's topics; none: there are none.
+    /// The time between two updates of the system's topics; `None`: there are none.
     pub system_interval: Option<Duration>,
-    /// A service manager wants to be told that the broker is well.
+    /// Set if a service manager wants to be told that the broker is well.
     pub watchdog: Option<Watchdog>,
     /// The data directory.
     pub data_dir: PathBuf,
-    /// The way to the control thread.
+    /// The channel to the control thread.
     pub control: Box<dyn ControlWay>,
-    /// What the control thread knows at the start.
+    /// The state that the control thread shares at the start.
     pub condition: Condition,
-    /// Has the thread run where it disturbs no shard.
+    /// Moves the thread to a CPU where it disturbs no shard.
     pub settle: Box<dyn FnOnce() + Send>,
 }
 
-/// The thread, as its owner holds it. Dropping it ends the thread.
+/// The owner's handle of the thread. Dropping it ends the thread.
 pub struct Handle {
     condition: watch::Sender<Condition>,
     thread: Option<thread::JoinHandle<()>>,
@@ -200,7 +203,7 @@ pub struct Handle {
 /// Starts the thread.
 ///
 /// # Errors
-/// If the system has no thread for it.
+/// If the system cannot start a thread.
 pub fn start(options: Options) -> io::Result<Handle> {
     let (sender, receiver) = watch::channel(options.condition.clone());
     let run = move || {
@@ -216,7 +219,7 @@ pub fn start(options: Options) -> io::Result<Handle> {
 }
 
 impl Handle {
-    /// Tells the thread what has changed.
+    /// Changes the shared state.
     pub fn update(&self, change: impl FnOnce(&mut Condition)) {
         self.condition.send_modify(change);
     }
@@ -225,7 +228,7 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.update(|condition| condition.is_over = true);
-        // One that has panicked has said so.
+        // A panic was logged by the thread.
         self.thread.take().map(thread::JoinHandle::join);
     }
 }
@@ -251,14 +254,14 @@ fn serve(options: Options, condition: watch::Receiver<Condition>) -> io::Result<
             .map(|watchdog| tokio::task::spawn_local(watchdog::serve(admin.clone(), watchdog)));
         let traces = tokio::task::spawn_local(trace::serve(admin.clone()));
         door::open(tcp, unix, &admin)?;
-        // An error: the owner is gone, which is over as well.
+        // An error means that the owner is gone, which ends the thread as well.
         let _over = until_over.wait_for(|condition| condition.is_over).await;
         hears.abort();
         traces.abort();
         system.iter().chain(&watchdog).for_each(JoinHandle::abort);
         Ok(())
     });
-    // A disk that answers nothing does not keep the broker from its end.
+    // A disk that does not answer does not delay the broker's end.
     runtime.shutdown_timeout(FILES_PATIENCE);
     served
 }

@@ -1,5 +1,5 @@
-//! The operations of the API: which there are, what they take, and who may have them done. The
-//! document for OpenAPI is made from this table, and requests are held to it.
+//! The operations of the API: their methods, paths, parameters and rights. The OpenAPI document is
+//! made from this table, and requests are checked against it.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
 use super::account_operations::{self, ACCOUNTS};
+use super::group_operations::{self, GROUPS};
 use super::lists;
 use super::lookups::{self, LOOKUPS};
 use super::operating::{self, OPERATING};
@@ -18,10 +19,10 @@ use super::operation::{
 use super::tokens::Right;
 use super::trace_operations::{self, TRACE_FILE, TRACE_ID, TRACES};
 
-/// Where JSON is.
+/// The prefix of the paths of the JSON API.
 pub(super) const API: &str = "/api/v1";
 
-/// What every list takes.
+/// The parameters of every list.
 const LIST: &[Parameter] = &[
     parameter("limit", Kind::Number(1, PAGE_ROWS_MAX), "Rows of the page at most"),
     parameter("cursor", Kind::Text, "`next` of the page before"),
@@ -51,7 +52,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation(
         ("GET", "/clients"),
         Right::Read,
-        // Clients are connected.
+        // The last parameter, `connected`, is left out: clients are always connected.
         LIST.split_at(LIST.len() - 1).0,
         "A page of the clients that are connected",
         "Page",
@@ -142,7 +143,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 
 /// Every operation.
 fn all() -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().chain(TRACES).chain(OPERATING).chain(ACCOUNTS).chain(LOOKUPS)
+    OPERATIONS.iter().chain(TRACES).chain(OPERATING).chain(ACCOUNTS).chain(LOOKUPS).chain(GROUPS)
 }
 
 /// The operations of a path below [`API`].
@@ -175,7 +176,8 @@ pub fn document() -> Value {
     document
 }
 
-/// The same as text. It is written path by path: all values together take some megabytes.
+/// The document as text. It is written path by path, because all values together take some
+/// megabytes.
 pub(super) fn document_text() -> String {
     let (mut text, mut separator) = ("{\"paths\":{".to_owned(), "");
     for path in paths() {
@@ -251,7 +253,7 @@ fn described(operation: &Operation) -> Value {
             .parameters
             .iter()
             .any(|it| it.name == "vhost")
-            .then_some(("404", "No such vhost, client or session")),
+            .then_some(("404", "No such vhost, client, session or group")),
     );
     if OPERATING.iter().chain(ACCOUNTS).any(|it| std::ptr::eq(it, operation)) {
         faults.push(("404", "No such thing"));
@@ -288,7 +290,7 @@ fn all_schemas() -> Value {
     all
 }
 
-/// What the page for operators is answered.
+/// The schemas of the answers for the page.
 fn page_schemas() -> Vec<(&'static str, Value)> {
     let text = || json!({ "type": "string" });
     let count = || json!({ "type": "integer", "minimum": 0 });
@@ -326,7 +328,11 @@ fn page_schemas() -> Vec<(&'static str, Value)> {
 
 fn schemas() -> Value {
     let mut schemas = own_schemas();
-    for (name, schema) in lookups::schemas().into_iter().chain(trace_operations::schemas()) {
+    for (name, schema) in lookups::schemas()
+        .into_iter()
+        .chain(group_operations::schemas())
+        .chain(trace_operations::schemas())
+    {
         schemas[name] = schema;
     }
     schemas
@@ -371,7 +377,7 @@ fn own_schemas() -> Value {
         ("silent_seconds", number()),
         ("bytes_per_second", count()),
     ];
-    // With `fields` any of them may be missing.
+    // With the parameter `fields` any of them may be missing.
     let item = object(0, &session);
     let optional = |kind: &str| json!({ "type": kind, "nullable": true });
     let file_fault = object(
@@ -406,7 +412,7 @@ fn own_schemas() -> Value {
     schemas
 }
 
-/// Whether an operation is one of [`LOOKUPS`].
+/// Whether an operation is one of [`LOOKUPS`] or [`GROUPS`].
 pub(super) fn is_lookup(operation: &Operation) -> bool {
-    LOOKUPS.iter().any(|it| std::ptr::eq(it, operation))
+    LOOKUPS.iter().chain(GROUPS).any(|it| std::ptr::eq(it, operation))
 }

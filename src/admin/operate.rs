@@ -1,4 +1,4 @@
-//! What changes the broker as a whole, and what tells how it is set up.
+//! Changes of the broker as a whole, and its settings.
 
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,7 +26,7 @@ fn ok(value: &Value) -> Answer {
     Ok(json_of(StatusCode::OK, value))
 }
 
-/// Reads configuration and files again.
+/// Reloads configuration and files.
 pub(super) async fn reload(admin: &Admin, by: &Actor) -> Answer {
     let result = admin.run(Task::Reload).await;
     by.audit_of("reload", "configuration", if result.is_ok() { "reloaded" } else { "refused" });
@@ -37,7 +37,7 @@ pub(super) async fn reload(admin: &Admin, by: &Actor) -> Answer {
     ok(&json!({ "taken": list(&reloaded.taken), "waiting": list(&reloaded.waiting) }))
 }
 
-/// Changes what is logged.
+/// Sets the log filter.
 pub(super) async fn set_log_level(admin: &Admin, mut fields: Fields, by: &Actor) -> Answer {
     let filter = fields.need_text("filter")?;
     let seconds = fields.number("seconds", (1, LOG_LEVEL_S_MAX))?;
@@ -53,7 +53,7 @@ pub(super) async fn set_log_level(admin: &Admin, mut fields: Fields, by: &Actor)
     ok(&answer)
 }
 
-/// Lets no client in, and has those there are leave.
+/// Accepts no more clients, and disconnects the connected ones over time.
 pub(super) async fn drain(admin: &Rc<Admin>, mut fields: Fields, by: &Actor) -> Answer {
     let seconds = fields.number("seconds", (1, DRAIN_S_MAX))?.unwrap_or(DRAIN_S_DEFAULT);
     fields.end()?;
@@ -68,7 +68,7 @@ pub(super) async fn drain(admin: &Rc<Admin>, mut fields: Fields, by: &Actor) -> 
     ok(&json!({ "draining": true, "seconds": seconds }))
 }
 
-/// Has the clients that are there disconnected, until the drain is over.
+/// Disconnects clients until the drain is over.
 async fn shed(admin: Rc<Admin>, time: Duration) {
     let drains = || {
         let condition = admin.condition();
@@ -77,7 +77,7 @@ async fn shed(admin: Rc<Admin>, time: Duration) {
     admin.shedding.run(&admin.asker, time, drains).await;
 }
 
-/// Lets clients in again.
+/// Accepts clients again.
 pub(super) async fn end_drain(admin: &Admin, by: &Actor) -> Answer {
     admin.shedding.end().await;
     admin.run(Task::Drain(false)).await?;
@@ -105,7 +105,7 @@ pub(super) fn settings(admin: &Admin) -> Answer {
     ok(&json!({ "items": items.collect::<Vec<_>>() }))
 }
 
-/// Where clients come in.
+/// The listeners for clients.
 pub(super) fn listeners(admin: &Admin) -> Answer {
     let facts = admin.condition().facts;
     let items = facts
@@ -139,7 +139,7 @@ fn date(seconds: u64) -> String {
     time.map_or_else(|| seconds.to_string(), |time| time.to_string())
 }
 
-/// Whole days until it ends to be valid; below 0 if that was before now.
+/// Whole days until the certificate expires; negative after that.
 fn days_left(certificate: &CertificateFact, now_s: u64) -> Option<i64> {
     let left = i128::from(certificate.not_after_s?) - i128::from(now_s);
     i64::try_from(left.div_euclid(i128::from(DAY_S))).ok()
@@ -149,7 +149,7 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// One thing that a supervisor asks for.
+/// One health check for supervisors.
 pub(super) async fn check(admin: &Admin, name: &'static str, query: &Query<'_>) -> Answer {
     let reasons = match name {
         "disk" => disk_reasons(admin).await,
@@ -222,7 +222,7 @@ fn listener_reasons(admin: &Admin) -> Vec<String> {
 }
 
 impl Admin {
-    /// Has the control thread do something.
+    /// Gives the control thread a task.
     pub(super) async fn run(&self, task: Task) -> Result<Done, Fault> {
         task::run(&*self.control, task).await
     }
@@ -232,7 +232,7 @@ impl Admin {
 mod tests {
     use super::*;
 
-    // Days are whole ones, and count below 0 when the time is over.
+    // Days are whole, and negative after the end of validity.
     #[test]
     fn days_are_counted() {
         let of = |not_after_s| CertificateFact {

@@ -1,4 +1,4 @@
-//! The operations that change the broker as a whole or tell how it is set up, in a table beside
+//! The operations on the broker as a whole, in a table beside
 //! [`OPERATIONS`](super::openapi::OPERATIONS).
 
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ pub(super) const OPERATING: &[Operation] = &[
     ),
 ];
 
-/// What they take and answer.
+/// The schemas of their bodies and answers.
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     let text = || json!({ "type": "string" });
     let optional = || json!({ "type": "string", "nullable": true });

@@ -1,10 +1,10 @@
-//! What an operation of the API is: its method and path, what it takes, and who may have it done.
+//! An operation of the API: its method and path, its parameters, and the right that it needs.
 
 use serde_json::{Map, Value, json};
 
 use super::tokens::Right;
 
-/// What a parameter may be.
+/// The values that a parameter may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -13,7 +13,7 @@ pub(super) enum Kind {
     Number(usize, usize),
 }
 
-/// A parameter of a request, in its query.
+/// A parameter in the query of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
@@ -31,20 +31,20 @@ pub(super) const VHOST: Parameter =
 pub(super) const ID: Parameter =
     Parameter { required: true, ..parameter("id", Kind::Text, "Client id, case sensitive") };
 
-/// An answer that is not JSON, or as long as it lasts.
+/// The answer of an operation that is no JSON, or that is streamed.
 pub(super) const STREAM: &str = "";
 
-/// Something that can be asked for.
+/// One operation.
 pub(super) struct Operation {
     pub(super) method: &'static str,
-    /// Below `/api/v1`.
+    /// The path below `/api/v1`.
     pub(super) path: &'static str,
     pub(super) right: Right,
     pub(super) parameters: &'static [Parameter],
     pub(super) says: &'static str,
-    /// The name of what is answered, among the schemas.
+    /// The name of its answer among the schemas.
     pub(super) answer: &'static str,
-    /// The name of the body that it takes, among the schemas, and bytes of that at most.
+    /// The name of its body among the schemas, and the most bytes of it.
     pub(super) body: Option<(&'static str, usize)>,
 }
 
@@ -65,7 +65,7 @@ impl Operation {
     }
 }
 
-/// A parameter as OpenAPI has it.
+/// A parameter in the form of OpenAPI.
 pub(super) fn described_parameter(parameter: &Parameter) -> Value {
     let schema = match parameter.kind {
         Kind::Text => json!({ "type": "string" }),
@@ -84,7 +84,7 @@ pub(super) fn described_parameter(parameter: &Parameter) -> Value {
     })
 }
 
-/// An object with these fields, of which the first `always` are always there.
+/// An object with these fields, of which the first `always` are required.
 pub(super) fn object(always: usize, fields: &[(&str, Value)]) -> Value {
     let names: Vec<&str> = fields.iter().take(always).map(|(name, _)| *name).collect();
     let fields = fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone()));

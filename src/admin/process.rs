@@ -1,4 +1,4 @@
-//! What the system knows of this process: memory, CPU time, open files.
+//! The system's figures of this process: memory, CPU time, open files.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -8,12 +8,12 @@ use nix::time::{ClockId, clock_gettime};
 use rustix::process::{Resource, getrlimit};
 use rustix::system::uname;
 
-/// Bytes of the text that are read: it has less than two thousand.
+/// Bytes of the file that are read: it has less than two thousand.
 const STATUS_BYTES: usize = 4096;
 
 /// See the module.
 pub struct Process {
-    /// Opened before the process becomes another user: after that it may not.
+    /// Opened before the process changes its user, who may not open it.
     status: Option<File>,
     /// The directory of its open files.
     files: Option<File>,

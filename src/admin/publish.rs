@@ -1,5 +1,5 @@
-//! A message that an operator publishes, on the shard that keeps its topic's retained message: so
-//! messages of one topic that are published one after the other keep their order.
+//! A message that an operator publishes. The shard that keeps its topic's retained message
+//! publishes it, so messages of one topic that are published one after the other keep their order.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use super::body::Fields;
 use super::shards::NoAnswer;
 use super::state::Admin;
 
-/// How often a message for which there is no room is tried again, and the time in between: a disk
-/// that is full stays so, and a new segment file is there soon.
+/// The number of tries for a message without room, and the time between them. A new segment file is
+/// ready soon; a disk that is full stays full.
 const NO_ROOM_TRIES: usize = 20;
 const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 
-/// Publishes what the fields say; answers when it is kept wherever it must be.
+/// Publishes the message of a request; answers when it is stored wherever it must be.
 pub(super) async fn publish(
     admin: &Admin,
     mut fields: Fields,
@@ -91,7 +91,7 @@ pub(super) async fn publish(
     }
 }
 
-/// Has a shard publish a message, again while there is no room for it.
+/// Has a shard publish a message, and tries again while there is no room for it.
 async fn stored(admin: &Admin, shard: u16, publication: Publication) -> Result<Reply, NoAnswer> {
     let mut tries = 0..NO_ROOM_TRIES;
     loop {

@@ -1,5 +1,5 @@
-//! The parameters of a request. Each is given once and known, or the request is refused: one that
-//! is mistyped would else be left out, and another thing done than was meant.
+//! The parameters of a request. Each is known and given once, or the request is refused: to ignore
+//! a mistyped name would do something other than what was meant.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ pub(super) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads what follows the question mark of a path that takes these parameters.
+    /// Reads the query of a path that has these parameters.
     pub(super) fn read(text: Option<&'a str>, known: &[&'static str]) -> Result<Self, Fault> {
         let mut query = Self::default();
         let parts = text.unwrap_or_default().split('&').filter(|part| !part.is_empty());
@@ -39,14 +39,14 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
-    /// The same, for longer than the request.
+    /// A copy that outlives the request.
     pub(super) fn owned(&self) -> Query<'static> {
         let owned = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
         let given = self.given.iter().map(|(name, value)| (owned(name), owned(value)));
         Query { given: given.collect() }
     }
 
-    /// Puts a value in place of the one that is given, if any.
+    /// Replaces the value of a parameter.
     pub(super) fn set(&mut self, name: &'static str, value: String) {
         self.given.retain(|(given, _)| given != name);
         self.given.push((name.into(), value.into()));
@@ -58,13 +58,13 @@ impl<'a> Query<'a> {
         found.map(|(_, value)| &**value)
     }
 
-    /// One that must be.
+    /// A parameter that must be given.
     pub(super) fn need(&self, name: &'static str) -> Result<&str, Fault> {
         let missing = || Fault::of_field(name, format!("the parameter {name} is missing"));
         self.get(name).ok_or_else(missing)
     }
 
-    /// A number within bounds, or what stands for one that is not given.
+    /// A number within the bounds, or the default if it is absent.
     pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display + Copy>(
         &self,
         name: &'static str,
@@ -76,7 +76,7 @@ impl<'a> Query<'a> {
         number.ok_or_else(wrong)
     }
 
-    /// One of some words.
+    /// One of the words.
     pub(super) fn word<T: Copy>(
         &self,
         name: &'static str,
@@ -93,7 +93,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// A name or value as it was meant: as forms encode it.
+/// Decodes a name or value of a form.
 fn decoded(text: &str) -> Result<Cow<'_, str>, Fault> {
     let wrong = |_| Fault::of_field("query", "a parameter is not UTF-8 when it is decoded");
     if text.contains('+') {
@@ -108,7 +108,8 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, Fault> {
 mod tests {
     use super::*;
 
-    // Names and values are decoded; what is unknown, given twice or no text is refused.
+    // Names and values are decoded; an unknown name, a duplicate, or a value that is no text is
+    // refused.
     #[test]
     fn parameters() {
         let query = Query::read(Some("id=a%2Fb+c%2B&vhost=%2f&n="), &["id", "vhost", "n"]);

@@ -1,4 +1,4 @@
-//! Retained messages: topics that have one, one of them, and their end.
+//! Retained messages: a list of their topics, one message, and their deletion.
 
 use std::time::{Duration, Instant};
 
@@ -21,10 +21,10 @@ use super::rows::Rows;
 use super::state::Admin;
 use super::subscriptions::filter_of;
 
-/// Rows of a page, if nothing else is asked for.
+/// Rows of a page if the request names no limit.
 const ROWS_USUAL: usize = 100;
 
-/// Where a list goes on: on which shard, behind which topic.
+/// The position of a list: a shard, and the topic after which it continues.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 struct Cursor {
     shard: u16,
@@ -39,8 +39,8 @@ impl Cursor {
         Some(Self { shard, after: Some(topic).filter(|topic| !topic.is_empty()).map(Into::into) })
     }
 
-    /// A very long topic does not fit into a request. Of one no more is kept than the beginning,
-    /// and the list goes on behind all topics that begin so.
+    /// A very long topic does not fit into a request. Only its beginning is kept, and the list
+    /// continues after all topics with that beginning.
     fn text(&self) -> String {
         let topic = self.after.as_deref().unwrap_or_default();
         let kept = &topic[..topic.floor_char_boundary(CURSOR_TOPIC_BYTES_MAX)];
@@ -153,7 +153,7 @@ pub(super) async fn clear_matching(admin: &Admin, query: &Query<'_>, by: &Actor)
     Ok(answer_of(&sum, is_dry))
 }
 
-/// Clears what one shard has of it, in as many orders as it takes.
+/// Clears the messages of one shard, with as many requests as it takes.
 async fn clear_on(admin: &Admin, shard: u16, clearing: Clearing) -> Result<Cleared, Fault> {
     let (mut sum, mut after) = (Cleared::default(), None);
     loop {
@@ -195,8 +195,8 @@ fn no_message(vhost: &str, topic: &str) -> Fault {
 mod tests {
     use super::*;
 
-    // A cursor is read as it was written; one behind a very long topic has its beginning, and is
-    // behind it in order.
+    // A cursor is read as it was written. For a very long topic it has the topic's beginning, and
+    // sorts after the topic.
     #[test]
     fn cursors() {
         for after in [None, Some("a/b"), Some("ä é+#\u{0}")] {

@@ -1,5 +1,5 @@
-//! Which path is what. A new route below `/api/v1` is a row of [`openapi::OPERATIONS`], with its
-//! right and its parameters, and an arm of [`route`].
+//! Paths and their handlers. A new route below `/api/v1` is a row of [`openapi::OPERATIONS`], with
+//! its right and its parameters, and an arm of [`route`].
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -23,8 +23,8 @@ use super::query::Query;
 use super::state::Admin;
 use super::tokens::Right;
 use super::{
-    accounts, api, bulk_kick, lists, live, node, openapi, operate, page, publish, retained, signin,
-    subscriptions, trace, waiting, watched,
+    accounts, api, bulk_kick, groups, lists, live, node, openapi, operate, page, publish, retained,
+    signin, subscriptions, trace, waiting, watched,
 };
 
 /// Answers a request.
@@ -50,7 +50,7 @@ pub(super) async fn answer(
     response
 }
 
-/// Probes, metrics and the page, which have paths of their own.
+/// Answers probes, metrics and the page, whose paths are outside the API.
 async fn outside_api(
     admin: &Admin,
     request: &Request<()>,
@@ -62,7 +62,7 @@ async fn outside_api(
     if !is_get && (is_metrics || ["/healthz", "/readyz"].contains(&path)) {
         return Some(only(path, "GET"));
     }
-    // Whoever reaches a port of this host alone may know whether the broker is well.
+    // Any client on this host may read metrics; a far one needs a token.
     if is_metrics && peer.is_far() {
         let tokens = admin.condition().tokens;
         if let Err(fault) = admin.guard().admit(request.headers(), peer, Right::Metrics, &tokens) {
@@ -143,7 +143,7 @@ async fn route(
     }
 }
 
-/// What stands in [`operating::OPERATING`](super::operating::OPERATING).
+/// Runs an operation of [`operating::OPERATING`](super::operating::OPERATING).
 async fn operating(
     admin: &Rc<Admin>,
     operation: &Operation,
@@ -171,7 +171,7 @@ async fn operating(
     }
 }
 
-/// What stands in [`LOOKUPS`](super::lookups::LOOKUPS).
+/// Runs an operation of [`LOOKUPS`](super::lookups::LOOKUPS).
 async fn look_up(
     admin: &Admin,
     operation: &Operation,
@@ -179,6 +179,7 @@ async fn look_up(
     by: &Actor,
 ) -> Result<Response<Body>, Fault> {
     match (operation.method, operation.path) {
+        ("GET", "/group") => groups::group(admin, query).await,
         ("GET", "/can") => subscriptions::can(admin, query).await,
         ("DELETE", "/retained") => retained::clear_matching(admin, query, by).await,
         ("GET", "/retained/message") => retained::message(admin, query).await,
@@ -196,7 +197,7 @@ fn unknown(path: &str) -> Fault {
     Fault::new(StatusCode::NOT_FOUND, "no_such_path", message).hint(hint)
 }
 
-/// The path is there, and the method is not.
+/// Refuses a method that a path does not have.
 fn only(path: &str, methods: &str) -> Result<Response<Body>, Fault> {
     let message = format!("{path} takes {methods} only");
     let fault = Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
@@ -206,7 +207,7 @@ fn only(path: &str, methods: &str) -> Result<Response<Body>, Fault> {
     Ok(response)
 }
 
-/// Whether the process is alive: each shard answers, or has lately.
+/// Whether the process is alive: each shard answers, or answered recently.
 async fn health(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault> {
     Query::read(query, &[])?;
     let silent = admin.asker.silent().await;
@@ -219,7 +220,7 @@ async fn health(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fa
     })
 }
 
-/// Whether clients are let in. A disk that is low is no reason to send them elsewhere.
+/// Whether clients are accepted. A disk that is low is no reason to send them elsewhere.
 fn readiness(admin: &Admin, query: Option<&str>) -> Result<Response<Body>, Fault> {
     Query::read(query, &[])?;
     let condition = admin.condition();
@@ -241,7 +242,7 @@ async fn vhost_metrics(admin: &Admin, request: &Request<()>) -> Result<Response<
     Query::read(request.uri().query(), &[])?;
     let mut vhosts: BTreeMap<String, VhostReport> = BTreeMap::new();
     for shard in 0..admin.asker.shards() {
-        // A sum without one of its parts would look as if something had been taken back.
+        // A sum without the part of one shard would look as if counters had decreased.
         let Reply::Vhosts(found) = admin.asker.ask(shard, Question::Vhosts(0)).await? else {
             unreachable!("a question for vhosts is answered with vhosts")
         };

@@ -1,7 +1,8 @@
-//! The rows of a list as text. Each is written when it is found: as values, all rows of a page
+//! The rows of a list as text. Each is written when it is found: as JSON values, all rows of a page
 //! would take ten times the memory.
 //!
-//! Invariant: what was written is the beginning of a page, or lines of JSON, and no row is in part.
+//! Invariant: the text is the beginning of a page, or whole lines of JSON, and contains only whole
+//! rows.
 
 use hyper::{Response, StatusCode};
 use serde_json::Value;
@@ -10,12 +11,12 @@ use super::answer::{Body, whole};
 use super::item::picked;
 use super::query::Query;
 
-/// How rows are told apart.
+/// The form of the rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
-    /// As items of one object.
+    /// Items of one object.
     Page,
-    /// As lines.
+    /// One object per line.
     Lines,
 }
 
@@ -26,16 +27,16 @@ pub(super) struct Rows {
     text: String,
     form: Form,
     count: usize,
-    /// The fields that are wanted; none: all.
+    /// The requested fields; `None`: all.
     fields: Option<Box<str>>,
-    /// Where the list goes on; none: it has ended.
+    /// The cursor of the next page; `None` at the end.
     pub(super) next: Option<String>,
     /// Fields of a page besides its items.
     pub(super) more: Vec<(&'static str, Value)>,
 }
 
 impl Rows {
-    /// No rows yet, of which `query` says what fields they have.
+    /// No rows yet, with the fields that `query` requests.
     pub(super) fn new(query: &Query<'_>, form: Form) -> Self {
         let text = if form == Form::Page { PAGE_BEGIN } else { "" };
         Self {
@@ -48,7 +49,7 @@ impl Rows {
         }
     }
 
-    /// How many there are.
+    /// The number of rows.
     pub(super) fn count(&self) -> usize {
         self.count
     }
@@ -65,7 +66,7 @@ impl Rows {
         }
     }
 
-    /// The lines.
+    /// The text of the lines.
     pub(super) fn into_lines(self) -> String {
         debug_assert_eq!(self.form, Form::Lines, "a page is no lines");
         self.text
@@ -95,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    // Whatever is in the rows, a page is one object, and lines are one object each.
+    // Whatever the rows contain, a page is one object, and each line is one object.
     #[test]
     fn rows_are_json() {
         let hostile = json!({ "id": "a\n\"}],\u{2028}\\", "x": 1 });

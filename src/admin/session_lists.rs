@@ -18,7 +18,7 @@ use super::rows::Rows;
 use super::shards::Kept;
 use super::state::Admin;
 
-/// Rows of a page, if nothing else is asked for.
+/// Rows of a page if the request names no limit.
 const ROWS_USUAL: usize = 100;
 
 /// A page of clients that are connected.
@@ -54,7 +54,7 @@ async fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
     })
 }
 
-/// The number of the listener at an address, as `/listeners` has it.
+/// The number of the listener with an address of `/listeners`.
 pub(super) fn listener_of(admin: &Admin, at: &str) -> Result<u16, Fault> {
     let facts = admin.condition().facts;
     let found = facts.listeners.iter().position(|listener| listener.at == at);
@@ -74,7 +74,7 @@ fn time_of(text: &str) -> Result<i64, Fault> {
     })
 }
 
-/// What the shards' clock shows at a time; 0 if that was before it began.
+/// The value of the shards' clock at a time; 0 if the time is before its start.
 async fn uptime_at(admin: &Admin, time_ms: i64) -> u64 {
     let kept = admin.asker.figures().await;
     let now_ms = figures_of(&kept).into_iter().map(|figures| {
@@ -85,7 +85,7 @@ async fn uptime_at(admin: &Admin, time_ms: i64) -> u64 {
     u64::try_from(time_ms.saturating_sub(epoch_ms)).unwrap_or(0)
 }
 
-/// Where a listing goes on: on which shard, from which slot.
+/// The position of a listing: a shard and a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Cursor {
     shard: u16,
@@ -104,7 +104,7 @@ impl Cursor {
     }
 }
 
-/// A page, from shard after shard, in the order of slots: who is there throughout is listed once.
+/// A page, shard by shard, in the order of slots. A session that exists throughout is listed once.
 async fn listing(
     admin: &Admin,
     query: &Query<'_>,
@@ -139,7 +139,7 @@ async fn listing(
             filter: filter.clone(),
             ..Listing::default()
         };
-        // The shard fills memory of ours.
+        // The shard fills memory that this thread allocated.
         let room = Reply::Page(Page::with_room(limit - rows.count()));
         let answer = admin.asker.ask_into(at.shard, Question::Listing(wanted), room).await?;
         let page = page_of(answer);
@@ -151,7 +151,7 @@ async fn listing(
             Some(slot) => Cursor { slot, ..at },
             None => Cursor { shard: at.shard + 1, slot: 0 },
         };
-        // One whose filter finds little tells what it has found so far.
+        // A listing whose filter matches few rows returns early, with the rows found so far.
         let is_long = begun.elapsed() >= Duration::from_millis(LISTING_MS_MAX);
         if is_long || bytes >= PAGE_BYTES_MAX {
             break;
@@ -163,7 +163,7 @@ async fn listing(
     Ok(rows)
 }
 
-/// How many there are, whatever the filter but for who is connected.
+/// The number of clients or sessions, by `filter.connected`; other filters are ignored.
 fn total(kept: &[Option<Rc<Kept>>], filter: &Filter) -> u64 {
     let counts = figures_of(kept).into_iter().map(|figures| {
         let gauges = &figures.snapshot.gauges;
@@ -180,7 +180,7 @@ fn total(kept: &[Option<Rc<Kept>>], filter: &Filter) -> u64 {
 mod tests {
     use super::*;
 
-    // A cursor is read as it was written; what is none, or of another number of shards, is not.
+    // A cursor is read as it was written; another text, or one for more shards, is refused.
     #[test]
     fn cursors() {
         for cursor in [Cursor { shard: 0, slot: 0 }, Cursor { shard: 63, slot: u32::MAX }] {
@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    // Times have a zone; what is no time is refused.
+    // A time has a zone; other texts are refused.
     #[test]
     fn times_are_read() {
         for (text, ms) in [

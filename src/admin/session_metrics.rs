@@ -1,13 +1,13 @@
-//! Metrics of sessions: of all durable ones together, and of each that is watched.
+//! Metrics of sessions: of all durable ones together, and of each watched one.
 
 use crate::broker::inspect::{Row, Waiting};
 
 use super::metric::{Kind, float};
 
-/// A metric: its name without what all begin with, its kind, what it means, where it comes from.
+/// A metric: its name without the common prefix, its kind, its help and its source.
 pub(super) type Figure<T> = (&'static str, Kind, &'static str, fn(&T) -> f64);
 
-/// Metrics of all durable sessions together.
+/// Metrics of all durable sessions together, and of all groups.
 pub(super) const TOTALS: &[Figure<Waiting>] = &[
     (
         "session_backlog_messages",
@@ -33,9 +33,21 @@ pub(super) const TOTALS: &[Figure<Waiting>] = &[
         "How long the oldest message has been in a durable session without an acknowledgement",
         |waiting| float(waiting.lag_ms_max) / 1000.0,
     ),
+    (
+        "group_backlog_messages",
+        Kind::Gauge,
+        "Messages in consumer groups that wait or are not acknowledged",
+        |waiting| float(waiting.group_messages),
+    ),
+    (
+        "group_lag_seconds_max",
+        Kind::Gauge,
+        "How long the oldest message has been in a consumer group without an acknowledgement",
+        |waiting| float(waiting.group_lag_ms_max) / 1000.0,
+    ),
 ];
 
-/// Metrics of each session that is watched.
+/// Metrics of each watched session.
 pub(super) const WATCHED: &[Figure<Row>] = &[
     (
         "watched_session_lag_messages",
@@ -66,7 +78,7 @@ pub(super) const WATCHED: &[Figure<Row>] = &[
     }),
 ];
 
-/// The metric of those that are not told.
+/// The number of watched sessions without metrics of their own.
 pub(super) const LEFT_OUT: (&str, Kind, &str) = (
     "watched_sessions_left_out",
     Kind::Gauge,

@@ -1,8 +1,7 @@
-//! The ways to the shards: boxes that go there and come back, and the last figures of each.
+//! The channels to the shards: asks that go there and come back, and the last figures of each.
 //!
-//! Invariant: no more than [`ASKS_OPEN_MAX`] boxes are on their way to or at one shard, and no more
-//! than [`PUBLISHES_OPEN_MAX`] with messages. A box that
-//! nobody waits for any more is counted until it is back.
+//! Invariant: at most [`ASKS_OPEN_MAX`] asks are on their way to or at one shard, and at most
+//! [`PUBLISHES_OPEN_MAX`] with messages. An ask without a waiting request counts until it is back.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -25,27 +24,27 @@ use crate::limits::{
 
 use super::answer::Fault;
 
-/// Ways to the shards and back. None of them waits.
+/// Channels to the shards and back. They never block.
 pub trait Ways: Send {
-    /// How many shards there are.
+    /// The number of shards.
     fn shards(&self) -> u16;
 
-    /// Sends a box.
+    /// Sends an ask.
     ///
     /// # Errors
-    /// The box, if there is no room for it.
+    /// The ask, if there is no room for it.
     fn send(&mut self, shard: u16, ask: Box<Ask>) -> Result<(), Box<Ask>>;
 
-    /// The next box that has come back.
+    /// The next ask that has come back.
     fn next_answer(&mut self, shard: u16) -> Option<Box<Ask>>;
 }
 
-/// Why there is no answer.
+/// The reason for a missing answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum NoAnswer {
-    /// It did not come in time.
+    /// The shard did not answer in time.
     Silent(u16),
-    /// As many asks are open as may be.
+    /// The bound of open asks is reached.
     Busy(u16),
 }
 
@@ -75,7 +74,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// How old they are.
+    /// The age of the figures.
     pub(super) fn age(&self) -> Duration {
         self.at.elapsed()
     }
@@ -84,28 +83,28 @@ impl Kept {
 /// Whether a shard needs the values of the system's topics.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum SystemNeed {
-    /// Nobody there has subscribed to them.
+    /// The shard has no subscriber.
     #[default]
     None,
-    /// Somebody has, and they were not sent.
+    /// The shard has a subscriber and was not sent the current values.
     Wanted,
-    /// The current ones were sent.
+    /// The current values were sent.
     Sent,
 }
 
-/// One shard, as it is seen from here.
+/// The state of one shard's asks.
 #[derive(Default)]
 struct Shard {
-    /// Boxes that are not back, but for messages.
+    /// Open asks, without those for publishing.
     open: usize,
-    /// Messages that are not stored yet: they wait for the disk, and no other question does.
+    /// Messages that are not stored yet: they wait for the disk, and no other ask does.
     publishing: usize,
-    /// One of them is for figures.
+    /// Whether an ask for figures is open.
     asked_figures: bool,
-    /// When one came back last.
+    /// The time of its last answer.
     answered: Option<time::Instant>,
     system: SystemNeed,
-    /// A box for events of traces is there.
+    /// Whether the ask for trace events is at the shard.
     awaits_traced: bool,
     kept: Option<Rc<Kept>>,
 }
@@ -114,16 +113,16 @@ struct Shard {
 pub(super) struct Asker {
     ways: RefCell<Box<dyn Ways>>,
     shards: RefCell<Vec<Shard>>,
-    /// By the box's number: who waits for it.
+    /// The receivers of the answers, by number of the ask.
     waiting: RefCell<HashMap<u64, oneshot::Sender<Reply>>>,
     next_id: Cell<u64>,
-    /// Counts figures that came.
+    /// Counts figures that were received.
     arrived: watch::Sender<u64>,
-    /// Counts times that a shard began or ceased to want topics of the system.
+    /// Counts how often a shard began or ceased to need the system's topics.
     wants: watch::Sender<u64>,
-    /// Events of traces that came, with their shards.
+    /// Received events of traces, with their shards.
     traced: RefCell<VecDeque<(u16, Box<TraceBatch>)>>,
-    /// Told when such came.
+    /// Notified when trace events were received.
     traced_came: Notify,
 }
 
@@ -142,17 +141,17 @@ impl Asker {
         }
     }
 
-    /// How many shards there are.
+    /// The number of shards.
     pub(super) fn shards(&self) -> u16 {
         self.ways.borrow().shards()
     }
 
-    /// Puts a question to one shard.
+    /// Asks one shard.
     pub(super) async fn ask(&self, shard: u16, question: Question) -> Result<Reply, NoAnswer> {
         self.ask_within(ANSWER_MS_MAX, shard, question).await
     }
 
-    /// The same, with memory for the answer, so that the shard need not allocate it.
+    /// The same, with memory for the answer, so that the shard does not allocate it.
     pub(super) async fn ask_into(
         &self,
         shard: u16,
@@ -162,7 +161,7 @@ impl Asker {
         self.ask_for(Duration::from_millis(ASK_MS_MAX), shard, (question, room)).await
     }
 
-    /// The same, with so many milliseconds for the answer.
+    /// The same, with `ms` milliseconds for the answer.
     pub(super) async fn ask_within(
         &self,
         ms: u64,
@@ -190,13 +189,13 @@ impl Asker {
         }
     }
 
-    /// Whether a shard has answered within this time.
+    /// Whether a shard has answered within the last `span`.
     pub(super) fn answered_within(&self, shard: u16, span: Duration) -> bool {
         let answered = self.shards.borrow()[usize::from(shard)].answered;
         answered.is_some_and(|at| at.elapsed() < span)
     }
 
-    /// Shards that do not answer, and have not lately.
+    /// Shards that have not answered recently.
     pub(super) async fn silent(&self) -> Vec<String> {
         let figures = self.figures().await;
         let is_silent = |kept: &Option<Rc<Kept>>| {
@@ -207,13 +206,13 @@ impl Asker {
         silent.map(|(shard, _)| shard.to_string()).collect()
     }
 
-    /// The figures of every shard, as new as they come within the time for an answer; those of a
-    /// shard that is silent are old, or none.
+    /// The figures of every shard, as new as they arrive within the time for an answer. A silent
+    /// shard has old figures or none.
     pub(super) async fn figures(&self) -> Vec<Option<Rc<Kept>>> {
         self.figures_within(Duration::from_millis(FIGURES_REUSE_MS)).await
     }
 
-    /// The same, and none that somebody who asks each second has seen before.
+    /// The same, new enough for a caller that asks each second.
     pub(super) async fn new_figures(&self) -> Vec<Option<Rc<Kept>>> {
         self.figures_within(Duration::from_millis(FIGURES_REUSE_MS / 2)).await
     }
@@ -231,7 +230,7 @@ impl Asker {
         self.shards.borrow().iter().map(|shard| shard.kept.clone()).collect()
     }
 
-    /// Asks for a shard's figures, unless they are new; whether they are to be waited for.
+    /// Asks for a shard's figures unless they are new; returns whether to wait for them.
     fn ask_figures(&self, shard: u16, reuse: Duration) -> bool {
         {
             let shards = self.shards.borrow();
@@ -243,31 +242,31 @@ impl Asker {
                 return false;
             }
         }
-        // The shard fills memory of ours.
+        // The shard fills memory that this thread allocated.
         let sent = self.send(shard, Question::Figures, Reply::Figures(Box::default())).is_some();
         self.shards.borrow_mut()[usize::from(shard)].asked_figures = sent;
         sent
     }
 
-    /// Has every shard tell when somebody there subscribes to topics of the system, and when nobody
-    /// is any more. A receiver that learns of it; [`Asker::lacks_system`] tells which they are.
+    /// Begins to watch whether shards have subscribers of the system's topics. The receiver learns
+    /// of changes; [`Asker::lacks_system`] tells which shards need values.
     pub(super) fn watch_system(&self) -> watch::Receiver<u64> {
         let receiver = self.wants.subscribe();
         (0..self.shards()).for_each(|shard| self.await_wants(shard, false));
         receiver
     }
 
-    /// Whether somebody on any shard has subscribed to topics of the system.
+    /// Whether any shard has a subscriber of the system's topics.
     pub(super) fn wants_system(&self) -> bool {
         self.shards.borrow().iter().any(|shard| shard.system != SystemNeed::None)
     }
 
-    /// Whether a shard wants their values and was not sent the current ones.
+    /// Whether a shard needs the values and was not sent the current ones.
     pub(super) fn lacks_system(&self, shard: u16) -> bool {
         self.shards.borrow()[usize::from(shard)].system == SystemNeed::Wanted
     }
 
-    /// There are new values, which no shard was sent.
+    /// Notes that there are new values, which no shard was sent.
     pub(super) fn renew_system(&self) {
         for shard in self.shards.borrow_mut().iter_mut() {
             if shard.system == SystemNeed::Sent {
@@ -276,25 +275,25 @@ impl Asker {
         }
     }
 
-    /// They are about to be sent. What the shard says from now on counts.
+    /// Notes that values are about to be sent. A later change of the shard's need overrides it.
     pub(super) fn note_system_sent(&self, shard: u16) {
         self.shards.borrow_mut()[usize::from(shard)].system = SystemNeed::Sent;
     }
 
-    /// Sends the box that waits at the shard until that is not so any more. It is the only one of
-    /// its kind, and no answer is waited for: it is not counted.
+    /// Sends the ask that waits at the shard until its need differs from `known`. It is the only
+    /// one of its kind, and no request waits for it, so it is not counted.
     fn await_wants(&self, shard: u16, known: bool) {
         let id = self.take_id();
         let question = Question::WantsSystem(known);
         let sent =
             self.ways.borrow_mut().send(shard, Box::new(Ask { id, question, reply: Reply::None }));
-        // There is room for many times the boxes that may be on their way.
+        // The channel has room for many times the bound of asks.
         if sent.is_err() {
             error!("shard {shard} cannot be asked for subscribers of $SYS");
         }
     }
 
-    /// Has every shard send what has gathered of traces, as soon as there is any.
+    /// Asks every shard for the trace events that it has gathered, or will gather first.
     pub(super) fn await_traced(&self) {
         for shard in 0..self.shards() {
             if self.shards.borrow()[usize::from(shard)].awaits_traced {
@@ -302,26 +301,27 @@ impl Asker {
             }
             let (id, question, reply) = (self.take_id(), Question::TraceEvents, Reply::None);
             let sent = self.ways.borrow_mut().send(shard, Box::new(Ask { id, question, reply }));
-            // As for the one above; it is tried again soon.
+            // As above; a failed one is tried again soon.
             self.shards.borrow_mut()[usize::from(shard)].awaits_traced = sent.is_ok();
         }
     }
 
-    /// The next events of traces, with their shard.
+    /// The next batch of trace events, with its shard.
     pub(super) fn next_traced(&self) -> Option<(u16, Box<TraceBatch>)> {
         self.traced.borrow_mut().pop_front()
     }
 
-    /// Waits until there are some.
+    /// Waits for trace events.
     pub(super) async fn traced_come(&self) {
         self.traced_came.notified().await;
     }
 
-    /// The box for events of traces has come back.
+    /// Takes the answer to an ask for trace events.
     fn note_traced(&self, shard: u16, reply: Reply) {
         self.shards.borrow_mut()[usize::from(shard)].awaits_traced = false;
         if let Reply::Traced(batch) = reply {
-            // One from each shard at most, and one more: boxes go out when all were looked at.
+            // Bounded by one for each shard and one more: asks are sent after all batches were
+            // taken.
             self.traced.borrow_mut().push_back((shard, batch));
             self.traced_came.notify_one();
         }
@@ -331,7 +331,7 @@ impl Asker {
         self.next_id.replace(self.next_id.get() + 1)
     }
 
-    /// Sends a box; its number, unless there is no room for one more.
+    /// Sends an ask; returns its number, or `None` without room.
     fn send(&self, shard: u16, question: Question, reply: Reply) -> Option<u64> {
         let known = &mut self.shards.borrow_mut()[usize::from(shard)];
         let (open, open_max) = match question {
@@ -347,7 +347,7 @@ impl Asker {
         Some(id)
     }
 
-    /// Takes the boxes that have come back.
+    /// Takes the asks that have come back.
     pub(super) fn take_answers(&self) {
         let mut news = 0;
         for shard in 0..self.shards() {
@@ -380,7 +380,7 @@ impl Asker {
                     }
                     (_, reply) => {
                         let waits = self.waiting.borrow_mut().remove(&id);
-                        // Who asked may have given up.
+                        // The request may have given up.
                         waits.map(|waits| waits.send(reply));
                     }
                 }
@@ -391,7 +391,7 @@ impl Asker {
         }
     }
 
-    /// The box that waits has come back, with the answer.
+    /// Takes the answer to the ask for the need of system topics.
     fn note_wants(&self, shard: u16, reply: &Reply) {
         let Reply::WantsSystem(wants) = *reply else { return };
         let need = if wants { SystemNeed::Wanted } else { SystemNeed::None };
@@ -401,7 +401,7 @@ impl Asker {
     }
 }
 
-/// Has what comes back taken whenever a shard rings the bell: a pipe that it writes to.
+/// Takes answers whenever a shard writes to the pipe.
 pub(super) async fn hear(bell: OwnedFd, take_answers: impl Fn()) {
     let bell = match pipe::Receiver::from_owned_fd(bell) {
         Ok(bell) => bell,
@@ -427,8 +427,8 @@ mod tests {
     use super::*;
     use crate::broker::inspect::Listing;
 
-    /// A shard that is silent holds nobody up for longer than the time for an answer: its last
-    /// figures are given, with their age, and new ones when it speaks again.
+    /// A silent shard delays a request by the time for an answer only: its last figures are given,
+    /// with their age, and new ones when it answers again.
     #[test]
     fn silent_shards_have_their_last_figures() {
         in_virtual_time(async |asker, fake| {
@@ -447,8 +447,8 @@ mod tests {
         });
     }
 
-    /// A shard gets no more boxes than it may have: whoever asks more is told so at once, and a box
-    /// whose asker has given up counts until it is back.
+    /// A shard gets no more asks than its bound: further requests fail at once, and an ask without
+    /// a waiting request counts until it is back.
     #[test]
     fn boxes_are_bounded() {
         in_virtual_time(async |asker, fake| {
@@ -468,8 +468,8 @@ mod tests {
         });
     }
 
-    /// A shard is sent values once each time they are new, and again when it says anew that it
-    /// wants them: it has forgotten those it had.
+    /// A shard is sent each new set of values once, and again when it reports its need anew: then
+    /// it has lost the values.
     #[test]
     fn values_are_sent_to_who_wants_them() {
         in_virtual_time(async |asker, _| {

@@ -1,7 +1,7 @@
-//! Disconnects the clients of a broker that is drained, at an even rate: a fleet that leaves at
-//! once comes to the next broker at once.
+//! Disconnects the clients of a draining broker at an even rate: clients that leave all at once
+//! connect to the next broker all at once.
 //!
-//! Invariant: once the end of a drain is answered, no client is disconnected by it any more.
+//! Invariant: after the end of a drain was answered, the drain disconnects no more clients.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,29 +15,29 @@ use crate::limits::DRAIN_STEP_MS;
 
 use super::shards::Asker;
 
-/// Which drain may disconnect clients.
+/// The drain that may disconnect clients.
 #[derive(Default)]
 pub(super) struct Shedding {
-    /// The drain that may; one that has another number is over.
+    /// The number of the current drain; drains with other numbers are over.
     current: Cell<u64>,
-    /// Held while the shards are asked to disconnect some.
+    /// Held while shards are asked to disconnect clients.
     step: Mutex<()>,
 }
 
 impl Shedding {
-    /// A new drain begins, and every earlier one is over.
+    /// Begins a new drain, which ends every earlier one.
     fn begin(&self) -> u64 {
         self.current.set(self.current.get() + 1);
         self.current.get()
     }
 
-    /// Ends whatever drain there is, and waits for the step that it is in.
+    /// Ends the current drain, if any, and waits for its current step.
     pub(super) async fn end(&self) {
         self.begin();
         let _last = self.step.lock().await;
     }
 
-    /// Disconnects the clients that are there within this time, as long as `drains` says so.
+    /// Disconnects the connected clients within `time`, while `drains` is true.
     pub(super) async fn run(&self, asker: &Asker, time: Duration, drains: impl Fn() -> bool) {
         let (begun, drain) = (Instant::now(), self.begin());
         let mut counts = Vec::new();
@@ -54,12 +54,12 @@ impl Shedding {
                 for (shard, count) in (0..).zip(&counts) {
                     let keep = match (passed == time, count) {
                         (true, _) => 0,
-                        // Who was not counted goes at the end.
+                        // The clients of a shard that was not counted are disconnected at the end.
                         (false, None) => usize::MAX,
                         (false, Some(count)) => share(*count, time.saturating_sub(passed), time),
                     };
                     let question = Question::Shed(Shed { keep, ..Shed::default() });
-                    // A shard that is busy is asked again in the next step.
+                    // A busy shard is asked again in the next step.
                     let _busy = asker.ask(shard, question).await;
                 }
             }
@@ -78,7 +78,7 @@ fn share(count: u64, left: Duration, time: Duration) -> usize {
     usize::try_from(part.div_ceil(time.as_millis())).unwrap_or(usize::MAX)
 }
 
-/// Clients of a shard that are connected; none: it does not say.
+/// The number of a shard's clients; `None` if it does not answer.
 async fn clients(asker: &Asker, shard: u16) -> Option<u64> {
     let question = Question::Shed(Shed { keep: usize::MAX, ..Shed::default() });
     match asker.ask(shard, question).await {
@@ -105,8 +105,8 @@ mod tests {
 
     use super::*;
 
-    /// The end of a drain waits for the step that is under way, and another drain does not bring
-    /// the old one back.
+    /// The end of a drain waits for the current step, and another drain does not revive the old
+    /// one.
     #[test]
     fn the_end_waits_for_the_last_step() {
         let shedding = Shedding::default();
@@ -120,7 +120,7 @@ mod tests {
         assert!(shedding.current.get() != drain && shedding.begin() != drain);
     }
 
-    /// Clients leave at an even rate, and the last when the time is over.
+    /// Clients are disconnected at an even rate, the last ones when the time is over.
     #[test]
     fn shares_are_even() {
         let time = Duration::from_secs(10);

@@ -1,6 +1,6 @@
-//! Codes that people sign in with, and the tokens that their pages have got for them.
+//! Codes for signing in, and the tokens that pages got for them.
 //!
-//! Invariant: a page may never do more than the token that the code was made with may do now. Only
+//! Invariant: a page may never do more than the token that its code was made with may do now. Only
 //! hashes are kept, in memory.
 
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use crate::limits::{SIGN_IN_CODES_MAX, SIGN_INS_MAX};
 use super::tokens::{TokenHash, Tokens, hash_of};
 use super::who::{Origin, Who};
 
-/// A secret, of which the hash is kept, whose it is, and until when it is good.
+/// A secret: its hash, its owner, and the end of its validity.
 #[derive(Debug)]
 struct Secret {
     hash: TokenHash,
@@ -33,11 +33,11 @@ impl Secrets {
         self.0.push(Secret { hash: hash_of(text.as_bytes()), who, until });
     }
 
-    /// Where the secret is that somebody shows.
+    /// The position of a secret in the list.
     fn position(&mut self, shown: &[u8], now: Instant) -> Option<usize> {
         self.0.retain(|secret| secret.until > now);
         let hash = hash_of(shown);
-        // All are compared, so that the time tells nothing.
+        // All are compared, so that the time does not disclose the secret.
         self.0.iter().enumerate().fold(None, |found, (at, secret)| {
             let is_equal = bool::from(secret.hash.ct_eq(&hash));
             found.or(is_equal.then_some(at))
@@ -45,7 +45,7 @@ impl Secrets {
     }
 }
 
-/// Codes that wait to be used, and tokens of pages.
+/// Unused codes, and tokens of pages.
 #[derive(Default, Debug)]
 pub(super) struct SignIns {
     codes: RefCell<Secrets>,
@@ -53,7 +53,7 @@ pub(super) struct SignIns {
 }
 
 impl SignIns {
-    /// Who made a code. It is not good any more.
+    /// Takes a code and returns its owner; the code cannot be used again.
     pub(super) fn take_code(&self, shown: &[u8], now: Instant) -> Option<Who> {
         let code: Vec<u8> = shown.iter().filter(|byte| **byte != b'-').copied().collect();
         let mut codes = self.codes.borrow_mut();
@@ -61,7 +61,7 @@ impl SignIns {
         Some(codes.0.remove(at).who)
     }
 
-    /// Whose page shows a token, and what it may do now.
+    /// The owner of a page's token, with its present rights.
     pub(super) fn find_page(&self, shown: &[u8], now: Instant, tokens: &Tokens) -> Option<Who> {
         let mut pages = self.pages.borrow_mut();
         let at = pages.position(shown, now)?;
@@ -73,17 +73,17 @@ impl SignIns {
         Some(Who { rights, is_page: true, ..who })
     }
 
-    /// A code is good until then.
+    /// Adds a code that is valid until `until`.
     pub(super) fn add_code(&self, code: &str, who: Who, until: Instant) {
         self.codes.borrow_mut().add(code, who, until, SIGN_IN_CODES_MAX);
     }
 
-    /// A page has this token until then.
+    /// Adds a page's token that is valid until `until`.
     pub(super) fn add_page(&self, token: &str, who: Who, until: Instant) {
         self.pages.borrow_mut().add(token, who, until, SIGN_INS_MAX);
     }
 
-    /// The token of a page is not good any more.
+    /// Revokes the token of a page.
     pub(super) fn forget_page(&self, shown: &[u8]) {
         let mut pages = self.pages.borrow_mut();
         if let Some(at) = pages.position(shown, Instant::now()) {
@@ -109,7 +109,8 @@ mod tests {
         }
     }
 
-    // A code is used once, however it is written, and not after its time; so many wait at once.
+    // A code can be used once, in any spelling, before its time ends; the number of codes is
+    // bounded.
     #[test]
     fn codes_are_used_once() {
         let (ins, now) = (SignIns::default(), Instant::now());
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!(ins.take_code(b"1", now), Some(ann()));
     }
 
-    // A page may do no more than the token it comes from may do now, and nothing when that is gone.
+    // A page has no more rights than the token of its code has now, and none when that is gone.
     #[test]
     fn pages_follow_their_token() {
         let (ins, now) = (SignIns::default(), Instant::now());

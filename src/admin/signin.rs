@@ -1,11 +1,11 @@
-//! How people sign in to the page without seeing a token: `ringmq ctl dashboard` has a code made
-//! with the rights of whoever runs it, and the page gets a token of its own for the code, once.
+//! How a person signs in to the page without seeing a token: `ringmq ctl dashboard` requests a code
+//! with the rights of its user, and the page exchanges the code, once, for a token of its own.
 //!
 //! ```text
 //!  ctl ──POST /dashboard──► code ──a person──► page ──POST /sign-in──► token ──► requests
 //!           (2 minutes, one use)               (8 hours, in memory, DELETE /sign-in)
 //! ```
-//! A code is not sent in a body: the header that shows it is one that no page of a stranger sends.
+//! A code is sent in a header, not in a body, because a foreign page cannot send that header.
 
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,10 @@ use super::state::Admin;
 use super::tokens::Rights;
 use super::who::Who;
 
-/// Characters of a code: none that look alike, and 32 of them, so that each byte gives one.
+/// Characters of a code: 32 that do not look alike, so that each byte gives one.
 const LETTERS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
-/// Characters of a code, and how many stand between two dashes: 60 bits.
+/// The number of characters of a code (60 bits), and of those between two dashes.
 const CODE_CHARS: usize = 12;
 const GROUP_CHARS: usize = 4;
 
@@ -41,7 +41,7 @@ fn random<const N: usize>() -> Result<[u8; N], Fault> {
     }
 }
 
-/// Makes a code, with the address at which the page is.
+/// Makes a code, with the address of the page.
 pub(super) fn make_code(admin: &Admin, by: &Actor) -> Result<Response<Body>, Fault> {
     if by.who().is_page {
         let message = "a page cannot let others in";
@@ -69,7 +69,7 @@ pub(super) fn make_code(admin: &Admin, by: &Actor) -> Result<Response<Body>, Fau
     Ok(json_of(StatusCode::OK, &answer))
 }
 
-/// Gives the page a token of its own. The code was shown to be let in here.
+/// Gives the page a token of its own. The request was admitted by a code.
 pub(super) fn sign_in(admin: &Admin, by: &Actor) -> Result<Response<Body>, Fault> {
     let token = URL_SAFE_NO_PAD.encode(random::<32>()?);
     let until = Instant::now() + Duration::from_millis(SIGN_IN_MS);
@@ -85,13 +85,13 @@ pub(super) fn sign_in(admin: &Admin, by: &Actor) -> Result<Response<Body>, Fault
     Ok(json_of(StatusCode::OK, &answer))
 }
 
-/// The token of a page is not good any more.
+/// Revokes the token of a page.
 pub(super) fn sign_out(admin: &Admin, shown: Option<&[u8]>) -> Response<Body> {
     shown.into_iter().for_each(|shown| admin.sign_ins().forget_page(shown));
     json_of(StatusCode::OK, &json!({ "signed_out": true }))
 }
 
-/// Who asks, and what that one may do.
+/// The name and rights of the requester.
 pub(super) fn whoami(by: &Actor) -> Response<Body> {
     let Who { name, rights, is_page, .. } = by.who();
     let answer = json!({ "name": name, "rights": names(*rights), "page": is_page });

@@ -1,4 +1,4 @@
-//! What routes answer from: the ways to the shards, what the control thread knows, who may ask.
+//! The state that routes answer from: channels to the shards, state of the control thread, access.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -24,14 +24,14 @@ use super::task::ControlWay;
 use super::traces::Traces;
 use super::viewers::Viewers;
 
-/// A difference of the machine's clock that is no delay of an answer: somebody has set it.
+/// A larger difference of the machine's clock is no delay of an answer: the clock was set.
 const CLOCK_SET_MS_MIN: u64 = 5_000;
 
-/// What routes answer from.
+/// The state that routes answer from.
 pub(super) struct Admin {
     pub(super) asker: Asker,
     pub(super) viewers: Viewers,
-    /// Where a browser reaches it.
+    /// The address for browsers.
     pub(super) address: Option<SocketAddr>,
     pub(super) traces: Traces,
     pub(super) data_dir: PathBuf,
@@ -76,12 +76,12 @@ impl Admin {
         }
     }
 
-    /// Who may ask what.
+    /// Access control.
     pub(super) fn guard(&self) -> &Guard {
         &self.guard
     }
 
-    /// Who has signed in to the page.
+    /// The sign-ins to the page.
     pub(super) fn sign_ins(&self) -> &SignIns {
         &self.guard.sign_ins
     }
@@ -91,19 +91,19 @@ impl Admin {
         *self.requests.borrow_mut().entry((route, status.as_u16())).or_default() += 1;
     }
 
-    /// Counts a request that is answered with a fault, if somebody asked what it may not.
+    /// Counts a faulty request if it was refused for lack of rights.
     pub(super) fn note_fault(&self, fault: &Fault) {
         self.refused.set(self.refused.get() + u64::from(fault.is_refusal()));
         let is_unknown = fault.status() == StatusCode::UNAUTHORIZED;
         self.auth_failures.set(self.auth_failures.get() + u64::from(is_unknown));
     }
 
-    /// What the control thread knows now.
+    /// The state that the control thread shares now.
     pub(super) fn condition(&self) -> Condition {
         self.condition.borrow().clone()
     }
 
-    /// What is known of the broker besides the shards' figures.
+    /// Values of the broker besides the shards' figures.
     pub(super) fn whole(&self) -> Whole {
         Whole {
             condition: self.condition(),
@@ -117,9 +117,9 @@ impl Admin {
         }
     }
 
-    /// Milliseconds since 1970 at the beginning of the shards' clock, which shows `uptime_ms` now.
-    /// It is the same each time, so that a time that was told finds what it was told of, unless
-    /// somebody sets the machine's clock.
+    /// Milliseconds from 1970 to the start of the shards' clock, which shows `uptime_ms` now. It
+    /// stays the same, so that a time in an answer can be used in a later request, unless the
+    /// machine's clock is set.
     pub(super) fn epoch_ms(&self, uptime_ms: u64) -> i64 {
         let uptime_ms = i64::try_from(uptime_ms).unwrap_or(i64::MAX);
         let found = Timestamp::now().as_millisecond().saturating_sub(uptime_ms);

@@ -1,8 +1,8 @@
-//! Subscriptions: a list of them, who would get a topic's messages and why not, and what a client
-//! may do.
+//! Subscriptions: a list of them, the receivers of a topic with reasons, and the rights of a
+//! client.
 //!
-//! The rules are those that a shard goes by: it lends them, and what they decide is found out here,
-//! so that it takes no shard's time.
+//! The rules are those of the shards, which lend them. They are evaluated here, so that this takes
+//! no time of a shard.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use super::state::Admin;
 
 type Found = Sheet<SubscriptionRow, SubscriptionPlace>;
 
-/// Rows of a page, if nothing else is asked for.
+/// Rows of a page if the request names no limit.
 const ROWS_USUAL: usize = 100;
 
 /// A page of subscriptions.
@@ -135,7 +135,7 @@ fn who<'q>(query: &'q Query<'_>) -> (Option<&'q str>, &'q str) {
     (query.get("user").and_then(named_or_none), query.get("client_id").unwrap_or_default())
 }
 
-/// No client may publish where the broker tells of itself, whatever the rules.
+/// No client may publish to the broker's own topics, whatever the rules are.
 fn may_publish(policy: &Policy, client: &Client<'_>, topic: TopicName<'_>) -> Decision {
     let decision = policy.explain_publish(client, topic);
     match topic.is_system() {
@@ -206,7 +206,7 @@ pub(super) fn filter_of<'t>(field: &'static str, text: &'t str) -> Result<TopicF
     TopicFilter::parse(text).map_err(|invalid| Fault::of_field(field, invalid.to_string()))
 }
 
-/// The rules that shards go by.
+/// The rules that the shards use.
 async fn policy_of(admin: &Admin) -> Result<Arc<Policy>, Fault> {
     match admin.asker.ask(0, Question::Policy).await? {
         Reply::Policy(policy) => Ok(policy),
@@ -214,7 +214,7 @@ async fn policy_of(admin: &Admin) -> Result<Arc<Policy>, Fault> {
     }
 }
 
-/// Where a list goes on.
+/// The position of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct Cursor {
     shard: u16,
@@ -236,7 +236,7 @@ impl Cursor {
     }
 }
 
-/// A page of what is wanted, from shard after shard.
+/// A page of a listing, shard by shard.
 async fn page(
     admin: &Admin,
     query: &Query<'_>,
@@ -292,7 +292,7 @@ async fn page(
 mod tests {
     use super::*;
 
-    // A cursor is read as it was written; what is none, or of another number of shards, is not.
+    // A cursor is read as it was written; another text, or one for more shards, is refused.
     #[test]
     fn cursors() {
         let place = |session, filters| SubscriptionPlace { session, filters };

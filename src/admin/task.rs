@@ -1,11 +1,11 @@
-//! Tasks for the control thread: what changes the broker as a whole, one after the other.
+//! Tasks for the control thread: changes of the broker as a whole, one after the other.
 //!
 //! ```text
 //!  request ──► Job ──► bounded queue ──► control thread ──Done or TaskError──► answer
 //!                          └── full: 503
 //! ```
-//! Invariant: a job is answered once. One that the control thread drops has not been done: the
-//! broker stops.
+//! Invariant: a job is answered once. If the control thread drops a job, it was not done, because
+//! the broker stops.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,21 +19,21 @@ use crate::limits::TASK_MS_MAX;
 
 use super::answer::Fault;
 
-/// What is to be done.
+/// A task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Task {
-    /// Read configuration and files again: [`Done::Reloaded`].
+    /// Reload configuration and files: [`Done::Reloaded`].
     Reload,
-    /// Log what this filter lets through, for so long, or until the next reload or restart.
+    /// Log the lines that this filter passes, for `time`, or until the next reload or restart.
     SetLogLevel {
-        /// As `--log` has it.
+        /// In the syntax of `--log`.
         filter: String,
-        /// After that the configured one holds again.
+        /// The time after which the configured filter is used again.
         time: Option<Duration>,
     },
-    /// Let nobody in any more, or again.
+    /// Stop accepting clients (true), or accept them again.
     Drain(bool),
-    /// Tell or change users, vhosts and limits: [`Done::Document`].
+    /// Read or change users, vhosts and limits: [`Done::Document`].
     Account(Box<AccountTask>),
 }
 
@@ -41,11 +41,11 @@ pub enum Task {
 pub const LIMIT_FIELDS: [&str; 5] =
     ["max_connections", "max_sessions", "max_retained_bytes", "max_queued_bytes", "publish_rate"];
 
-/// What is asked about users, vhosts and limits.
+/// A task about users, vhosts and limits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "each field is called what it is")]
 pub enum AccountTask {
-    /// The users of a vhost behind one, so many at most.
+    /// The users of a vhost after the given one, at most `limit`.
     Users { vhost: String, after: Option<String>, limit: usize },
     /// One user.
     User { vhost: String, name: String },
@@ -63,22 +63,22 @@ pub enum AccountTask {
     DeleteVhost { name: String },
     /// The limits of a vhost.
     Limits { vhost: String },
-    /// Set all of them.
+    /// Set all limits of a vhost.
     PutLimits { vhost: String, limits: [Option<u64>; LIMIT_FIELDS.len()] },
-    /// Take all of them away.
+    /// Remove all limits of a vhost.
     DeleteLimits { vhost: String },
-    /// All of it as one document.
+    /// All users, vhosts and limits as one document.
     Export,
-    /// Put a document in place of what there is, or look whether that could be done.
+    /// Replace everything with a document, or only check whether that is possible.
     Import { document: Value, dry_run: bool },
 }
 
-/// A password, as it is or as a password file has it.
+/// A password in plain text or hashed.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Password {
-    /// As it is.
+    /// Plain text.
     Plain(String),
-    /// What stands for it in a password file.
+    /// A hash in the format of a password file.
     Hash(String),
 }
 
@@ -88,38 +88,38 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// What was done.
+/// The result of a task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Done {
-    /// All of it; there is nothing to tell.
+    /// It is done, and there is nothing to report.
     Plainly,
-    /// The configuration holds that was read.
+    /// The configuration was reloaded.
     Reloaded(Reloaded),
-    /// What is to be told.
+    /// The requested document.
     Document(Value),
 }
 
-/// What a reload has changed.
+/// The changes of a reload.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reloaded {
-    /// What is different now.
+    /// Changes that are in effect.
     pub taken: Vec<Change>,
-    /// What waits for a restart.
+    /// Changes that wait for a restart.
     pub waiting: Vec<Change>,
 }
 
-/// A setting with another value than before.
+/// A changed setting.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {
     /// Its name.
     pub name: String,
-    /// What it was.
+    /// The old value.
     pub before: String,
-    /// What it is, or is to be.
+    /// The new value.
     pub after: String,
 }
 
-/// Something in a file that is wrong.
+/// An error in a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileFault {
     /// The file, if it is in one.
@@ -128,38 +128,38 @@ pub struct FileFault {
     pub line: Option<usize>,
     /// The setting.
     pub key: Option<String>,
-    /// What is wrong, and what to do.
+    /// The error, and how to correct it.
     pub message: String,
 }
 
-/// Why something was not done.
+/// The error of a task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TaskError {
-    /// Whose fault it is.
+    /// The cause.
     pub kind: TaskErrorKind,
-    /// What is wrong.
+    /// The error message.
     pub message: String,
-    /// What to do about it.
+    /// How to correct it.
     pub hint: Option<String>,
-    /// What is wrong with files.
+    /// The errors in files.
     pub faults: Vec<FileFault>,
 }
 
-/// Whose fault it is.
+/// The cause of a task's error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TaskErrorKind {
-    /// What was read or sent is wrong.
+    /// The content of a file or request is wrong.
     Invalid,
-    /// There is no such thing.
+    /// The object does not exist.
     Missing,
-    /// The broker runs without what this needs.
+    /// The broker runs without a setting that the task needs.
     Conflict,
-    /// The system refuses something.
+    /// The system refused an operation.
     System,
 }
 
 impl TaskError {
-    /// One without faults of files.
+    /// An error without errors in files.
     pub fn new(kind: TaskErrorKind, message: impl Into<String>, hint: &str) -> Self {
         let hint = Some(hint.to_owned()).filter(|hint| !hint.is_empty());
         Self { kind, message: message.into(), hint, faults: Vec::new() }
@@ -169,20 +169,20 @@ impl TaskError {
 /// A task on its way to the control thread.
 #[derive(Debug)]
 pub struct Job {
-    /// What is to be done.
+    /// The task.
     pub task: Task,
     answer: oneshot::Sender<Result<Done, TaskError>>,
 }
 
 impl Job {
-    /// Tells what came of it.
+    /// Answers the job.
     pub fn end(self, result: Result<Done, TaskError>) {
-        // Whoever asked may have gone.
+        // The request may have given up.
         let _gone = self.answer.send(result);
     }
 }
 
-/// The way to the control thread. It does not wait.
+/// The channel to the control thread. It never blocks.
 pub trait ControlWay: Send {
     /// Sends a job.
     ///
@@ -191,7 +191,7 @@ pub trait ControlWay: Send {
     fn send(&self, job: Job) -> Result<(), Job>;
 }
 
-/// Has something done.
+/// Has the control thread run a task.
 pub(super) async fn run(way: &dyn ControlWay, task: Task) -> Result<Done, Fault> {
     let (answer, receiver) = oneshot::channel();
     let unavailable =

@@ -1,7 +1,7 @@
-//! Tokens: secrets of operators and their programs, each with what its holder may do.
+//! Tokens: secrets of operators and their programs, each with the rights of its holder.
 //!
-//! A file has a line `NAME:SHA256:RIGHTS` for each, or `NAME:SHA256:RIGHTS:VHOST`; only the hash of
-//! a token is kept.
+//! A file has a line `NAME:SHA256:RIGHTS`, or `NAME:SHA256:RIGHTS:VHOST`, for each; only the hash
+//! of a token is kept.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -18,13 +18,13 @@ use subtle::ConstantTimeEq;
 use crate::advice;
 use crate::limits::{TOKEN_FILE_BYTES_MAX, TOKENS_MAX};
 
-/// The file in the data directory with the token that is made there.
+/// The file in the data directory that holds a generated token.
 const OWN_FILE: &str = "admin.token";
 
-/// Bytes of such a token, and the fewest it may have: guesses must be hopeless.
+/// Bytes of such a token, and the least number of its characters: a guess must be hopeless.
 const TOKEN_BYTES: usize = 32;
 
-/// What somebody may do.
+/// A right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Right {
     /// Scrape metrics.
@@ -35,7 +35,7 @@ pub enum Right {
     Publish,
     /// End connections and sessions.
     Operate,
-    /// Change who may do what.
+    /// Change users and their rights.
     Admin,
 }
 
@@ -59,16 +59,16 @@ impl Right {
     }
 }
 
-/// Some of them.
+/// A set of rights.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rights(u8);
 
 impl Rights {
-    /// All.
+    /// All rights.
     pub const ALL: Self = Self(0b1_1111);
 
-    /// Those that names with commas between stand for. Who may change may look, and who may look
-    /// may scrape.
+    /// Parses names separated by commas. `operate` and `admin` imply `read`, which implies
+    /// `metrics`; `admin` implies all.
     fn parse(text: &str) -> Option<Self> {
         text.split(',').try_fold(Self(0), |rights, name| {
             let (right, _) = Right::ALL.iter().find(|(_, other)| *other == name.trim())?;
@@ -84,7 +84,7 @@ impl Rights {
         })
     }
 
-    /// Those that are among others too.
+    /// The rights in both sets.
     pub(super) fn both(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
@@ -94,13 +94,13 @@ impl Rights {
         Right::ALL.iter().filter(move |(right, _)| self.have(*right)).map(|(_, name)| *name)
     }
 
-    /// Whether one of them is this.
+    /// Whether the set contains `right`.
     pub fn have(self, right: Right) -> bool {
         self.0 & right.bit() != 0
     }
 }
 
-/// What is kept of a token.
+/// The hash of a token.
 pub(super) type TokenHash = [u8; 32];
 
 #[derive(Clone, Debug)]
@@ -108,31 +108,31 @@ struct Token {
     name: Box<str>,
     hash: [u8; 32],
     rights: Rights,
-    /// The only vhost that it is for.
+    /// The only vhost that it is valid for.
     vhost: Option<Box<str>>,
 }
 
-/// Who has a token.
+/// The holder of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Holder<'a> {
     pub(super) name: &'a str,
     pub(super) rights: Rights,
-    /// The only vhost that it is for.
+    /// The only vhost that the token is valid for.
     pub(super) vhost: Option<&'a str>,
 }
 
-/// Who may ask what.
+/// All tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Tokens(Vec<Token>);
 
-/// Why tokens cannot be had.
+/// An error that prevents loading tokens.
 #[derive(Debug)]
 pub enum TokenError {
-    /// The system refuses something: the file, what, and why.
+    /// The system refused an operation: the file, the operation, and the error.
     System(PathBuf, &'static str, io::Error),
     /// The file is too large.
     Size(PathBuf),
-    /// A line is faulty: the file, the line's number, and what is wrong with it.
+    /// A line is wrong: the file, the line's number, and the error.
     Line(PathBuf, usize, &'static str),
 }
 
@@ -152,7 +152,7 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 impl TokenError {
-    /// The file, the line in it if it is about one, and what is wrong.
+    /// The file, the number of the line if there is one, and the error.
     pub fn place(&self) -> (&Path, Option<usize>, String) {
         match self {
             Self::System(path, what, error) => {
@@ -174,20 +174,20 @@ impl TokenError {
         }
     }
 
-    /// Whether it is about the file in the data directory.
+    /// Whether the error is about the file in the data directory.
     pub fn is_own(&self) -> bool {
         let (Self::System(path, ..) | Self::Size(path) | Self::Line(path, ..)) = self;
         path.file_name().is_some_and(|name| name == OWN_FILE)
     }
 
-    /// Whether this user may not read a file.
+    /// Whether the process has no permission to read the file.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::System(.., error) if error.kind() == io::ErrorKind::PermissionDenied)
     }
 }
 
 impl Tokens {
-    /// The token of a data directory, which is made if it is missing, and those of a file.
+    /// Loads the token of a data directory, which is made if it is missing, and those of a file.
     ///
     /// # Errors
     /// Names the file and the line.
@@ -205,7 +205,7 @@ impl Tokens {
         Ok(Self(tokens))
     }
 
-    /// Looks at a file as [`Tokens::load`] does, and makes none.
+    /// Checks a file as [`Tokens::load`] does, without making one.
     ///
     /// # Errors
     /// Names the file and the line.
@@ -218,7 +218,7 @@ impl Tokens {
         self.0.iter().find(|known| known.hash == *hash).map(|known| known.rights)
     }
 
-    /// The name and the rights of who has this token. All are looked at, each to its end.
+    /// The holder of a token. All hashes are compared in full, so that the time discloses nothing.
     pub(super) fn find(&self, token: &[u8]) -> Option<Holder<'_>> {
         let hash = hash_of(token);
         let same = |known: &&Token| bool::from(known.hash.ct_eq(&hash));
@@ -238,14 +238,14 @@ fn tokens_in(path: &Path) -> Result<Vec<Token>, TokenError> {
     let faulty = |number| move |what| TokenError::Line(path.to_owned(), number, what);
     let tokens = lines.map(|(number, line)| parse(line).map_err(faulty(number)));
     let tokens: Vec<Token> = tokens.collect::<Result<_, _>>()?;
-    // One is the broker's own.
+    // One is the broker's own token.
     if tokens.len() >= TOKENS_MAX {
         return Err(TokenError::Size(path.to_owned()));
     }
     Ok(tokens)
 }
 
-/// What is kept of a token.
+/// The hash of a token.
 pub(super) fn hash_of(token: &[u8]) -> TokenHash {
     Sha256::digest(token).into()
 }
@@ -276,7 +276,7 @@ fn parse_hash(text: &str) -> Option<[u8; 32]> {
     (digits.len() == 64).then(|| bytes.try_into().ok()).flatten()
 }
 
-/// The token in a file of the data directory; made, if there is none.
+/// The token in a file of the data directory; it is made if it is missing.
 fn own_token(path: &Path) -> Result<String, TokenError> {
     match read(path) {
         Ok(text) if text.trim().len() >= TOKEN_BYTES => return Ok(text.trim().to_owned()),
@@ -290,7 +290,7 @@ fn own_token(path: &Path) -> Result<String, TokenError> {
     let filled = getrandom(&mut secret, GetRandomFlags::empty());
     assert_eq!(filled, Ok(secret.len()), "the kernel gives 32 random bytes at once");
     let token = URL_SAFE_NO_PAD.encode(secret);
-    // Never seen half: a broker that is killed meanwhile leaves none.
+    // The file appears whole or, if the broker is killed meanwhile, not at all.
     let new = path.with_extension("token.new");
     let failed = |what| move |error| TokenError::System(path.to_owned(), what, error);
     let written = fs::remove_file(&new).or_else(|error| match error.kind() {
@@ -321,7 +321,7 @@ fn read(path: &Path) -> Result<String, TokenError> {
 mod tests {
     use super::*;
 
-    // Rights bring those that are needed for them, and nothing else.
+    // A right implies those that it needs, and no others.
     #[test]
     fn rights() {
         let all = Right::ALL.map(|(right, _)| right);
@@ -342,7 +342,7 @@ mod tests {
         }
     }
 
-    // A line has a name, a hash and rights; what is wrong with another is said.
+    // A line has a name, a hash and rights; other lines are refused with the reason.
     #[test]
     fn lines() {
         let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";

@@ -9,10 +9,10 @@ use super::tokens::Right;
 
 const VHOST_OF_TRACE: Parameter =
     parameter("vhost", Kind::Text, "Name of the vhost; without it all of them");
-/// Which trace.
+/// The trace of a request.
 pub(super) const TRACE_ID: Parameter =
     Parameter { required: true, ..parameter("id", Kind::Text, "`trace` of what started it") };
-/// Which file.
+/// The file of a request.
 pub(super) const TRACE_FILE: Parameter =
     Parameter { required: true, ..parameter("name", Kind::Text, "`name` of a file in the list") };
 const SECONDS_MAX: usize = TRACE_SECONDS_MAX as usize;
@@ -90,7 +90,7 @@ pub(super) const TRACES: &[Operation] = &[
     ),
 ];
 
-/// What they answer.
+/// The schemas of their answers.
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     let text = || json!({ "type": "string" });
     let optional = || json!({ "type": "string", "nullable": true });
@@ -118,7 +118,7 @@ fn trace() -> Value {
         ("events", count()),
         ("skipped", count()),
     ];
-    // Of what it is, and where it is written.
+    // Optional fields: what is traced, and the file.
     let given = ["vhost", "id", "id_prefix", "user", "address", "topic", "kinds", "file"];
     let given = given.map(|name| (name, text()));
     object(fields.len(), &[&fields[..], &given].concat())

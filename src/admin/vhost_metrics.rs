@@ -1,8 +1,9 @@
-//! The metrics of vhosts. One table gives `/metrics/vhosts` and the documentation.
+//! The metrics of vhosts, in a table for `/metrics/vhosts` and the documentation.
 
 use super::metric::Kind;
 
-/// Metrics of each vhost: the figure of [`VhostReport`](crate::broker::VhostReport) that it is.
+/// Metrics of each vhost, with the names of their figures in
+/// [`VhostReport`](crate::broker::VhostReport).
 pub(super) const VHOST_METRICS: &[(&str, Kind, &str, &str)] = &[
     ("vhost_connects_total", Kind::Counter, "clients_accepted", "CONNECTs that were accepted"),
     ("vhost_messages_received_total", Kind::Counter, "publishes_in", "PUBLISHes received"),

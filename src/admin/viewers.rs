@@ -1,7 +1,7 @@
-//! Those who look at live figures: each has a stream of lines.
+//! Viewers of live figures: each has a stream of lines.
 //!
-//! Invariant: there are [`LIVE_VIEWERS_MAX`] at most, and [`LIVE_LINES_WAITING_MAX`] lines wait for
-//! each. One that is behind misses lines, and holds nobody up.
+//! Invariant: there are at most [`LIVE_VIEWERS_MAX`] viewers, and at most
+//! [`LIVE_LINES_WAITING_MAX`] lines wait for each. A slow viewer misses lines and delays nothing.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -13,10 +13,10 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::limits::{LIVE_LINES_WAITING_MAX, LIVE_VIEWERS_MAX};
 
-/// Somebody who looks.
+/// One viewer.
 struct Viewer {
     lines: mpsc::Sender<Bytes>,
-    /// Lines until the end, if not all are wanted.
+    /// The number of lines until the end; `None`: no end.
     left: Option<u64>,
 }
 
@@ -24,11 +24,11 @@ struct Viewer {
 #[derive(Default)]
 pub(super) struct Viewers {
     list: RefCell<Vec<Viewer>>,
-    /// There is somebody who sends.
+    /// Whether a task sends lines.
     is_served: Cell<bool>,
 }
 
-/// The lines of one of them, as they come.
+/// The stream of one viewer.
 pub(super) struct Lines(mpsc::Receiver<Bytes>);
 
 impl Body for Lines {
@@ -44,7 +44,7 @@ impl Body for Lines {
 }
 
 impl Viewers {
-    /// One more, who wants so many lines, or all; none if there is no room.
+    /// Adds a viewer for `left` lines, or for all; `None` if there is no room.
     pub(super) fn add(&self, left: Option<u64>) -> Option<Lines> {
         let mut list = self.list.borrow_mut();
         list.retain(|viewer| !viewer.lines.is_closed());
@@ -56,7 +56,7 @@ impl Viewers {
         Some(Lines(receiver))
     }
 
-    /// Whether somebody has to begin to send.
+    /// Whether the caller must start a task that sends lines.
     pub(super) fn begin(&self) -> bool {
         !self.is_served.replace(true)
     }
@@ -66,7 +66,7 @@ impl Viewers {
         self.list.borrow_mut().clear();
     }
 
-    /// Whether nobody looks any more, and whoever sends has to end.
+    /// Whether there are no viewers any more, so that the sending task must end.
     pub(super) fn end_if_none(&self) -> bool {
         let mut list = self.list.borrow_mut();
         list.retain(|viewer| !viewer.lines.is_closed());
@@ -74,7 +74,7 @@ impl Viewers {
         list.is_empty()
     }
 
-    /// Sends a line to all of them.
+    /// Sends a line to all viewers.
     pub(super) fn send(&self, line: &Bytes) {
         self.list.borrow_mut().retain_mut(|viewer| {
             if let Err(TrySendError::Closed(_)) = viewer.lines.try_send(line.clone()) {
@@ -95,8 +95,8 @@ impl Viewers {
 mod tests {
     use super::*;
 
-    // So many look at once; who goes makes room; one who takes nothing misses lines, and gets as
-    // many as it wanted.
+    // The number of viewers is bounded; one that disconnects makes room; one that reads nothing
+    // misses lines, and gets as many as it wanted.
     #[test]
     fn viewers_are_bounded() {
         let viewers = Viewers::default();

@@ -1,4 +1,4 @@
-//! What waits in a session: a look at its first messages, and their end.
+//! Messages that wait in a session: a look at the first ones, and their deletion.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::item::{add_payload, seconds};
 use super::query::Query;
 use super::state::Admin;
 
-/// Messages, if nothing else is asked for.
+/// Messages if the request names no limit.
 const MESSAGES_USUAL: usize = 20;
 
 /// The first messages of a session.
@@ -51,7 +51,7 @@ pub(super) async fn peek(admin: &Admin, query: &Query<'_>) -> Answer {
     Ok(json_of(StatusCode::OK, &json!({ "items": items })))
 }
 
-/// Drops what waits in a session.
+/// Drops the messages that wait in a session.
 pub(super) async fn purge(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
     let (vhost, name) = named(admin, query)?;
     let (shard, page) = find(admin, &name).await?;

@@ -1,8 +1,8 @@
-//! Tells a service manager again and again that the broker is well: only while every shard answers.
+//! Tells a service manager periodically that the broker is well, while every shard answers.
 //!
-//! Shards are asked three times within the time that the manager waits, and each time that all have
-//! answered the manager is told. So a shard that is stuck for good is noticed within that time, and
-//! one that is held up for a third of it does not end the broker.
+//! Shards are asked three times within the manager's timeout, and each time all have answered, the
+//! manager is told. So a shard that is stuck for good is noticed within that time, and one that is
+//! delayed by a third of it does not end the broker.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::broker::inspect::Question;
 use super::shards::{Asker, NoAnswer};
 use super::state::Admin;
 
-/// What the manager expects.
+/// The service manager.
 pub struct Watchdog {
-    /// The time after which it gives the broker up.
+    /// Its timeout.
     pub patience: Duration,
-    /// Tells it that all is well.
+    /// Tells it that the broker is well.
     pub ping: Box<dyn Fn() + Send>,
 }
 
-/// Serves the manager until it is aborted.
+/// Runs until it is aborted.
 pub(super) async fn serve(admin: Rc<Admin>, watchdog: Watchdog) {
     run(&admin.asker, &watchdog).await;
 }
@@ -57,7 +57,7 @@ async fn first_silent(asker: &Asker, period: Duration) -> Option<u16> {
         let is_well = match asker.ask(shard, Question::Alive).await {
             Ok(_) => true,
             Err(NoAnswer::Silent(_)) => false,
-            // Others ask it as much as they may: what they are answered shows as much.
+            // Other asks occupy the shard; their answers show as much.
             Err(NoAnswer::Busy(_)) => asker.answered_within(shard, period),
         };
         if !is_well {
@@ -78,8 +78,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// While all shards answer the manager is told three times within its patience; not once while
-    /// one is silent, whatever the others do; and again when that one speaks.
+    /// While all shards answer, the manager is told three times within its timeout; never while one
+    /// is silent; and again when that one answers.
     #[test]
     fn silent_shards_are_not_vouched_for() {
         in_virtual_time(async |asker, fake| {
@@ -89,7 +89,7 @@ mod tests {
             let set = |answers| fake.lock().expect("nobody panics").answers = answers;
             let mut watch = pin!(async {
                 set(true);
-                // Between two times that shards are asked.
+                // Between two rounds of asks.
                 time::sleep(PATIENCE / 6).await;
                 assert_eq!(pings.try_iter().count(), 1);
                 for (answers, count) in [(true, 3), (false, 0), (false, 0), (true, 3)] {
@@ -107,7 +107,7 @@ mod tests {
         });
     }
 
-    /// A shard that others keep busy is well as long as they are answered.
+    /// A shard that is busy with other asks is well while it answers them.
     #[test]
     fn busy_shards_are_well() {
         in_virtual_time(async |asker, fake| {

@@ -1,20 +1,24 @@
-//! Metrics of sessions: how far the worst is behind, and those that the operator has named.
+//! Metrics of sessions: the totals of all durable ones, and those of sessions that the operator
+//! named.
 //!
-//! A session's lag is what people who run Kafka call a consumer's: the messages that were stored
-//! for it and that its client has not acknowledged, whether or not they were sent.
+//! A session's lag corresponds to a consumer's lag in Kafka: the messages stored for it that its
+//! client has not acknowledged, whether or not they were sent.
 
 use std::sync::Arc;
 
 use hyper::{Request, Response, StatusCode};
 
 use crate::broker::inspect::{
-    Backlog, Page, Question, Reply, SessionPattern, Waiting, Watch, Watched,
+    Backlog, GroupName, GroupsWanted, Page, Question, Reply, SessionPattern, Waiting, Watch,
+    Watched,
 };
 use crate::limits::WATCHED_SESSIONS_MAX;
 
 use super::answer::{Body, Fault, whole};
 use super::exposition::{Format, Text};
 
+use super::group_metrics::{GROUP_BEGIN, GROUPS_LEFT_OUT, WATCHED_GROUPS};
+use super::groups::{Group, page_of_groups};
 use super::metric::float;
 use super::query::Query;
 use super::session_metrics::{LEFT_OUT, TOTALS, WATCHED};
@@ -26,10 +30,10 @@ pub(super) async fn session_metrics(
     request: &Request<()>,
 ) -> Result<Response<Body>, Fault> {
     Query::read(request.uri().query(), &[])?;
-    let patterns = patterns(admin);
+    let (of_groups, patterns) = patterns(admin);
     let (mut waiting, mut pages, mut left_out) = (Waiting::default(), Vec::new(), 0);
     for shard in 0..admin.asker.shards() {
-        // A sum without one of its parts would look as if a backlog had gone.
+        // A sum without the part of one shard would look as if a backlog had shrunk.
         let question = Question::Backlog(Backlog::default());
         let Reply::Backlog(found) = admin.asker.ask(shard, question).await? else {
             unreachable!("a question for what waits is answered with that")
@@ -47,13 +51,34 @@ pub(super) async fn session_metrics(
         left_out += more;
         pages.push(page);
     }
+    let groups = watched_groups(admin, of_groups).await?;
     let format = Format::of(request);
-    let text = of_sessions(Text::new(format), &waiting, &pages, left_out);
+    let text = of_sessions(Text::new(format), &waiting, (&pages, left_out), &groups);
     Ok(whole(StatusCode::OK, format.content_type(), text))
 }
 
-/// What is watched, each once. Of a vhost that is not there nothing is.
-fn patterns(admin: &Admin) -> Arc<[SessionPattern]> {
+/// The groups that are watched, as many as are told, and how many are left out.
+async fn watched_groups(
+    admin: &Admin,
+    patterns: Arc<[SessionPattern]>,
+) -> Result<(Vec<(GroupName, Group)>, u64), Fault> {
+    if patterns.is_empty() {
+        return Ok((Vec::new(), 0));
+    }
+    let wanted = GroupsWanted::Named(patterns);
+    let limit = WATCHED_SESSIONS_MAX;
+    let (told, mut next) = page_of_groups(admin, (&wanted, true), None, limit).await?;
+    let mut left_out = 0;
+    while next.is_some() {
+        let (more, after) = page_of_groups(admin, (&wanted, false), next, limit).await?;
+        left_out += more.len() as u64;
+        next = after;
+    }
+    Ok((told, left_out))
+}
+
+/// What is watched, each once: groups, and sessions. Of a vhost that is not there nothing is.
+fn patterns(admin: &Admin) -> (Arc<[SessionPattern]>, Arc<[SessionPattern]>) {
     let condition = admin.condition();
     let numbered = condition.watched.iter().filter_map(|watched| {
         let (vhost, _) = condition.vhosts.iter().find(|(_, name)| *name == watched.vhost)?;
@@ -63,10 +88,17 @@ fn patterns(admin: &Admin) -> Arc<[SessionPattern]> {
     let mut patterns: Vec<SessionPattern> = numbered.collect();
     patterns.sort();
     patterns.dedup();
-    patterns.into()
+    let is_of_groups = |pattern: &SessionPattern| pattern.id.starts_with(GROUP_BEGIN);
+    let (groups, sessions): (Vec<_>, Vec<_>) = patterns.into_iter().partition(is_of_groups);
+    (groups.into(), sessions.into())
 }
 
-fn of_sessions(mut text: Text, waiting: &Waiting, pages: &[Page], left_out: u64) -> String {
+fn of_sessions(
+    mut text: Text,
+    waiting: &Waiting,
+    (pages, left_out): (&[Page], u64),
+    (groups, groups_left_out): &(Vec<(GroupName, Group)>, u64),
+) -> String {
     for (name, kind, help, of) in TOTALS {
         text.family(name, *kind, help);
         text.line(&format!("ringmq_{name}"), &[], of(waiting));
@@ -79,9 +111,19 @@ fn of_sessions(mut text: Text, waiting: &Waiting, pages: &[Page], left_out: u64)
             text.line(&format!("ringmq_{name}"), &labels, of(row));
         }
     }
+    for (name, kind, help, of) in WATCHED_GROUPS {
+        text.family(name, *kind, help);
+        for (group, told) in groups {
+            let labels = [("vhost", &*told.vhost), ("group", &*group.share)];
+            text.line(&format!("ringmq_{name}"), &labels, of(told));
+        }
+    }
     let (name, kind, help) = LEFT_OUT;
     text.family(name, kind, help);
     let more = rows().count().saturating_sub(WATCHED_SESSIONS_MAX) as u64;
     text.line(&format!("ringmq_{name}"), &[], float(left_out + more));
+    let (name, kind, help) = GROUPS_LEFT_OUT;
+    text.family(name, kind, help);
+    text.line(&format!("ringmq_{name}"), &[], float(*groups_left_out));
     text.end()
 }

@@ -1,4 +1,4 @@
-//! Who asks, and what that one may do.
+//! An authenticated requester, and its rights.
 
 use super::tokens::{Rights, TokenHash};
 
@@ -7,18 +7,18 @@ use super::tokens::{Rights, TokenHash};
 pub(super) struct Who {
     pub(super) name: String,
     pub(super) rights: Rights,
-    /// The only vhost that it is for.
+    /// The only vhost that its token is valid for.
     pub(super) vhost: Option<Box<str>>,
     pub(super) origin: Origin,
-    /// It is the page, for whom this is.
+    /// It is the page, with a token that it got by signing in.
     pub(super) is_page: bool,
 }
 
-/// How somebody has come in.
+/// The means of authentication.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Origin {
-    /// With a token.
+    /// A token.
     Token(TokenHash),
-    /// Over the Unix socket, as a user that needs none.
+    /// The Unix socket, as a user that needs no token.
     Socket,
 }

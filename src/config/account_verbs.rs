@@ -1,5 +1,5 @@
 //! The verbs of `ringmq ctl` about users, vhosts, limits and tokens, as a part of the table in
-//! [`super::verbs`].
+//! [`super::verbs()`].
 
 use super::verb::{
     Columns, Kind, Parameter, Verb, View, behind, flag, in_body, local, needed, verb,

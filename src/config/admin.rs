@@ -102,7 +102,8 @@ pub struct AdminOptions {
     /// The metrics tell how many messages and bytes wait in a session, for how long, and what was
     /// dropped. `//ID` is a session of the vhost /. At most 100 sessions are listed; a further
     /// metric counts those that are left out. Without this flag /metrics/sessions tells only the
-    /// figures of the worst session.
+    /// figures of the worst session. `//$share/NAME/FILTER` is a consumer group of the vhost /, and
+    /// `//$share/NAME/*` are all with this name: groups have metrics of their own as well.
     #[arg(
         long = "watch-session",
         value_name = "VHOST/ID",
@@ -168,14 +169,14 @@ fn parse_system_interval(text: &str) -> Result<SystemInterval, String> {
     }
 }
 
-/// Where the HTTP interface listens.
+/// The addresses of the HTTP interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpListen {
-    /// At this address and at the socket in the data directory.
+    /// This address, and the socket in the data directory.
     Address(SocketAddr),
-    /// Only at the socket.
+    /// The socket only.
     Unix,
-    /// Nowhere.
+    /// None: it is off.
     None,
 }
 

@@ -1,6 +1,6 @@
-//! Where `ringmq ctl` asks: `unix:PATH`, `http://` on this host, or `https://` anywhere.
+//! The address for `ringmq ctl`: `unix:PATH`, `http://` on this host, or `https://` anywhere.
 //!
-//! Invariant: what is not encrypted stays on this host: a token would pass the network otherwise.
+//! Invariant: requests without TLS stay on this host, so that no token crosses a network in clear.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -63,14 +63,14 @@ impl AdminAddress {
         let (name, port) = host_and_port(rest)?;
         let host = match address_of(name) {
             Some(address) => address.to_string(),
-            // Whether it is a name is found out when it is looked up, and by the certificate.
+            // The look-up and the certificate decide later whether it is a name.
             None if !name.is_empty() && name.bytes().all(is_of_name) => name.to_owned(),
             None => return Err(format!("{name:.255} is no name of a host; {TAKES}")),
         };
         Ok(Self::Https { host, port })
     }
 
-    /// What a request says as its host.
+    /// The host that a request names.
     pub fn host(&self) -> String {
         match self {
             Self::Unix(_) => "localhost".to_owned(),

@@ -182,8 +182,8 @@ fn blame(error: clap::Error, settings: &[Setting], flags: &Flags) -> ConfigError
 impl Configuration {
     /// A configuration of flags only.
     ///
+    /// # Errors
     /// If the flags are invalid.
-    /// If they are wrong.
     pub fn of_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
         let arguments = std::iter::once("ringmq").chain(flags);
         let matches = Options::command().try_get_matches_from(arguments);

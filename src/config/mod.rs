@@ -17,6 +17,7 @@ mod environment;
 mod fault;
 mod file;
 mod flags;
+mod group_verbs;
 mod groups;
 mod ignored;
 mod listen;

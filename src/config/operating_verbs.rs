@@ -1,5 +1,5 @@
 //! The verbs of `ringmq ctl` that change the whole broker or show its configuration, as a part of
-//! the table in [`super::verbs`].
+//! the table in [`super::verbs()`].
 
 use crate::limits::BULK_KICK_PER_SECOND_MAX;
 

@@ -69,7 +69,7 @@ pub(super) fn parse_session_limit(text: &str) -> Result<SessionLimit, String> {
 mod tests {
     use super::*;
 
-    // Options may stand in any order; what is no option belongs to the client id.
+    // Options may be in any order; other text belongs to the client id.
     #[test]
     fn limits_are_parsed() {
         let limit = |id: &str, is_prefix, bytes_max, overflow| {

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 mod bounds;
 mod values;
 
-/// A time to gather has its unit, and is whole.
+/// A gathering time has a unit and is a whole number.
 #[test]
 fn times_to_gather_have_units() {
     for (text, us) in [("0", 0), ("0us", 0), ("1us", 1), ("10ms", 10_000), ("10000us", 10_000)] {

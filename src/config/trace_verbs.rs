@@ -1,5 +1,5 @@
 //! The verbs of `ringmq ctl` that trace clients and messages, as a part of the table in
-//! [`super::verbs`].
+//! [`super::verbs()`].
 
 use crate::limits::{TRACE_PAYLOAD_BYTES_MAX, TRACE_SECONDS_MAX};
 

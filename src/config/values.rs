@@ -14,7 +14,7 @@ use crate::limits;
 pub enum SessionExpiry {
     /// For ever.
     Never,
-    /// So many milliseconds, from 1 to [`limits::SESSION_EXPIRY_MS_MAX`].
+    /// This number of milliseconds, from 1 to [`limits::SESSION_EXPIRY_MS_MAX`].
     AfterMs(u64),
 }
 
@@ -197,7 +197,7 @@ pub(super) fn parse_session_expiry(text: &str) -> Result<SessionExpiry, String> 
     }
 }
 
-/// Milliseconds.
+/// The expiry of a group in milliseconds; 0: an empty group is not kept.
 pub(super) fn parse_group_expiry_ms(text: &str) -> Result<u64, String> {
     match parse_session_expiry(text)? {
         SessionExpiry::Never => Ok(0),

@@ -27,7 +27,7 @@ pub enum View {
     Rows(Columns),
     /// One object.
     Object(Columns),
-    /// What was ended. The command first asks a question that begins with these words.
+    /// The ended object. The command first asks a question that begins with these words.
     Ended(&'static str),
     /// A confirmation in these words. If there is a question, the command asks it first.
     Done(&'static str, Option<&'static str>),

@@ -4,6 +4,7 @@
 use crate::limits::{PAGE_ROWS_MAX, TOP_ROWS_MAX};
 
 use super::account_verbs::ACCOUNT_VERBS;
+use super::group_verbs::GROUP_VERBS;
 use super::lookup_verbs::LOOKUP_VERBS;
 use super::operating_verbs::OPERATING_VERBS;
 use super::trace_verbs::TRACE_VERBS;
@@ -169,6 +170,7 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
     ("trace", "Show what happens to clients or messages, while it happens"),
     ("clients", "List, show or disconnect clients that are connected"),
     ("sessions", "List, rank, show, empty or delete sessions, of connected and absent clients"),
+    ("groups", "List or show consumer groups and their members"),
     ("retained", "List, show or clear retained messages"),
     ("config", "Show the settings of a running broker"),
     ("log", "Change what a broker logs"),
@@ -180,7 +182,13 @@ pub(super) const NOUNS: &[(&str, &str)] = &[
 
 /// Every verb.
 pub fn verbs() -> impl Iterator<Item = &'static Verb> {
-    VERBS.iter().chain(TRACE_VERBS).chain(LOOKUP_VERBS).chain(OPERATING_VERBS).chain(ACCOUNT_VERBS)
+    VERBS
+        .iter()
+        .chain(TRACE_VERBS)
+        .chain(LOOKUP_VERBS)
+        .chain(GROUP_VERBS)
+        .chain(OPERATING_VERBS)
+        .chain(ACCOUNT_VERBS)
 }
 
 const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugins: 0 OK, 1 \

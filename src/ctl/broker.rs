@@ -166,7 +166,7 @@ impl Broker {
         refused.map_or(Ok(()), |answer| Err(self.fault(&answer)))
     }
 
-    /// Connects, and agrees on TLS if the address has it.
+    /// Connects, and performs the TLS handshake if the address uses TLS.
     async fn connect(&self) -> Result<Stream, CtlError> {
         let (tls, host) = match (&self.tls, &self.at) {
             (Some(tls), AdminAddress::Https { host, .. }) => (tls, host),
@@ -213,7 +213,7 @@ impl Broker {
         })
     }
 
-    /// The error of an answer that is not valid.
+    /// The error of an unsuccessful answer.
     fn fault(&self, answer: &Answer) -> CtlError {
         let status = answer.status;
         let told: Option<Value> = serde_json::from_slice(&answer.body).ok();
@@ -284,7 +284,7 @@ enum Stream {
     Unix(UnixStream),
 }
 
-/// Without TLS.
+/// Connects without TLS.
 async fn connect(at: &AdminAddress) -> Result<Stream, CtlError> {
     let limit = Duration::from_millis(CTL_CONNECT_MS_MAX);
     let connected = timeout(limit, async {
@@ -300,7 +300,7 @@ async fn connect(at: &AdminAddress) -> Result<Stream, CtlError> {
     connected.map_err(|error| CtlError::NotReached(unreached(at, &error)))
 }
 
-/// Why a socket cannot be reached, and what to do.
+/// The reason why a socket cannot be reached, with advice.
 fn unreached(at: &AdminAddress, error: &io::Error) -> String {
     let name = shown(&at.to_string());
     match (at, error.kind()) {
@@ -397,7 +397,7 @@ fn variable(name: &str) -> Result<Option<String>, CtlError> {
     }
 }
 
-/// What trusts the certificates of the command line, of the environment, or of the system.
+/// A connector that trusts the certificates of the command line, the environment, or the system.
 fn trusting(ctl: &Ctl) -> Result<TlsConnector, CtlError> {
     let named = match &ctl.ca_file {
         Some(file) => Some(file.clone()),

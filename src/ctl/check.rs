@@ -197,7 +197,7 @@ fn drops(now: f64, before: f64, limits: Limits, over_ms: u64) -> Finding {
 
 /// The age of the oldest message that waits for a connected client.
 fn lag(broker: &Broker, limits: Limits) -> Result<Finding, CtlError> {
-    // A list does not tell the age of messages: that is a look at the disk for each row.
+    // A list does not contain the ages of messages, because each age costs a disk access.
     let query = [("by", "backlog_bytes".to_owned()), ("n", TOP_ROWS_MAX.to_string())];
     let answer = broker.json("GET", "/api/v1/top", &query)?;
     let (mut worst, mut whose, mut count) = (0.0, None, 0_u64);
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    // Only drops within the time count, also if the broker was restarted within it.
+    // Only drops within the time count, even if the broker was restarted within it.
     #[test]
     fn drops_are_counted_within_the_time() {
         let limits = Limits { warning: 0.0, critical: 10.0 };
@@ -253,7 +253,7 @@ mod tests {
     }
 
     // A disk is not well if it is below its limit, if publishers wait for it, or if it has failed,
-    // whatever space is free.
+    // regardless of its free space.
     #[test]
     fn disks() {
         let verb = crate::config::verbs().find(|verb| verb.words == ["check"]);

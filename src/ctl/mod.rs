@@ -11,24 +11,24 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `error` | why something was not done, and the exit code for it |
-//! | `broker` | where the broker is, the token, one request and its answer |
-//! | `trust` | whom it trusts over TLS |
-//! | `request` | what is sent, and the objects of an answer |
-//! | `tokens` | files of tokens, for which no broker is asked |
-//! | `text` | what a terminal is shown: text of others, bytes, times |
+//! | `error` | errors, with their exit codes |
+//! | `broker` | the broker's address, the token, one request and its answer |
+//! | `trust` | trusted certificates for TLS |
+//! | `request` | the request of a verb, and the objects of an answer |
+//! | `tokens` | token files, which need no broker |
+//! | `text` | text for terminals: untrusted text, bytes, times |
 //! | `output` | a table, lines or JSON on standard output |
 //! | `fields` | objects as rows of columns |
-//! | `pages` | lists that come in pages |
-//! | `trace` | traces, and what is published, as it happens |
-//! | `counted` | messages that are ended, after a question |
-//! | `ended` | what is ended, after a question |
-//! | `done` | what was done to the broker as a whole |
-//! | `overview` | what matters of all metrics, and all of them |
-//! | `top` | rates and the sessions that have most |
-//! | `samples` | metrics as Prometheus reads them; those of vhosts |
+//! | `pages` | lists in pages |
+//! | `trace` | traces and published messages, as they happen |
+//! | `counted` | deletion of messages, after a confirmation |
+//! | `ended` | ending clients and sessions, after a confirmation |
+//! | `done` | changes of the broker as a whole |
+//! | `overview` | a summary of the metrics, and all of them |
+//! | `top` | rates and the largest sessions |
+//! | `samples` | metrics in Prometheus' format; those of vhosts |
 //! | `check` | one line for Nagios |
-//! | `dashboard` | the way to the page |
+//! | `dashboard` | access to the page |
 //!
 //! It may use `config`, and `passwd` to read passwords.
 

@@ -243,7 +243,7 @@ mod tests {
         assert!(text.contains("温…  "), "{text}");
     }
 
-    // Values are cells whatever they are.
+    // Every kind of value makes a cell.
     #[test]
     fn values_are_cells() {
         for (value, expected) in [

@@ -33,7 +33,7 @@ pub(super) fn harmless(line: &str) -> String {
 /// JSON on one line, without characters that a terminal would interpret.
 pub(super) fn json_line(value: &Value) -> String {
     let mut safe = String::new();
-    // Outside of strings JSON has no such character, and inside it may be escaped.
+    // JSON has such characters only in strings, where they may be escaped.
     for c in value.to_string().chars() {
         if c.is_ascii() && !c.is_ascii_control() || is_shown(c) {
             safe.push(c);

@@ -19,7 +19,7 @@ use super::output::{Form, Output};
 use super::request::sent;
 use super::text::{harmless, json_line, shown};
 
-/// What is shown of a trace that goes into a file.
+/// The fields of a trace that is recorded in a file.
 const RECORDED: Columns = Columns { usual: RECORDED_FIELDS, all: RECORDED_FIELDS };
 const RECORDED_FIELDS: &[&str] = &["trace", "file", "seconds"];
 
@@ -35,7 +35,7 @@ pub(super) fn show(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<()
             asks.push(("payload", TRACE_PAYLOAD_BYTES_MAX.to_string()));
         }
     }
-    // The output is opened first, so that no trace starts in vain.
+    // The output is opened first: if that fails, no trace is started.
     let mut file = ctl.get("pcapng").map(open).transpose()?;
     let (method, path) = ctl.verb.request;
     let started = broker.json(method, path, &asks)?;
@@ -77,7 +77,7 @@ pub(super) fn events(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<
     })
 }
 
-/// Prints a file of a trace as it is.
+/// Prints a trace file unchanged.
 pub(super) fn fetch(broker: &Broker, ctl: &Ctl) -> Result<(), CtlError> {
     let mut file = open("-")?;
     let (_, path) = ctl.verb.request;

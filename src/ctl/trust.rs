@@ -1,5 +1,5 @@
-//! Whom `ringmq ctl` trusts over TLS: the certificates of `--cacert` or of `RINGMQ_CACERT`, else
-//! those of the system. There is no way to trust whoever answers.
+//! Trusted certificates of `ringmq ctl` for TLS: those of `--cacert` or of `RINGMQ_CACERT`, else
+//! those of the system. There is no option to trust every certificate.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,7 +17,7 @@ use crate::limits::TLS_FILE_BYTES_MAX;
 use super::error::CtlError;
 use super::text::shown;
 
-/// Where systems have the certificates that they trust, in one file: Debian, Fedora, Alpine.
+/// The files of trusted certificates on Debian, Fedora and Alpine.
 const USUAL: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 

@@ -1,8 +1,8 @@
 //! QoS 2 messages in doubt: some shards of the source have such a message, and the shard of its
-//! publisher has no record of it. Its publisher will send it again.
+//! publisher has no record of it. The publisher will send it again.
 //!
-//! Invariant: a session gets it once. The new directory notes that a session of a shard that had
-//! the message has it, under the name that the publisher's new shard will give it.
+//! Invariant: a session gets it once. The new directory records that the sessions of a shard that
+//! had the message have it, under the name that the publisher's new shard will give it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,15 +23,15 @@ type NewSession = (u16, SessionKey);
 pub(super) struct Doubts {
     /// The shards that have each message.
     holders: BTreeMap<Origin, BTreeSet<u16>>,
-    /// What publishers' shards have recorded.
+    /// The messages that publishers' shards have recorded.
     recorded: BTreeSet<Origin>,
-    /// Notes that the source has itself, since it was made by the same command: whose they are is
-    /// not known any more.
+    /// Records of this kind in the source, which the same command made: their publishers are
+    /// unknown.
     nameless: u64,
 }
 
 impl Doubts {
-    /// Notes what a shard of the source knows.
+    /// Notes the messages that a shard of the source knows.
     pub(super) fn note_shard(&mut self, shard: u16, store: &Store) {
         for origin in store.catalog.origins() {
             if origin.is_copy() {
@@ -48,14 +48,14 @@ impl Doubts {
         }
     }
 
-    /// All shards are noted.
+    /// Drops messages that publishers' shards have recorded, after all shards were noted.
     pub(super) fn settle(&mut self) {
         let recorded = std::mem::take(&mut self.recorded);
         self.holders.retain(|origin, _| !recorded.contains(origin));
     }
 }
 
-/// Where sessions are in the new directory, as far as messages in doubt need that.
+/// The places of sessions in the new directory, as far as messages in doubt need them.
 pub(super) struct Homes<'a> {
     doubts: &'a Doubts,
     /// Publishers of messages in doubt.
@@ -71,7 +71,7 @@ impl<'a> Homes<'a> {
         Self { doubts, publishers: publishers.collect(), by_shard: shards.collect() }
     }
 
-    /// Notes where a session is now.
+    /// Notes the new place of a session.
     pub(super) fn note_session(&mut self, old: OldSession, new: NewSession) {
         if let Some(publisher) = self.publishers.get_mut(&old) {
             *publisher = Some(new);
@@ -81,8 +81,8 @@ impl<'a> Homes<'a> {
         }
     }
 
-    /// All sessions are moved: notes which have which message. Counts the messages that could not
-    /// be noted.
+    /// Records which sessions have which message, after all were moved. Returns the number of
+    /// messages that could not be recorded.
     pub(super) fn carry(self, writers: &mut [Writer]) -> Result<u64, DataError> {
         let (mut notes, mut unnoted) = (0, self.doubts.nameless);
         for (origin, holders) in &self.doubts.holders {

@@ -16,7 +16,7 @@ pub enum DataError {
     Store {
         /// The folder of the shard.
         folder: PathBuf,
-        /// Why.
+        /// The error.
         error: OpenError,
     },
     /// The directory has damaged data.
@@ -30,7 +30,7 @@ pub enum DataError {
     },
     /// The new directory does not contain what was written.
     Differs(String),
-    /// So many messages wait in consumer groups, each on the shard of its publisher.
+    /// This number of messages waits in consumer groups, each on the shard of its publisher.
     Groups(u64),
     /// The directory changes faster than it can be read.
     TooFast(PathBuf),
@@ -40,7 +40,7 @@ pub enum DataError {
         doing: &'static str,
         /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The error.
         error: io::Error,
     },
 }

@@ -7,11 +7,10 @@
 //!
 //! A shard knows a QoS 2 message from a publisher on another shard by its *origin*, which names the
 //! publisher's session. If the publisher's shard has recorded the message, its session is copied
-//! with this record, which is all that is needed then. If a broker was killed before that record,
-//! some shards have the message and others may not, and the publisher will send it again: the
-//! sessions of the former must not get it twice, those of the latter must get it. Sessions of both
-//! may meet on a new shard, so it is noted there for each session of the former that it has the
-//! message (see `doubts`).
+//! with this record, which is sufficient. If a broker was killed before that record, some shards
+//! may have the message and others not, and the publisher sends it again. Sessions of the former
+//! shards must not get it twice; those of the latter must get it. Both may meet on a new shard, so
+//! the new shard records for each session of the former that it has the message (see `doubts`).
 
 use std::path::Path;
 
@@ -82,7 +81,7 @@ struct MovedAll {
     merged: Merged,
     /// Retained messages that could not be read.
     lost: u64,
-    /// QoS 2 messages that some shards know and others do not, and that may come twice.
+    /// QoS 2 messages that some shards know and others do not, and that may be delivered twice.
     in_doubt: u64,
     /// Sessions and retained messages of deleted vhosts; they are not copied.
     dropped: u64,
@@ -214,7 +213,7 @@ impl Old<'_> {
         for key in self.store.catalog.sessions().keys_from(0) {
             let session = self.store.catalog.session(key);
             if session.is_lane() {
-                // It is made anew where it is needed.
+                // It is created again where it is needed.
                 continue;
             }
             match self.source.vhosts.name_of(session.vhost) {

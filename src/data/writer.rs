@@ -62,7 +62,7 @@ impl Writer {
         let (mut store, _) = opened.map_err(|error| DataError::store(&folder, error))?;
         let (wake, woken) = mpsc::channel();
         let medium = helper.medium(files, move || {
-            // The receiver is gone when the writer is.
+            // The receiver is dropped with the writer.
             let _gone = wake.send(());
         });
         store.catalog.timeline = timeline;

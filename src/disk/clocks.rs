@@ -1,4 +1,4 @@
-//! The clocks of the machine, read together; and a log line when a clock is set.
+//! The clocks of the machine, read together, and a log line when a clock is set.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 use crate::limits::{CLOCK_JUMP_MS, CLOCK_PLAUSIBLE_MS};
 use crate::store::{ClockReading, clock_set_ms};
 
-/// Names this start of the machine, for every process on it.
+/// The id of this start of the machine, the same for all its processes.
 const BOOT_ID_PATH: &str = "/proc/sys/kernel/random/boot_id";
 
 /// See the module.
@@ -24,19 +24,19 @@ impl Default for Clocks {
 }
 
 impl Clocks {
-    /// Reads them.
+    /// Reads the clocks.
     pub fn new() -> Self {
         let boot_id = fs::read_to_string(BOOT_ID_PATH).ok().and_then(|text| parse_boot_id(&text));
-        // Without a name it is no start that is known: see the store's time line.
+        // With id 0 the store's time line treats the start as unknown.
         Self { last: read(boot_id.unwrap_or(0)) }
     }
 
-    /// The time when they were last read.
+    /// The last reading.
     pub fn last(&self) -> ClockReading {
         self.last
     }
 
-    /// Says it when the wall clock cannot have been set since the machine was started.
+    /// Logs a warning if the wall clock cannot have been set since the machine was started.
     pub fn warn_if_implausible(&self) {
         if self.last.wall_ms < CLOCK_PLAUSIBLE_MS {
             warn!(
@@ -46,7 +46,7 @@ impl Clocks {
         }
     }
 
-    /// Reads them again, and says it if the wall clock was set meanwhile.
+    /// Reads the clocks again. Logs a warning if the wall clock was set meanwhile.
     pub(super) fn look(&mut self) -> ClockReading {
         let now = read(self.last.boot_id);
         let set_ms = clock_set_ms(self.last, now);
@@ -76,18 +76,18 @@ fn milliseconds(clock: ClockId) -> u64 {
     since_zero(time.tv_sec(), time.tv_nsec())
 }
 
-/// Whole milliseconds; 0 before zero.
+/// Whole milliseconds; 0 if the time is negative.
 fn since_zero(seconds: i64, nanoseconds: i64) -> u64 {
     let ms = i128::from(seconds) * 1000 + i128::from(nanoseconds / 1_000_000);
     u64::try_from(ms.max(0)).unwrap_or(u64::MAX)
 }
 
-/// A UUID, as the kernel writes it.
+/// Parses a UUID as the kernel writes it.
 fn parse_boot_id(text: &str) -> Option<u128> {
     u128::from_str_radix(&text.trim().replace('-', ""), 16).ok()
 }
 
-/// A time to read: `3 s`, `2 h`, `14 d`.
+/// A time for a log line: `3 s`, `2 h`, `14 d`.
 fn words(ms: u64) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)];
     let unit = units.into_iter().find(|(_, unit_ms)| ms >= 2 * unit_ms);
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    // Times are said in the largest unit of which there are two.
+    // A time is written in the largest unit of which it has at least two.
     #[test]
     fn times_in_words() {
         for (ms, text) in [
@@ -130,7 +130,7 @@ mod tests {
         }
     }
 
-    // The clocks go on, and one start of the machine has one name.
+    // The clocks advance, and the id of the machine's start stays the same.
     #[test]
     fn clocks_go_on() {
         let mut clocks = Clocks::new();
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(before.boot_id, Clocks::new().last().boot_id);
     }
 
-    // Before 1970 a clock shows 0.
+    // A clock before 1970 reads as 0.
     #[test]
     fn before_1970() {
         let at = since_zero;

@@ -1,14 +1,14 @@
-//! Requests of another program to delete sessions. The broker takes them at its start and at
+//! Requests of another program to delete sessions. The broker processes them at its start and at
 //! SIGHUP.
 //!
 //! ```text
 //! tenant-a sensor-7          names of vhost and client: bytes but letters, digits and -._~/ as %XX
 //! / sensor%208
 //! ```
-//! The file `DELETIONS` is there while there are requests. A process that reads or changes it holds
-//! a lock on it; a request is in it durably, or not at all, when the lock is given back. The broker
-//! removes the file when it takes the requests: if the broker is killed before it has done them,
-//! they must be made again.
+//! The file `DELETIONS` exists while there are requests. A process locks the file before it reads
+//! or changes it. When the lock is released, a request is in the file durably or not at all. The
+//! broker removes the file when it takes the requests: if it is killed before it has processed
+//! them, they must be made again.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ use crate::limits::DELETIONS_TEXT_BYTES_MAX;
 
 pub(super) const FILE: &str = "DELETIONS";
 
-/// A session that is to be deleted.
+/// A session to delete.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Deletion {
     /// The name of its vhost.
@@ -33,10 +33,10 @@ pub struct Deletion {
 }
 
 impl Deletion {
-    /// Asks for it. `directory` is a data directory, in use or not.
+    /// Requests the deletion. The data directory `directory` may be in use.
     ///
     /// # Errors
-    /// If there are too many requests, or it cannot be written.
+    /// If there are too many requests, or the request cannot be written.
     pub fn request(&self, directory: &Path) -> Result<(), DirectoryError> {
         let path = directory.join(FILE);
         let mut text = String::new();
@@ -45,10 +45,10 @@ impl Deletion {
         append(directory, &path, &text).map_err(DirectoryError::system("write", &path))
     }
 
-    /// Takes all requests: they are not there any more then.
+    /// Takes all requests, and removes them from the directory.
     ///
     /// # Errors
-    /// If they cannot be read or removed, or the file does not say what it must; then it stays.
+    /// If they cannot be read or removed, or the file is malformed; then the file stays.
     pub fn take_all(directory: &Path) -> Result<Vec<Self>, DirectoryError> {
         let path = directory.join(FILE);
         let file = match File::open(&path) {
@@ -78,13 +78,13 @@ fn append(directory: &Path, path: &Path, text: &str) -> io::Result<()> {
     loop {
         let mut file = File::options().append(true).create(true).mode(0o600).open(path)?;
         file.lock()?;
-        // The broker may have taken it away meanwhile.
+        // The broker may have removed it meanwhile.
         let (ours, there) = (file.metadata()?, fs::metadata(path));
         if there.is_ok_and(|there| there.ino() == ours.ino()) {
             if ours.len() + text.len() as u64 > DELETIONS_TEXT_BYTES_MAX {
                 return Err(io::Error::new(ErrorKind::StorageFull, "there are too many requests"));
             }
-            // A broker that runs as another user must be able to read what an administrator writes.
+            // A broker that runs as another user must be able to read an administrator's request.
             let owner = fs::metadata(directory)?;
             if ours.uid() != owner.uid() {
                 fchown(&file, Some(owner.uid()), Some(owner.gid()))?;

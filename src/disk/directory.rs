@@ -1,7 +1,7 @@
 //! A data directory: its lock, its format and its number of shards.
 //!
-//! A directory is refused before any file is changed. A [`Directory`] holds the lock; its [`Guard`]
-//! stays with the files of each shard, so the lock is released only when no shard uses the
+//! All checks come before any change to a file. A [`Directory`] holds the lock; the files of each
+//! shard hold a clone of its [`Guard`]. So the lock is released only when no shard uses the
 //! directory any more.
 
 use std::fs::{self, DirBuilder, File};
@@ -26,23 +26,23 @@ use super::sync::sync_directory;
 use super::vhosts::Vhosts;
 use crate::limits::FORMAT_TEXT_BYTES_MAX;
 
-/// Files that an empty directory may contain beside the directories of shards that have never run:
-/// an interrupted start leaves the first two, `mkfs` the third.
+/// Files that an empty directory may contain besides the directories of shards that have never run.
+/// An interrupted start leaves the first two, `mkfs` the third.
 const NOTHING: &[&str] = &[LOCK_FILE, FORMAT_FILE_BEGUN, "lost+found"];
 
 /// A directory in use by this process.
 pub struct Directory {
     path: PathBuf,
     shards: u16,
-    /// Each shard that was used has an `EXTENT`.
+    /// Whether the format that was found requires an `EXTENT` of each shard.
     has_extents: bool,
     access: Access,
     guard: Arc<Guard>,
 }
 
 impl Directory {
-    /// Takes a directory into use; one that is missing or empty becomes a data directory. One that
-    /// exists keeps its number of shards; a new one gets `shards`, or `default_shards`.
+    /// Opens a directory for use. A missing or empty directory becomes a data directory. An
+    /// existing one keeps its number of shards; a new one gets `shards`, or `default_shards`.
     ///
     /// # Errors
     /// If it cannot be used, or was made with another number than `shards`. Then no file in it was
@@ -60,7 +60,7 @@ impl Directory {
         if !is_directory(path)? {
             make_directories(path)?;
         }
-        // Once before any file is changed, and once when no other process can change it.
+        // The first check precedes any change of a file. The second one holds the lock.
         made_with(path, shards)?;
         let guard = Arc::new(Guard::take(path, Access::Write)?);
         let made = made_with(path, shards)?;
@@ -73,7 +73,8 @@ impl Directory {
             (false, false) => become_current(path, shards),
         };
         match written {
-            // It can do without: an older version that is started here refuses the segments.
+            // This is no failure: an older version that is started here refuses the segments
+            // anyway.
             Err(error) if made.is_some() => warn!("{error}; it stays of an older format"),
             written => written?,
         }
@@ -82,7 +83,7 @@ impl Directory {
     }
 
     /// The number of shards that a directory was made with; `None` if it is missing or empty. No
-    /// file is changed or locked: a later open may find another number.
+    /// file is changed or locked, so a later open may find another number.
     ///
     /// # Errors
     /// If it is no data directory.
@@ -90,7 +91,7 @@ impl Directory {
         Self::check(path, None)
     }
 
-    /// The same, for a caller that wants `asked` shards.
+    /// As [`Directory::shards_at`], for a caller that wants `asked` shards.
     ///
     /// # Errors
     /// If it is no data directory, or was made with another number.
@@ -99,12 +100,12 @@ impl Directory {
         Ok(made.map(|made| made.shards))
     }
 
-    /// The size of the file system that a directory is on, or would be made on, bytes; 0 if that is
-    /// not known. No file is changed.
+    /// The size in bytes of the file system that holds the directory, or will hold it; 0 if the
+    /// size is unknown. No file is changed.
     ///
     /// # Errors
-    /// If it is less than `shards` need, `least` bytes each: then they might store no message at
-    /// all.
+    /// If the size is less than `shards` need, `least` bytes each: the broker might not be able to
+    /// store any message.
     pub fn require_size(path: &Path, shards: u16, least: u64) -> Result<u64, DirectoryError> {
         let is_there = |path: &&Path| !path.as_os_str().is_empty() && path.exists();
         let there = path.ancestors().find(is_there).unwrap_or(Path::new("."));
@@ -117,11 +118,11 @@ impl Directory {
         Ok(total)
     }
 
-    /// Takes a directory into use for reading alone. No file in it is made or changed; a copy
-    /// without a `LOCK` is read without one.
+    /// Opens a directory for reading only. No file in it is made or changed. A copy without a
+    /// `LOCK` is read without a lock.
     ///
     /// # Errors
-    /// If it is no data directory, or in use, be it by another reader.
+    /// If it is no data directory, or in use, also by another reader.
     pub fn open_read_only(path: &Path) -> Result<Self, DirectoryError> {
         let made = if is_directory(path)? { read_format(path)? } else { None };
         let made = made.ok_or_else(|| DirectoryError::no_data(path))?;
@@ -131,7 +132,7 @@ impl Directory {
         Ok(Self { path, shards, has_extents, access: Access::Read, guard })
     }
 
-    /// Reads a directory that is in use: no file in it is locked, made or changed.
+    /// Opens a directory that is in use, for reading. No file in it is locked, made or changed.
     ///
     /// # Errors
     /// If it is no data directory.
@@ -144,8 +145,7 @@ impl Directory {
         Ok(Self { path, shards, has_extents, access: Access::Live, guard })
     }
 
-    /// Takes a directory into use for reading alone, or has a look at it if it is in use: see
-    /// [`Directory::is_live`].
+    /// Opens a directory for reading only, also if it is in use: see [`Directory::is_live`].
     ///
     /// # Errors
     /// If it is no data directory.
@@ -156,7 +156,7 @@ impl Directory {
         }
     }
 
-    /// Whether another process may change it meanwhile.
+    /// Whether another process may change the directory meanwhile.
     pub fn is_live(&self) -> bool {
         self.access == Access::Live
     }
@@ -179,7 +179,7 @@ impl Directory {
         Vhosts::read(&self.path)
     }
 
-    /// The same of a directory that may be in use: no file is locked.
+    /// The numbers of the vhosts of a directory that may be in use: no file is locked.
     ///
     /// # Errors
     /// If it is no data directory, or the numbers cannot be read.
@@ -190,10 +190,10 @@ impl Directory {
         }
     }
 
-    /// Lists and maps the files of one shard. To be called once for each.
+    /// Lists and maps the files of one shard. Must be called once for each shard.
     ///
     /// # Errors
-    /// If the system refuses something; names the path.
+    /// If a system call fails; names the path.
     ///
     /// # Panics
     /// If there is no such shard.
@@ -209,7 +209,7 @@ impl Directory {
     }
 }
 
-/// Whether there is a directory; an error if there is something else.
+/// Whether the path is a directory; an error if it is something else.
 pub(super) fn is_directory(path: &Path) -> Result<bool, DirectoryError> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(true),
@@ -219,7 +219,7 @@ pub(super) fn is_directory(path: &Path) -> Result<bool, DirectoryError> {
     }
 }
 
-/// Makes a directory and those above it that are missing, durably, for this user alone.
+/// Makes a directory and its missing parents, durably, accessible for this user only.
 pub(super) fn make_directories(path: &Path) -> Result<(), DirectoryError> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
@@ -239,8 +239,8 @@ pub(super) fn make_directories(path: &Path) -> Result<(), DirectoryError> {
     Ok(())
 }
 
-/// The format of a directory, `None` if it is empty; an error if it cannot become or be one with
-/// `asked` shards.
+/// The format of a directory; `None` if it is empty. An error if it cannot be, or become, a data
+/// directory with `asked` shards.
 fn made_with(path: &Path, asked: Option<u16>) -> Result<Option<Made>, DirectoryError> {
     match (read_format(path)?, asked) {
         (Some(made), Some(asked)) if made.shards != asked => {
@@ -264,7 +264,7 @@ pub(super) fn is_empty(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether this is the directory of a shard that has never run.
+/// Whether the path is the directory of a shard that has never run.
 fn is_begun_shard(path: &Path) -> io::Result<bool> {
     let name = path.file_name().and_then(|name| name.to_str());
     let is_shard = name.and_then(|name| name.strip_prefix("shard-")).and_then(number::<u16>);
@@ -279,7 +279,7 @@ fn is_begun_shard(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Reads what a directory was made with, `None` if there is no `FORMAT`.
+/// Reads the format and number of shards of a directory; `None` if there is no `FORMAT`.
 fn read_format(directory: &Path) -> Result<Option<Made>, DirectoryError> {
     let path = directory.join(FORMAT_FILE);
     let file = match File::open(&path) {
@@ -299,14 +299,14 @@ fn read_format(directory: &Path) -> Result<Option<Made>, DirectoryError> {
     }
 }
 
-/// Converts it to the format that is written. The files that this format requires of each shard are
-/// made first: if the process is killed in between, no file seems to be missing.
+/// Converts a directory to the current format. The files that this format requires of each shard
+/// are made first: if the process is killed in between, no file seems to be missing.
 fn become_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
     begin_shards(directory, shards)?;
     write_current(directory, shards)
 }
 
-/// Says that a directory is of the format that is written.
+/// Writes the current format into `FORMAT`.
 fn write_current(directory: &Path, shards: u16) -> Result<(), DirectoryError> {
     let written = write_format(directory, shards);
     written.map_err(DirectoryError::system("write", &directory.join(FORMAT_FILE)))

@@ -1,4 +1,4 @@
-//! Why a data directory cannot be used, and what to do.
+//! The reasons why a data directory cannot be used, and advice for the operator.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use super::format::{FORMAT_FILE, FORMAT_WITHOUT_SUMS, is_unfinished};
 use crate::limits::SEGMENT_BYTES_FIRST;
 
-/// Why a directory cannot be used.
+/// The reason why a directory cannot be used.
 #[derive(Debug)]
 pub enum DirectoryError {
-    /// There is something else under this path.
+    /// The path is not a directory.
     NotADirectory(PathBuf),
-    /// There are files in it, but no `FORMAT`.
+    /// The directory has files, but no `FORMAT`.
     Foreign(PathBuf),
-    /// It is to be read and has no `FORMAT`.
+    /// A directory that is to be read has no `FORMAT`.
     NoData(PathBuf),
-    /// It is opened for reading and this path does not exist.
+    /// A directory that is to be read does not exist.
     Missing(PathBuf),
-    /// It is to be made anew, and has something in it.
+    /// A directory that is to be made is not empty.
     NotEmpty(PathBuf),
-    /// Its maker was killed, or is still at it.
+    /// The program that makes the directory was killed, or is still running.
     Unfinished(PathBuf),
-    /// A later version made it.
+    /// A later version of ringmq made the directory.
     Newer {
         /// The directory.
         path: PathBuf,
@@ -31,39 +31,39 @@ pub enum DirectoryError {
         /// The newest format this version reads.
         known: u32,
     },
-    /// This `FORMAT` does not say what it must.
+    /// This `FORMAT` is malformed.
     Malformed(PathBuf),
-    /// This `VHOSTS` does not say what it must.
+    /// This `VHOSTS` is malformed.
     MalformedVhosts(PathBuf),
-    /// This `DELETIONS` does not say what it must.
+    /// This `DELETIONS` is malformed.
     MalformedDeletions(PathBuf),
-    /// It was made with another number of shards than asked for.
+    /// The directory was made with another number of shards than requested.
     Shards {
         /// The directory.
         path: PathBuf,
         /// The number it was made with.
         made: u16,
     },
-    /// Its file system is too small for the files that its shards need, even if it were empty.
+    /// The file system is too small for the files that the shards need, even if it were empty.
     TooSmall {
         /// The directory.
         path: PathBuf,
-        /// Bytes of the file system.
+        /// The bytes of the file system.
         total: u64,
-        /// Its shards, and what each needs.
+        /// The number of shards.
         shards: u16,
-        /// Bytes that each needs.
+        /// The bytes that each shard needs.
         least: u64,
     },
-    /// Another process holds its lock.
+    /// Another process holds the lock.
     InUse(PathBuf),
-    /// The system refused something.
+    /// A system call failed.
     System {
         /// The operation that failed, followed by the path.
         doing: &'static str,
-        /// With what.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         error: io::Error,
     },
 }
@@ -140,7 +140,7 @@ impl fmt::Display for DirectoryError {
 impl std::error::Error for DirectoryError {}
 
 impl DirectoryError {
-    /// Of a file that does not say what it must.
+    /// Writes the text of a malformed file.
     fn fmt_malformed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(path) => write!(
@@ -167,7 +167,7 @@ impl DirectoryError {
         }
     }
 
-    /// The fault of a path that has no data.
+    /// The error for a path that is no data directory.
     pub fn no_data(path: &Path) -> Self {
         match path.exists() {
             true if is_unfinished(path) => Self::Unfinished(path.to_owned()),
@@ -176,13 +176,13 @@ impl DirectoryError {
         }
     }
 
-    /// Whether the system refused something to this user that it might grant to another.
+    /// Whether the system denied something to this user that it might grant to another user.
     pub fn is_permission(&self) -> bool {
         let Self::System { error, .. } = self else { return false };
         error.kind() == ErrorKind::PermissionDenied
     }
 
-    /// Makes an error of a system error: the operation that failed on `path`.
+    /// Makes an error from a system error of the operation `doing` on `path`.
     pub(super) fn system(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::System { doing, path, error }

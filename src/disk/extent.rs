@@ -1,4 +1,4 @@
-//! `EXTENT`: how far a shard's log is known to go.
+//! The file `EXTENT`: the known end of a shard's log.
 //!
 //! ```text
 //! start 1048576      where the newest segment starts in the log
@@ -7,8 +7,8 @@
 //! ended yes          the broker ended there; else no
 //! sum 0123abcd       CRC-32C of the lines before
 //! ```
-//! It is there before any segment is, and is replaced when a segment is begun and when the broker
-//! ends. So a file that is gone, or cut short, is missed.
+//! The file is made before the first segment. It is replaced when a segment is begun and when the
+//! broker ends. So the broker notices when a segment file is missing or truncated.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -42,7 +42,7 @@ pub(super) fn write(folder: &Path, extent: &Extent) -> io::Result<()> {
     replace(folder, FILE, &text(extent))
 }
 
-/// Writes one with an extent of zero, if there is none: the log's extent is not known yet.
+/// Writes an `EXTENT` with an extent of zero if there is none: the log's extent is not known yet.
 pub(super) fn begin(folder: &Path) -> io::Result<()> {
     if folder.join(FILE).try_exists()? {
         return Ok(());
@@ -50,7 +50,7 @@ pub(super) fn begin(folder: &Path) -> io::Result<()> {
     write(folder, &Extent { start: 0, file: FileId(0), end: 0, is_ended: false })
 }
 
-/// Whether this is how the file is called, or that which is to become it.
+/// Whether this is the name of the file, or of the new file that will replace it.
 pub(super) fn is_name(name: &str) -> bool {
     name.strip_prefix(FILE).is_some_and(|rest| rest.is_empty() || rest == BEGUN_SUFFIX)
 }
@@ -79,7 +79,7 @@ fn parse(text: &str) -> Option<Extent> {
 mod tests {
     use super::*;
 
-    // The file that is written is read back, and has the format that was promised.
+    // The written file can be read back, and has the documented format.
     #[test]
     fn texts() {
         let extent = Extent { start: 4032, file: FileId(7), end: 5000, is_ended: true };

@@ -1,8 +1,8 @@
-//! The files of one shard, as they were found, and the operations on them by name.
+//! The segment files of one shard as they were found, and the operations on them by name.
 //!
-//! [`Folder`] is the shard's directory. Its methods wait for the disk and belong to the helper's
-//! thread; each leaves a name either as it was or as it is meant to be, and says which file and
-//! which step failed.
+//! [`Folder`] is the shard's directory. Its methods wait for the disk, so only the helper's thread
+//! calls them. Each method leaves a name either unchanged or completely changed; its error names
+//! the file and the step that failed.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -25,7 +25,7 @@ use crate::advice;
 use crate::limits::ZEROS_WRITE_BYTES;
 use crate::store::{Extent, FileId, Found, HEADER_BYTES};
 
-/// Bytes of a segment's header.
+/// The bytes of a segment's header.
 const HEADER: usize = 64;
 
 const _: () = assert!(HEADER as u64 == HEADER_BYTES);
@@ -33,20 +33,20 @@ const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 /// The segment files of one shard as they were found, mapped for reading.
 pub struct ShardFiles {
     pub(super) path: PathBuf,
-    /// Facts about a directory that is in use.
+    /// The state of a directory that is in use.
     pub(super) live: Option<Live>,
     extent: ExtentFound,
-    /// It was used, and so there is to be one.
+    /// Whether the directory's format requires an `EXTENT`.
     is_extent_due: bool,
-    /// So is the directory, and was not there.
+    /// Whether the shard's directory is missing although the format requires it.
     is_missing: bool,
     /// Ascending by number.
     pub(super) found: Vec<Found>,
     pub(super) free: Vec<FreeFile>,
     set_aside: usize,
-    /// The highest number that any file has, set aside or not.
+    /// The highest number of any file, including the files set aside.
     pub(super) newest: Option<FileId>,
-    /// `None` if the directory was opened for reading alone.
+    /// `None` if the directory was opened for reading only.
     pub(super) folder: Option<Folder>,
 }
 
@@ -54,10 +54,10 @@ pub struct ShardFiles {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct FreeFile {
     pub(super) id: FileId,
-    /// Its length.
+    /// The length of the file.
     pub(super) bytes: u64,
-    /// It was free at the start: behind its header may be records of a write that was cut off, for
-    /// the very place where the log goes on.
+    /// Whether the file was free at the start. Then the bytes after its header may contain records
+    /// of an interrupted write, for exactly the position at which the log continues.
     pub(super) is_unknown: bool,
 }
 
@@ -73,7 +73,7 @@ impl ShardFiles {
             Access::Write => Some(Folder::open(&path, guard)?),
             Access::Read | Access::Live => None,
         };
-        // Before the files are listed: they go as far, or further.
+        // The extent is read before the files are listed: they reach at least as far.
         let extent = extent::read(&path);
         let extent = extent.map_err(DirectoryError::system("read", &path.join(extent::FILE)))?;
         let mut files = Self {
@@ -89,7 +89,7 @@ impl ShardFiles {
             folder,
         };
         let names = match fs::read_dir(&files.path) {
-            // A shard that has never run, and this opening may not make its directory.
+            // The shard has never run, and this opening may not make its directory.
             Err(error) if error.kind() == ErrorKind::NotFound && access != Access::Write => {
                 return Ok(files);
             }
@@ -117,7 +117,7 @@ impl ShardFiles {
         Ok(files)
     }
 
-    /// Takes in what has this name; whether it is a file of ours.
+    /// Takes in the file with this name; returns whether it is a file of ringmq.
     fn take_in(&mut self, name: Name, access: Access) -> Result<bool, DirectoryError> {
         let id = match name {
             Name::Segment(id) | Name::SetAside(id) => id,
@@ -145,7 +145,7 @@ impl ShardFiles {
         if !kind.is_file() {
             return Ok(false);
         }
-        // Opened as it will be later: a missing permission must be found at the start.
+        // Opened with the rights needed later: a missing permission must be found at the start.
         let file = File::options().read(true).write(access == Access::Write).open(&path);
         let file = file.map_err(DirectoryError::system("open", &path))?;
         let bytes = kind.len();
@@ -153,8 +153,8 @@ impl ShardFiles {
             self.free.push(FreeFile { id, bytes, is_unknown: true });
         } else {
             if access == Access::Write {
-                // A killed process may have written it and not synced it: later records depend on
-                // the bytes read now, so these must survive a power failure.
+                // A killed process may have written the file and not synced it. Later records
+                // depend on the bytes read now, so these must survive a power failure.
                 file.sync_data().map_err(DirectoryError::system("sync", &path))?;
             }
             let mapping = FileMapping::new(&file, bytes, &path);
@@ -164,13 +164,13 @@ impl ShardFiles {
         Ok(true)
     }
 
-    /// The files found, ascending by number, for the store. Free files are not among them: they
-    /// stay for the next files it asks for. Empty when asked again.
+    /// Returns the files found, ascending by number, for the store. Free files are not among them:
+    /// they are used when the store asks for files. A second call returns none.
     pub fn take_found(&mut self) -> Vec<Found> {
         mem::take(&mut self.found)
     }
 
-    /// How far the log goes, as far as is known.
+    /// The extent of the log, if it is known.
     pub fn extent(&self) -> Option<Extent> {
         match self.extent {
             ExtentFound::Known(extent) => Some(extent),
@@ -178,7 +178,7 @@ impl ShardFiles {
         }
     }
 
-    /// The fault of the file with the log's extent, or of the directory, and its path.
+    /// The path and fault of the file with the log's extent, or of the directory.
     pub fn fault(&self) -> Option<(PathBuf, &'static str)> {
         if self.is_missing {
             return Some((self.path.clone(), "it is missing, with all that it had if it was used"));
@@ -193,22 +193,22 @@ impl ShardFiles {
         Some((self.path.join(extent::FILE), what))
     }
 
-    /// Free files: how many there are, and their bytes.
+    /// The number and the bytes of the free files.
     pub fn free_files(&self) -> (usize, u64) {
         (self.free.len(), self.free.iter().map(|free| free.bytes).sum())
     }
 
-    /// Damaged files that were set aside.
+    /// The number of damaged files that were set aside.
     pub fn set_aside(&self) -> usize {
         self.set_aside
     }
 
-    /// Their directory.
+    /// The directory of the files.
     pub fn folder(&self) -> &Path {
         &self.path
     }
 
-    /// The path of a file, for messages.
+    /// The path of a file, for log messages and errors.
     pub fn path(&self, id: FileId) -> PathBuf {
         segment_path(&self.path, id)
     }
@@ -219,8 +219,8 @@ impl ShardFiles {
     }
 }
 
-/// Whether a file begins with a header of zeros; not if it is too short for one, or the disk cannot
-/// read it: then it is damaged, which the store will see.
+/// Whether a file begins with a header of zeros. False if the file is too short for a header, or
+/// the disk cannot read it: the store then finds it damaged.
 fn has_free_header(file: &File, path: &Path) -> io::Result<bool> {
     let mut header = [1; HEADER];
     match file.read_exact_at(&mut header, 0) {
@@ -234,11 +234,11 @@ fn has_free_header(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The kind of a file, by its name.
+/// The kind of a file according to its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Name {
     Segment(FileId),
-    /// Not finished when its maker ended.
+    /// A file that was not completed.
     Begun(FileId),
     SetAside(FileId),
 }
@@ -270,7 +270,7 @@ fn begun_path(folder: &Path, id: FileId) -> PathBuf {
     folder.join(format!("{:020}.segment.new", id.0))
 }
 
-/// The name of a file that is set aside; the first of its number has no count.
+/// The name of a file that is set aside; the first one with this number has no count.
 fn set_aside_path(folder: &Path, id: FileId, count: u32) -> PathBuf {
     let suffix = if count == 0 { String::new() } else { format!(".{count}") };
     folder.join(format!("{:020}.segment.damaged{suffix}", id.0))
@@ -283,10 +283,10 @@ pub(super) struct Folder {
     _guard: Arc<Guard>,
 }
 
-/// The space of a file system, bytes.
+/// The space of a file system, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Space {
-    /// That this user may still allocate.
+    /// The space that this user may still allocate.
     pub(super) free: u64,
     pub(super) total: u64,
 }
@@ -301,18 +301,18 @@ impl Folder {
         segment_path(&self.path, id)
     }
 
-    /// Makes a file of `bytes` zeros, all of them allocated. They are not written, if the file
-    /// system can allocate without: writing them would take half of the disk's time and of a core's
-    /// while a backlog fills. A sync of an unwritten extent costs more instead; the log keeps such
-    /// syncs few.
+    /// Makes a file of `bytes` allocated zeros. The zeros are not written if the file system can
+    /// allocate without writing: the writes would take half of the disk's time and of a core while
+    /// a backlog grows. A sync of an unwritten extent costs more instead; the log needs few such
+    /// syncs.
     ///
     /// # Errors
-    /// Names the file. A partly made file is removed; its number must not be used again.
+    /// Names the file. A partly made file is removed, and its number must not be used again.
     pub(super) fn create(&self, id: FileId, bytes: u64) -> io::Result<File> {
         let (path, begun) = (self.segment_path(id), begun_path(&self.path, id));
         let Space { free, total } = self.space()?;
-        // Asked first, so that a file too large does not fill the disk for a moment. A file system
-        // of size 0 does not know its size.
+        // Checked first, so that a file that is too large does not fill the disk for a moment. A
+        // file system that reports size 0 does not know its size.
         if bytes > free && total > 0 {
             return Err(explain(&Errno::NOSPC.into(), "allocate", bytes, &path));
         }
@@ -359,7 +359,7 @@ impl Folder {
                 make_zeros(&file, bytes)?;
                 file.sync_all()?;
             } else {
-                // Nothing to do for a file we made. One that was copied may have holes.
+                // A file that this process made is already allocated. A copied file may have holes.
                 allocate(&file, bytes, FallocateFlags::empty())?;
             }
             Ok(file)
@@ -367,7 +367,7 @@ impl Folder {
         open().map_err(|error| explain(&error, "reuse", bytes, &path))
     }
 
-    /// Makes the header of a file zeros.
+    /// Overwrites the header of a file with zeros.
     pub(super) fn clear(&self, id: FileId) -> io::Result<FreeFile> {
         let file = File::options().write(true).open(self.segment_path(id))?;
         let bytes = file.metadata()?.len();
@@ -376,7 +376,7 @@ impl Folder {
         Ok(FreeFile { id, bytes, is_unknown: false })
     }
 
-    /// Notes how far the log goes.
+    /// Writes the extent of the log.
     pub(super) fn note(&self, extent: &Extent) -> io::Result<()> {
         extent::write(&self.path, extent)
     }
@@ -385,12 +385,12 @@ impl Folder {
         fs::remove_file(self.segment_path(id))
     }
 
-    /// Makes the names durable.
+    /// Makes the names in the directory durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         sync_directory(&self.directory)
     }
 
-    /// Gives a file a name under which it is not found again, and says which.
+    /// Renames a file so that it is not read again; returns the new path.
     pub(super) fn set_aside(&self, id: FileId) -> io::Result<PathBuf> {
         for count in 0..=u32::MAX {
             let path = set_aside_path(&self.path, id, count);
@@ -410,7 +410,7 @@ impl Folder {
     }
 }
 
-/// Makes the first `bytes` of a file zeros, all of them allocated.
+/// Overwrites the first `bytes` of a file with zeros and allocates them.
 fn make_zeros(file: &File, bytes: u64) -> io::Result<()> {
     if allocate(file, bytes, FallocateFlags::ZERO_RANGE)? {
         return Ok(());
@@ -419,8 +419,8 @@ fn make_zeros(file: &File, bytes: u64) -> io::Result<()> {
     write_zeros(file, bytes)
 }
 
-/// Allocates what is not yet allocated of the first `bytes`; false if the file system cannot, in
-/// the way that the flags say.
+/// Allocates the missing parts of the first `bytes`, in the mode that the flags say. Returns false
+/// if the file system does not support the mode.
 fn allocate(file: &File, bytes: u64, how: FallocateFlags) -> io::Result<bool> {
     match retry_on_intr(|| fallocate(file, how, 0, bytes)) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
@@ -440,7 +440,7 @@ fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds to an error what was tried, keeping its kind.
+/// Adds the failed operation to an error, and keeps its kind.
 fn explain(error: &io::Error, doing: &str, bytes: u64, path: &Path) -> io::Error {
     let advice = advice::of(error);
     let text = format!("cannot {doing} {} with {bytes} bytes: {error}{advice}", path.display());
@@ -453,8 +453,8 @@ mod tests {
 
     use super::*;
 
-    // If a file system cannot make zeros, as one in memory cannot, they are written: to the last
-    // byte, and over all earlier content.
+    // If a file system cannot make zeros (as one in memory cannot), zeros are written up to the
+    // last byte, over all earlier content.
     #[test]
     fn zeros_are_written() {
         let bytes = 3 * ZEROS_WRITE_BYTES as u64 + 17;
@@ -469,7 +469,7 @@ mod tests {
         assert!(found.iter().all(|byte| *byte == 0));
     }
 
-    // The names that are written are read back; a name that only looks similar is foreign.
+    // The names that are written can be parsed; a similar name is foreign.
     #[test]
     fn names() {
         for number in [0, 7, u64::MAX] {

@@ -6,24 +6,24 @@ use std::path::Path;
 use super::note::{replace, with_sum, without_sum};
 use crate::limits::SHARDS_MAX;
 
-/// The format that is written, and the newest that is read.
+/// The current format. It is written, and newer ones are refused.
 pub(super) const FORMAT_VERSION: u32 = 4;
 
-/// The format before segments had an `EXTENT` beside them, and texts their sums.
+/// The last format without `EXTENT` files and without sums in text files.
 pub(super) const FORMAT_WITHOUT_SUMS: u32 = 1;
 
-/// The format before logs had anything of MQTT 5.
+/// The last format whose logs have no records of MQTT 5.
 const FORMAT_BEFORE_MQTT_5: u32 = 2;
 
-/// The format before logs had lanes of groups.
+/// The last format whose logs have no lanes of groups.
 const FORMAT_BEFORE_GROUPS: u32 = 3;
 
-/// The file's name.
+/// The name of the file.
 pub(super) const FORMAT_FILE: &str = "FORMAT";
-/// Its name while it is being written.
+/// The name of the file while it is being written.
 pub(super) const FORMAT_FILE_BEGUN: &str = "FORMAT.new";
 
-/// The file that is renamed to `FORMAT` when all other files are there (see `making`).
+/// The name of the file until all other files exist; then it is renamed to `FORMAT` (see `making`).
 pub(super) const UNFINISHED_FILE: &str = "FORMAT.unfinished";
 
 /// The content of `FORMAT` for this many shards.
@@ -31,24 +31,24 @@ pub(super) fn format_text(shards: u16) -> String {
     with_sum(&format!("ringmq data, format {FORMAT_VERSION}\nshards {shards}\n"))
 }
 
-/// Writes that a directory has this format and number of shards.
+/// Writes the current format and the number of shards into a directory.
 pub(super) fn write_format(directory: &Path, shards: u16) -> io::Result<()> {
     replace(directory, FORMAT_FILE, &format_text(shards))
 }
 
-/// Whether it is in the making.
+/// Whether the making of the directory is not finished.
 pub(super) fn is_unfinished(path: &Path) -> bool {
     path.join(UNFINISHED_FILE).exists()
 }
 
-/// The format and number of shards that a directory was made with.
+/// The format and number of shards of a directory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Made {
     pub(super) version: u32,
     pub(super) shards: u16,
 }
 
-/// Parses the content of `FORMAT`.
+/// The content of `FORMAT`.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Format {
     Known(Made),
@@ -72,12 +72,12 @@ impl Format {
     }
 }
 
-/// Whether a directory may have so many shards.
+/// Whether a directory may have this number of shards.
 pub(super) fn is_count(shards: u16) -> bool {
     (1..=SHARDS_MAX).contains(&usize::from(shards))
 }
 
-/// Digits alone as a number: a sign is not a digit.
+/// Parses a number that consists of digits only, without a sign.
 pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -86,8 +86,8 @@ pub(super) fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
 mod tests {
     use super::*;
 
-    // Exactly two lines, and their sum from format 2 on; of a newer format only the first line is
-    // read.
+    // The file has exactly two lines, and a third with their sum from format 2 on. Of a newer
+    // format only the first line is read.
     #[test]
     fn format_text() {
         let known = |version, shards| Some(Format::Known(Made { version, shards }));

@@ -1,8 +1,8 @@
 //! The helper thread: makes, clears and renames segment files for all shards of the process.
 //!
-//! There is one thread, because the disk is the bottleneck. It ends when its [`Helper`] and every
-//! [`FileMedium`] are dropped; it handles earlier requests first, but makes no file for a dropped
-//! medium.
+//! There is only one thread, because the disk is the bottleneck. The thread ends when its
+//! [`Helper`] and every [`FileMedium`] are dropped. It handles earlier requests first, but makes no
+//! file for a dropped medium.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::supply::{Answer, FileSupply, Message};
 use crate::limits::SPACE_LOOK_MS;
 use crate::store::Request;
 
-/// The control thread's hold on the helper.
+/// The control thread's handle of the helper.
 pub struct Helper {
     messages: Sender<Message>,
     thread: thread::JoinHandle<()>,
@@ -28,7 +28,7 @@ impl Helper {
     /// Starts the thread.
     ///
     /// # Errors
-    /// If the system has no thread for us.
+    /// If the system cannot start a thread.
     pub fn start() -> io::Result<Self> {
         let (messages, received) = mpsc::channel();
         let thread = thread::Builder::new().name("ringmq-disk".to_owned());
@@ -36,11 +36,11 @@ impl Helper {
         Ok(Self { messages, thread, mediums: 0 })
     }
 
-    /// Makes a shard's medium of its files. `wake` is called after each answer, on the helper's
-    /// thread. The first answer, how much space there is, comes unasked.
+    /// Makes the medium of a shard from its files. `wake` is called after each answer, on the
+    /// helper's thread. The first answer comes without a request: it reports the free space.
     ///
     /// # Panics
-    /// If the directory was opened for reading alone.
+    /// If the directory was opened for reading only.
     pub fn medium(&mut self, files: ShardFiles, wake: impl Fn() + Send + 'static) -> FileMedium {
         let path = files.path.clone();
         let (answer, answers) = mpsc::channel();
@@ -53,8 +53,8 @@ impl Helper {
         FileMedium { slot, folder: path, messages, answers, _waits: waits }
     }
 
-    /// Waits until every medium is gone and all they asked for is done: the directory's lock is
-    /// free then, if its [`super::Directory`] is gone too.
+    /// Waits until every medium is dropped and all requests are handled. The directory's lock is
+    /// free then, if its [`super::Directory`] is dropped too.
     ///
     /// # Panics
     /// If the helper has panicked.

@@ -1,16 +1,15 @@
-//! The files of a shard that a broker writes to meanwhile.
+//! The files of a shard to which a broker writes meanwhile.
 //!
-//! Nothing is locked. Meanwhile files grow, are made, are used again for another segment, and are
-//! removed. Reading is right all the same:
+//! No file is locked. While they are read, files may grow, be made, be used again for another
+//! segment, or be removed. The reading is correct for these reasons:
 //!
-//! - `EXTENT` is read first, then the files are listed: the log that is found goes as far as that
-//!   says, or further.
-//! - Groups of records are committed one after the other. So each segment but the newest is whole.
-//!   Of the newest a copy is made, page by page from its end: where a group is in the copy, all
-//!   before it is as well, and only the last can be torn. That is as after a crash.
-//! - A file is used again only when its segment is not referenced. Then its header is zeroed before
-//!   any other write: a reader checks the header afterwards to see whether it was still that
-//!   segment ([`super::ShardFiles::is_current`]).
+//! - `EXTENT` is read before the files are listed: the files reach at least as far as it says.
+//! - Groups of records are committed one after the other. So each segment except the newest is
+//!   complete. The newest one is copied page by page from its end: if the copy contains a group, it
+//!   contains all groups before it, and only the last group can be torn, as after a crash.
+//! - A file is used again only when its segment is not referenced. Its header is zeroed before any
+//!   other write, and the reader checks the header afterwards to see whether the file still has
+//!   that segment ([`super::ShardFiles::is_current`]).
 
 use std::fs::File;
 use std::io;
@@ -20,21 +19,21 @@ use std::sync::Arc;
 
 use crate::store::{FileId, HEADER_BYTES, Mapping};
 
-/// Bytes that are copied at once.
+/// The bytes that are copied at once.
 const PAGE_BYTES: usize = 4096;
 
-/// Bytes of a segment's header.
+/// The bytes of a segment's header.
 pub(super) const HEADER: usize = 64;
 
 const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 
-/// Facts about files that change.
+/// The state of files that change meanwhile.
 #[derive(Default)]
 pub(super) struct Live {
-    /// By file; of a file that had no segment any more there is none.
+    /// The header of each file. Files that no longer had a segment have no entry.
     pub(super) headers: Vec<(FileId, [u8; HEADER])>,
     pub(super) newest: Option<(FileId, Copied)>,
-    /// A file was there, and then was not.
+    /// Whether a file had been listed and then no longer had a segment or did not exist.
     pub(super) has_changed: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Segment files that a broker writes to meanwhile: which segments they have, and had (see `live`).
+//! Segment files to which a broker writes meanwhile: the segments that they had and have (see
+//! `live`).
 
 use std::fs::File;
 use std::io;
@@ -10,13 +11,13 @@ use super::mapping::FileMapping;
 use crate::store::{FileId, Found, Mapping, SegmentIdentity};
 
 impl ShardFiles {
-    /// Of files that change: notes which segments they have, and copies the newest.
+    /// For files that change: notes the header of each, and copies the newest.
     pub(super) fn note_headers(&mut self) -> Result<(), DirectoryError> {
         let Some(live) = &mut self.live else { return Ok(()) };
         let mut newest: Option<(SegmentIdentity, FileId)> = None;
         self.found.retain(|found| {
             let header = header_of(&segment_path(&self.path, found.id));
-            // A damaged one stays, and is reported when the log is opened.
+            // A file with a damaged header stays in the list. Opening the log reports it.
             let Some(header) = header.filter(|header| *header != [0; HEADER]) else {
                 live.has_changed = true;
                 return false;
@@ -29,8 +30,8 @@ impl ShardFiles {
         let Some((_, newest)) = newest else { return Ok(()) };
         let path = segment_path(&self.path, newest);
         let copied = copy(&path).map_err(DirectoryError::system("read", &path))?;
-        // A header may have been rewritten meanwhile, to name another checkpoint: the one in the
-        // copy counts.
+        // The header may have been rewritten meanwhile to name another checkpoint. The header in
+        // the copy counts.
         let known = live.headers.iter_mut().find(|(id, _)| *id == newest);
         match (known, copied.bytes().first_chunk()) {
             (Some((_, known)), Some(header)) => {
@@ -45,24 +46,24 @@ impl ShardFiles {
         Ok(())
     }
 
-    /// Whether another process may change them meanwhile.
+    /// Whether another process may change the files meanwhile.
     pub fn is_live(&self) -> bool {
         self.live.is_some()
     }
 
-    /// Whether a file still has the segment that was found in it. It does unless the directory is
-    /// in use.
+    /// Whether a file still has the segment that was found in it. Always true unless the directory
+    /// is in use.
     pub fn is_current(&self, id: FileId) -> bool {
         let Some(live) = &self.live else { return true };
         let was = live.headers.iter().find(|(known, _)| *known == id);
         let is = header_of(&segment_path(&self.path, id));
-        // The header of a segment may name another checkpoint by now.
+        // The segment's header may name another checkpoint now.
         was.zip(is).is_some_and(|((_, was), is)| {
             SegmentIdentity::of(was) == SegmentIdentity::of(&is) && is != [0; HEADER]
         })
     }
 
-    /// Whether any file has another segment by now, or is gone.
+    /// Whether any file has another segment now, or was removed.
     pub fn has_changed(&self) -> bool {
         let Some(live) = &self.live else { return false };
         live.has_changed || live.headers.iter().any(|(id, _)| !self.is_current(*id))
@@ -76,22 +77,21 @@ impl ShardFiles {
         }
     }
 
-    /// The copy of the newest segment's file, if it is this one.
+    /// The copy of the file, if it has the newest segment.
     pub fn copied(&self, id: FileId) -> Option<&[u8]> {
         let newest = self.live.as_ref().and_then(|live| live.newest.as_ref());
         newest.filter(|(newest, _)| *newest == id).map(|(_, copied)| copied.bytes())
     }
 
-    /// The files found and their lengths, before they are taken.
+    /// The files found and their lengths. Must be called before the files are taken.
     pub fn lengths(&self) -> Vec<(FileId, u64)> {
         self.found.iter().map(|found| (found.id, found.mapping.bytes().len() as u64)).collect()
     }
 
-    /// Maps files once more, as [`ShardFiles::lengths`] has told them. Files that are gone by now
-    /// are left out.
+    /// Maps the files of [`ShardFiles::lengths`] once more. Files that were removed are left out.
     ///
     /// # Errors
-    /// If the system refuses something; names the path.
+    /// If a system call fails; names the path.
     pub fn map_again(&self, lengths: &[(FileId, u64)]) -> Result<Vec<Found>, DirectoryError> {
         let newest = self.live.as_ref().and_then(|live| live.newest.as_ref());
         let mut again = Vec::new();

@@ -1,4 +1,4 @@
-//! The lock of a data directory: one process uses it.
+//! The lock of a data directory: only one process uses the directory.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -20,25 +20,25 @@ const NAMING: FlockOperation = FlockOperation::NonBlockingLockExclusive;
 pub(super) enum Access {
     Write,
     Read,
-    /// As `Read`, while another process has the lock and writes (see `live`).
+    /// As `Read`, while another process holds the lock and writes (see `live`).
     Live,
 }
 
-/// The lock of a directory, held.
+/// The held lock of a directory.
 pub(super) struct Guard {
     _locked: Option<File>,
 }
 
 impl Guard {
-    /// Of a directory that is only looked at.
+    /// A guard without a lock, for a directory that is in use by another process.
     pub(super) fn none() -> Self {
         Self { _locked: None }
     }
 
-    /// Takes it.
+    /// Locks a directory.
     ///
     /// # Errors
-    /// If another process has it.
+    /// If another process holds the lock.
     pub(super) fn take(directory: &Path, access: Access) -> Result<Self, DirectoryError> {
         let path = directory.join(LOCK_FILE);
         let write = access == Access::Write;
@@ -52,7 +52,7 @@ impl Guard {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 // A record lock tells other processes the id of its holder. It has no other
-                // purpose, and network file systems may not grant both.
+                // purpose, and network file systems may not grant both locks.
                 if write && let Err(error) = fcntl_lock(&file, NAMING) {
                     debug!("{}: no lock that names this process: {error}", path.display());
                 }

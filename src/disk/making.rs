@@ -1,11 +1,11 @@
-//! A data directory in the making: one that is no data directory before it is whole.
+//! The making of a data directory, which is not valid before it is complete.
 //!
 //! ```text
 //!  missing or empty ──begin──► FORMAT.unfinished, shard-K/… ──finish──► FORMAT, shard-K/…
 //!                                         │ abandon
 //!                                         └──────────────► as it was
 //! ```
-//! An open meanwhile, or after the maker was killed, fails: the directory is not finished.
+//! An open fails meanwhile, and after the maker was killed: the directory is not finished.
 
 use std::fs::{self, File};
 use std::io;
@@ -28,17 +28,17 @@ use crate::store::Extent;
 pub struct Making {
     path: PathBuf,
     shards: u16,
-    /// It was there, empty.
+    /// Whether the path was an empty directory before.
     was_there: bool,
     guard: Arc<Guard>,
 }
 
 impl Making {
-    /// Begins a directory for so many shards under a path that does not exist, or is an empty
+    /// Begins a directory for this number of shards under a path that does not exist or is an empty
     /// directory.
     ///
     /// # Errors
-    /// If there is something, or the system refuses something.
+    /// If the directory is not empty, or a system call fails.
     pub fn begin(path: &Path, shards: u16) -> Result<Self, DirectoryError> {
         let was_there = is_directory(path)?;
         if was_there && !is_bare(path).map_err(DirectoryError::system("read", path))? {
@@ -58,7 +58,7 @@ impl Making {
         }
     }
 
-    /// The number of its shards.
+    /// The number of shards.
     pub fn shards(&self) -> u16 {
         self.shards
     }
@@ -71,12 +71,12 @@ impl Making {
     /// The files of a shard.
     ///
     /// # Errors
-    /// If the system refuses something; names the path.
+    /// If a system call fails; names the path.
     pub fn shard(&self, shard: u16) -> Result<ShardFiles, DirectoryError> {
         ShardFiles::read(self.folder(shard), Access::Write, true, true, self.guard.clone())
     }
 
-    /// The same, to be looked at.
+    /// The files of a shard, for reading only.
     ///
     /// # Errors
     /// As [`Making::shard`].
@@ -84,17 +84,17 @@ impl Making {
         ShardFiles::read(self.folder(shard), Access::Read, true, true, self.guard.clone())
     }
 
-    /// Notes how far the log of a shard goes.
+    /// Writes the extent of a shard's log.
     ///
     /// # Errors
-    /// If that cannot be written.
+    /// If it cannot be written.
     pub fn note(&self, shard: u16, extent: &Extent) -> Result<(), DirectoryError> {
         let folder = self.folder(shard);
         let noted = extent::write(&folder, extent);
         noted.map_err(DirectoryError::system("write", &folder.join(extent::FILE)))
     }
 
-    /// Takes over the numbers of vhosts, and the sessions that are to be deleted.
+    /// Copies the numbers of vhosts, and the requests to delete sessions, from another directory.
     ///
     /// # Errors
     /// If they cannot be read or written.
@@ -110,11 +110,10 @@ impl Making {
         Ok(())
     }
 
-    /// Makes it a data directory, durably, with everything in it, which belongs to the owner of
-    /// `like` from then on.
+    /// Completes the data directory durably. The directory and its files get the owner of `like`.
     ///
     /// # Errors
-    /// If the system refuses something; names the path. Then it is none.
+    /// If a system call fails; names the path. Then the directory is not finished.
     pub fn finish(self, like: &Path) -> Result<(), DirectoryError> {
         let owner = fs::metadata(like).map_err(DirectoryError::system("read", like))?;
         settle(&self.path, (owner.uid(), owner.gid()))?;
@@ -125,7 +124,7 @@ impl Making {
         synced.map_err(DirectoryError::system("sync", &self.path))
     }
 
-    /// Removes what was made of it.
+    /// Removes the unfinished directory.
     pub fn abandon(self) {
         let removed = match self.was_there {
             true => clear(&self.path),
@@ -142,17 +141,18 @@ impl Making {
     }
 }
 
-/// Whether making a directory again loses no data: it has no files, or only those of an empty one.
+/// Whether a directory can be made here without a loss of data: it has no files, or only those of
+/// an empty one.
 fn is_bare(path: &Path) -> io::Result<bool> {
     Ok(is_empty(path)? && !path.join(UNFINISHED_FILE).try_exists()?)
 }
 
-/// Removes what is in a directory.
+/// Removes the content of a directory.
 fn clear(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
         match path.is_dir() {
-            // It belongs to the file system.
+            // This directory belongs to the file system.
             true if path.ends_with("lost+found") => {}
             true => fs::remove_dir_all(path)?,
             false => fs::remove_file(path)?,
@@ -161,7 +161,7 @@ fn clear(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes everything in a directory durable, and gives it to an owner.
+/// Makes the content of a directory durable, and changes its owner.
 fn settle(path: &Path, owner: (u32, u32)) -> Result<(), DirectoryError> {
     let found = fs::metadata(path).map_err(DirectoryError::system("read", path))?;
     if (found.uid(), found.gid()) != owner {

@@ -1,22 +1,21 @@
 //! A file mapped for reading.
 //!
-//! Obligations: the bytes of a mapped file must stay there, and must not change while they are
-//! read.
+//! Obligations: the bytes of a mapped file must stay in the file, and must not change while they
+//! are read.
 //!
-//! - *They stay.* A mapping is never longer than its file was, and ringmq never makes a file
-//!   shorter; the directory is locked against a second ringmq. If another program has truncated the
-//!   file, or the disk cannot read a page, [`Mapping::guard`] replaces it with zeros; see `sigbus`
-//!   for reads outside of a guard.
-//! - *They do not change.* Files are written by the ring and by the helper, never through the
-//!   mapping. Written bytes are overwritten only in a file without needed records, and in a
-//!   segment's header, which is read when the store is opened and never later. Readers read only
-//!   written bytes: that is [`Mapping`]'s own rule. A page that was replaced with zeros is never
-//!   reported as readable again.
-//! - *In a directory that another process uses* they may. There the segment that grows is read from
-//!   a copy (see `live`). Any other segment changes only when its file is used again, and that
-//!   file's header first. Its records then fail their checksums, and the reader checks the header
-//!   afterwards ([`super::ShardFiles::is_current`]) and discards what it read. Only short-lived
-//!   inspection programs do this, never a broker.
+//! - *They stay.* A mapping is never longer than its file was, and ringmq never truncates a file.
+//!   The directory is locked against a second ringmq. If another program has truncated the file, or
+//!   the disk cannot read a page, [`Mapping::guard`] replaces the page with zeros; see `sigbus` for
+//!   reads outside of a guard.
+//! - *They do not change.* The ring and the helper write files, never through the mapping. Written
+//!   bytes are overwritten only in a file without needed records, and in a segment's header, which
+//!   is read when the store is opened and never later. Readers read only written bytes: [`Mapping`]
+//!   requires that. A page that was replaced with zeros is never reported as readable again.
+//! - *They may change in a directory that another process uses.* The segment that grows is read
+//!   from a copy there (see `live`). Any other segment changes only when its file is used again,
+//!   and the file's header changes first. Its records then fail their checksums, and the reader
+//!   checks the header afterwards ([`super::ShardFiles::is_current`]) and discards the data. Only
+//!   short-lived inspection programs do this, never a broker.
 
 #![allow(unsafe_code)]
 
@@ -31,19 +30,19 @@ use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
 use super::sigbus;
 use crate::store::Mapping;
 
-/// All of a file, shared and read-only.
+/// A whole file, mapped shared and read-only.
 pub(super) struct FileMapping {
-    /// There is none of an empty file.
+    /// `None` if the file is empty.
     mapped: Option<Mmap>,
-    /// For messages.
+    /// For log messages.
     path: PathBuf,
-    /// Times that something could not be read.
+    /// The number of failed reads.
     failures: Cell<u32>,
 }
 
 impl FileMapping {
-    /// Maps the first `bytes` of a file, which must have so many and be open for reading; `path` is
-    /// for messages.
+    /// Maps the first `bytes` of a file, which must have at least that many and be open for
+    /// reading. `path` is for log messages.
     pub(super) fn new(file: &impl AsRawFd, bytes: u64, path: &Path) -> io::Result<Self> {
         sigbus::prepare();
         let (path, failures) = (path.to_owned(), Cell::new(0));
@@ -59,12 +58,12 @@ impl FileMapping {
         Ok(Self { mapped: Some(mapped), path, failures })
     }
 
-    /// Something at this offset of the file could not be read.
+    /// Counts and logs a failed read at an offset of the file.
     #[cold]
     fn on_unreadable(&self, offset: usize) {
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
-        // A disk that is gone would have a line for each message.
+        // Not each failure is logged: a failed disk would log a line for each message.
         if failures.is_power_of_two() {
             let path = self.path.display();
             log::error!(
@@ -75,11 +74,12 @@ impl FileMapping {
     }
 }
 
-/// Maps all of a file for reading; `path` is for messages. The owner of the file must not truncate
-/// it while the mapping exists, nor write to bytes that are being read: see the head of this file.
+/// Maps a whole file for reading; `path` is for log messages. The owner of the file must neither
+/// truncate it while the mapping exists nor write to bytes that are being read: see the head of
+/// this file.
 ///
 /// # Errors
-/// If the system has no memory map for us.
+/// If the system cannot map the file.
 pub fn map(file: &File, path: &Path) -> io::Result<Box<dyn Mapping>> {
     Ok(Box::new(FileMapping::new(file, file.metadata()?.len(), path)?))
 }
@@ -103,7 +103,7 @@ impl Mapping for FileMapping {
 
     fn forget(&self) {
         if let Some(mapped) = &self.mapped {
-            // SAFETY: the mapping is shared with its file, so the next look finds the same bytes.
+            // SAFETY: the mapping is shared with its file, so the next read finds the same bytes.
             let forgotten = unsafe { mapped.unchecked_advise(UncheckedAdvice::DontNeed) };
             if let Err(error) = forgotten {
                 log::debug!("MADV_DONTNEED: {error}");

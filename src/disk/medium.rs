@@ -1,7 +1,7 @@
-//! One shard's medium: it sends the store's requests to the helper, and takes its answers.
+//! The medium of one shard: sends the store's requests to the helper, and receives its answers.
 //!
-//! Every `Supply` is answered once, in order. The queues between the two are bounded by the store,
-//! which asks for few files at a time, and by how often a second the helper looks at the space.
+//! Every `Supply` has one answer, in order. The queues between store and helper are bounded: the
+//! store asks for few files at a time, and the helper reports the space at most once per look.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -20,13 +20,13 @@ pub struct FileMedium {
     pub(super) folder: PathBuf,
     pub(super) messages: Sender<Message>,
     pub(super) answers: Receiver<MediumAnswer<Arc<OwnedFd>>>,
-    /// Tells the helper whether a file is still wanted.
+    /// Its existence tells the helper that the medium still wants files.
     pub(super) _waits: Arc<()>,
 }
 
 impl FileMedium {
-    /// Opens a file for writing that was found when the directory was opened. This may wait for the
-    /// disk: it is meant for the start.
+    /// Opens a found file for writing. This may wait for the disk, so it is called at the start
+    /// only.
     ///
     /// # Errors
     /// Names the file.

@@ -1,4 +1,4 @@
-//! The data directory: its lock and format, the segment files of each shard, the helper thread.
+//! The data directory: its lock and format, the segment files of each shard, and the helper thread.
 //!
 //! ```text
 //! DIR/LOCK       empty; locked by the one process that uses the directory (see `user`)
@@ -13,19 +13,19 @@
 //!     00000000000000000004.segment.damaged     set aside; a second one ends in .damaged.1
 //! ```
 //!
-//! One that is in the making has `FORMAT.unfinished` instead of `FORMAT` (see [`Making`]).
+//! A directory in the making has `FORMAT.unfinished` instead of `FORMAT` (see [`Making`]).
 //!
-//! A directory of format 1 has neither sums nor an `EXTENT`, and the logs of format 2 have no
-//! records of MQTT 5. Opening one for writing converts it to format 3, which older versions refuse,
-//! once each shard has an `EXTENT`.
+//! A directory of format 1 has neither sums nor `EXTENT` files, the logs of format 2 have no
+//! records of MQTT 5, and those of format 3 no lanes of groups. Opening one for writing makes each
+//! missing `EXTENT` and then converts it to format 4, which older versions refuse.
 //!
-//! A file has its last name only when it is whole and durable. A number is never used twice: a new
-//! file's is above all that are found, set aside or not, and the file with the highest is never
-//! removed.
+//! A file gets its final name only when it is complete and durable. A number is never used twice: a
+//! new file's number is above all that are found, including the files set aside, and the file with
+//! the highest number is never removed.
 //!
-//! A [`Directory`] gives each shard its [`ShardFiles`]; the one [`Helper`] makes a [`FileMedium`]
-//! of them, which is the shard's [`crate::store::Medium`]. All that may wait for the disk, but for
-//! the writes of the ring, is done by the helper's thread.
+//! A [`Directory`] gives each shard its [`ShardFiles`]. The one [`Helper`] makes a [`FileMedium`]
+//! from them, which is the shard's [`crate::store::Medium`]. The helper's thread does everything
+//! that may wait for the disk, except the writes of the ring.
 
 mod clocks;
 mod deletions;

@@ -1,5 +1,5 @@
-//! Small text files of a data directory: replaced as a whole, durably, and with a sum in the last
-//! line, so that no byte of them changes unseen.
+//! Small text files of a data directory. A file is replaced as a whole and durably. Its last line
+//! is a sum, which reveals a changed byte.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -11,20 +11,20 @@ use super::sync::sync_directory;
 /// The suffix of the file while it is being written.
 pub(super) const BEGUN_SUFFIX: &str = ".new";
 
-/// The text and a line with its sum.
+/// Appends a line with the sum to a text.
 pub(super) fn with_sum(text: &str) -> String {
     format!("{text}sum {:08x}\n", crc32c::crc32c(text.as_bytes()))
 }
 
-/// The text in front of the line with its sum, if it is the right one.
+/// The text before the line with the sum, if the sum is right.
 pub(super) fn without_sum(text: &str) -> Option<&str> {
     let (before, _) = text.strip_suffix('\n')?.rsplit_once('\n')?;
     let body = &text[..=before.len()];
     (with_sum(body) == text).then_some(body)
 }
 
-/// Replaces the file of this name with a text. It keeps the owner of the old file, or of the
-/// directory: a broker that runs as another user must be able to read what an administrator writes.
+/// Replaces the file with this name. The new file has the owner of the old file, or of the
+/// directory: a broker that runs as another user must be able to read an administrator's file.
 pub(super) fn replace(directory: &Path, name: &str, text: &str) -> io::Result<()> {
     let path = directory.join(name);
     let begun = directory.join(format!("{name}{BEGUN_SUFFIX}"));
@@ -44,7 +44,7 @@ pub(super) fn replace(directory: &Path, name: &str, text: &str) -> io::Result<()
 mod tests {
     use super::*;
 
-    // No byte changes unseen, and none is missed.
+    // The sum reveals each changed and each missing byte.
     #[test]
     fn sums() {
         for body in ["a\n", "next 2\n1 tenant\n"] {

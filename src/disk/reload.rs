@@ -6,10 +6,10 @@
 //! /etc/ringmq/acl:3: …        what is wrong, a line for each
 //! sum 0123abcd
 //! ```
-//! The file `RELOAD` is replaced by each reload. The program removes the old file, notes the time,
-//! requests a reload, and waits for an answer to a reload that began no earlier: one that was
-//! already under way may have read files that changed since. The file is not needed after a crash,
-//! so it is not synced.
+//! Each reload replaces the file `RELOAD`. The program removes the old file, notes the time,
+//! requests a reload, and waits for the answer to a reload that began no earlier: one that was
+//! already running may have read files that changed since. The file is not needed after a crash, so
+//! it is not synced.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -28,15 +28,15 @@ use crate::limits::RELOAD_TEXT_BYTES_MAX;
 
 const FILE: &str = "RELOAD";
 
-/// The time between two looks whether the broker is still there.
+/// The time between two checks whether the broker still runs.
 const LOOK_MS: u64 = 500;
 
 /// The result of a reload.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReloadNote {
-    /// When it began, microseconds of the monotonic clock.
+    /// When it began, in microseconds of the monotonic clock.
     pub began_us: u64,
-    /// The faults; none: the reload succeeded.
+    /// The faults; empty if the reload succeeded.
     pub faults: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ pub fn monotonic_us() -> u64 {
 }
 
 impl ReloadNote {
-    /// Puts it into a data directory.
+    /// Writes the note into a data directory.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -69,7 +69,7 @@ impl ReloadNote {
         write().map_err(DirectoryError::system("write", &begun))
     }
 
-    /// One line for each fault. Faults beyond the bound are left out.
+    /// Has one line for each fault. Faults beyond the bound are left out.
     fn text(&self) -> String {
         let outcome = if self.faults.is_empty() { "done" } else { "failed" };
         let mut text = format!("began {}\n{outcome}\n", self.began_us);
@@ -108,10 +108,10 @@ impl ReloadNote {
 }
 
 impl ReloadAsker {
-    /// Makes ready to wait in a data directory. The broker is asked after that.
+    /// Prepares to wait in a data directory. Must be called before the reload is requested.
     ///
     /// # Errors
-    /// If the system refuses it.
+    /// If a system call fails.
     pub fn new(directory: &Path) -> Result<Self, DirectoryError> {
         let watch = || {
             let changes = inotify::init(inotify::CreateFlags::CLOEXEC)?;
@@ -131,8 +131,8 @@ impl ReloadAsker {
         Ok(Self { directory: directory.to_owned(), changes, asked_us: monotonic_us() })
     }
 
-    /// Waits for the answer, as long as `is_there` says that the broker is; `None` if there is none
-    /// within this time.
+    /// Waits for the answer, as long as `is_there` reports that the broker runs. Returns `None` if
+    /// there is none within `limit`.
     ///
     /// # Errors
     /// If the answer cannot be read.
@@ -156,7 +156,7 @@ impl ReloadAsker {
         }
     }
 
-    /// Waits until a file is renamed in the directory, or for this long. The caller checks the file
+    /// Waits until a file is renamed in the directory, or for `limit`. The caller checks the file
     /// anyway, so an error costs only one more turn.
     fn wait_for_change(&self, limit: Duration) {
         let mut polled = [PollFd::new(&self.changes, PollFlags::IN)];
@@ -172,8 +172,8 @@ impl ReloadAsker {
 mod tests {
     use super::*;
 
-    // The file that is written is read back: faults of any text in one line each, and no more than
-    // the bound.
+    // A written note can be read back: each fault becomes one line, and the lines stay within the
+    // bound.
     #[test]
     fn notes_are_read_as_written() {
         for (faults, read) in [
@@ -196,7 +196,7 @@ mod tests {
         assert!(parsed.faults.last().is_some_and(|last| last.starts_with("more faults")));
     }
 
-    // A note that is cut off or contradicts itself is none.
+    // A note that is truncated or contradicts itself is refused.
     #[test]
     fn faulty_notes() {
         let text = ReloadNote { began_us: 7, faults: vec!["no".to_owned()] }.text();

@@ -1,8 +1,8 @@
-//! Reading mapped memory that the disk may not be able to read.
+//! Reads of mapped memory that survive a read error of the disk.
 //!
-//! A page of a mapped file that cannot be read, because the disk fails there or another program has
-//! truncated the file, ends the process with SIGBUS. The exception is a read within [`guard`]: the
-//! page is replaced with zeros, and the reader is told afterwards.
+//! If a page of a mapped file cannot be read (because the disk fails there, or another program has
+//! truncated the file), the access ends the process with SIGBUS. Within [`guard`] it does not: the
+//! page is replaced with zeros, and the reader learns of it afterwards.
 //!
 //! ```text
 //!  guard ─ range ─► read ──SIGBUS──► handler: zeros in place of the page ─► read goes on ─► told
@@ -13,10 +13,10 @@
 //! Obligations of the `unsafe` here:
 //!
 //! - *The handler is safe in a signal.* It reads cells of its own thread, which have no destructor
-//!   and are there from the thread's start, and makes one system call; it takes no lock, allocates
-//!   nothing and changes `errno` only when the process is about to end.
-//! - *The handler replaces no memory but that of a mapping.* The range that [`guard`] is given is
-//!   one, and it is there until [`guard`] returns.
+//!   and exist from the thread's start, and makes one system call. It takes no lock, allocates no
+//!   memory, and changes `errno` only when the process is about to end.
+//! - *The handler replaces only memory of a mapping.* The range that [`guard`] receives belongs to
+//!   one mapping, which exists until [`guard`] returns.
 
 #![allow(unsafe_code)]
 
@@ -30,7 +30,7 @@ use libc::{c_int, c_void, siginfo_t};
 
 /// The range that a thread reads, for the handler.
 struct Guarded {
-    /// First address, and one past the last; no address is guarded if they are the same.
+    /// The first address, and the address after the last one. Equal: no address is guarded.
     start: Cell<usize>,
     end: Cell<usize>,
     /// The first address that could not be read.
@@ -47,7 +47,7 @@ thread_local! {
     };
 }
 
-/// State that the handler needs.
+/// The state that the handler needs.
 struct Setting {
     /// The previous handler of SIGBUS: usually Rust's own, which ends the process.
     before: libc::sigaction,
@@ -56,23 +56,22 @@ struct Setting {
 
 static SETTING: OnceLock<Setting> = OnceLock::new();
 
-/// Sets the handler, if it is not set. To be called before [`guard`].
+/// Sets the handler, if it is not set. Must be called before [`guard`].
 pub(super) fn prepare() {
     SETTING.get_or_init(|| Setting { before: install(), page_bytes: page_bytes() });
 }
 
-/// The size of a page. The C library was told it when the process started. Others read
-/// `/proc/self/auxv` for it, which is closed to a process that has changed its user.
+/// The size of a page, from the C library, which learned it when the process started. Other ways
+/// read `/proc/self/auxv`, which a process that has changed its user may not read.
 pub(super) fn page_bytes() -> usize {
-    // SAFETY: it takes a number and gives one.
+    // SAFETY: the call takes a number and returns one.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(bytes).expect("every system has a page size")
 }
 
-/// Calls `read`, which may read at `addresses`, all of one mapping: pages that the disk cannot read
-/// are zeros there from then on, until the mapping is gone. The first address that `read` found
-/// unreadable, if there was one. Not to be called within itself. It costs a few nanoseconds: each
-/// record that is read pays for it.
+/// Calls `read`, which may read at `addresses`, all of one mapping. Pages that the disk cannot read
+/// become zeros until the mapping is gone. Returns the first address that could not be read. Must
+/// not be called within itself. The cost of a few nanoseconds is paid for each record that is read.
 #[inline]
 pub(super) fn guard(addresses: Range<usize>, read: &mut dyn FnMut()) -> Option<usize> {
     GUARDED.with(|guarded| {
@@ -89,7 +88,7 @@ pub(super) fn guard(addresses: Range<usize>, read: &mut dyn FnMut()) -> Option<u
     })
 }
 
-/// Sets the handler; tells what there was before.
+/// Sets the handler; returns the previous one.
 fn install() -> libc::sigaction {
     let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = handle;
     // SAFETY: zeros are a valid value of this structure of numbers.
@@ -98,7 +97,7 @@ fn install() -> libc::sigaction {
     let mut before: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as libc::sighandler_t;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-    // SAFETY: both point to structures of ours, and the handler is safe in a signal, as the head of
+    // SAFETY: both point to local structures, and the handler is safe in a signal, as the head of
     // this file shows.
     let set = unsafe { libc::sigaction(libc::SIGBUS, &raw const action, &raw mut before) };
     assert_eq!(set, 0, "SIGBUS is a signal that may be handled");
@@ -106,9 +105,9 @@ fn install() -> libc::sigaction {
 }
 
 extern "C" fn handle(_signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
-    // SAFETY: with SA_SIGINFO the kernel gives a structure, for the time of the handler.
+    // SAFETY: with SA_SIGINFO the kernel passes a structure that lives as long as the handler runs.
     let info = unsafe { &*info };
-    // SAFETY: at SIGBUS it has an address.
+    // SAFETY: a SIGBUS has an address.
     let address = unsafe { info.si_addr() } as usize;
     if !GUARDED.with(|guarded| guarded.replace_page(address)) {
         give_up();
@@ -116,7 +115,7 @@ extern "C" fn handle(_signal: c_int, info: *mut siginfo_t, _context: *mut c_void
 }
 
 impl Guarded {
-    /// Puts zeros in place of the page of `address`, if that is read within [`guard`].
+    /// Replaces the page of `address` with zeros if [`guard`] covers it; returns whether it did.
     fn replace_page(&self, address: usize) -> bool {
         if !(self.start.get()..self.end.get()).contains(&address) {
             return false;
@@ -124,7 +123,7 @@ impl Guarded {
         let Some(Setting { page_bytes, .. }) = SETTING.get() else { return false };
         let page = ptr::with_exposed_provenance_mut(address & !(page_bytes - 1));
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
-        // SAFETY: the page is one of the mapping that is guarded, which may only be read.
+        // SAFETY: the page belongs to the guarded mapping, which is only read.
         let zeros = unsafe { libc::mmap(page, *page_bytes, libc::PROT_READ, flags, -1, 0) };
         if zeros == libc::MAP_FAILED {
             return false;
@@ -134,12 +133,12 @@ impl Guarded {
     }
 }
 
-/// Lets the previous handler end the process: the faulting instruction is retried and raises the
-/// signal again.
+/// Restores the previous handler, which ends the process: the faulting instruction is retried and
+/// raises the signal again.
 fn give_up() {
     // SAFETY: zeros are a valid value of this structure of numbers; they mean the system's default.
     let default: libc::sigaction = unsafe { std::mem::zeroed() };
     let before = SETTING.get().map_or(&default, |setting| &setting.before);
-    // SAFETY: it points to a structure that was the signal's before, or is the default.
+    // SAFETY: it points to the previous handler's structure, or to the default.
     unsafe { libc::sigaction(libc::SIGBUS, before, ptr::null_mut()) };
 }

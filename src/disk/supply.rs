@@ -17,26 +17,26 @@ pub(super) type Answer = MediumAnswer<Arc<OwnedFd>>;
 
 /// A request to the helper.
 pub(super) enum Message {
-    /// The next slot's.
+    /// Adds the shard with the next slot.
     Join(Box<FileSupply>),
-    /// By the medium of this slot.
+    /// A request of the medium with this slot.
     Ask(usize, Request),
 }
 
-/// Votes that one length of files is ahead at most.
+/// The most votes by which one length of files may lead.
 const LEAD_MAX: u64 = 8;
 
 /// See the module.
 pub(super) struct FileSupply {
     folder: Folder,
-    /// Kept for the next `Supply`; each is in here once.
+    /// Files for the next `Supply`, each once.
     free: Vec<FreeFile>,
-    /// The highest number that was ever given to the store. Its file is never removed.
+    /// The highest number that the store has received. Its file is never removed.
     newest: Option<FileId>,
     /// The number of the next file; above `newest`.
     next: u64,
     usual: Majority,
-    /// The space as the medium knows it.
+    /// The space that was last reported to the medium.
     told: Option<Space>,
     answers: Sender<Answer>,
     wake: Box<dyn Fn() + Send>,
@@ -44,11 +44,11 @@ pub(super) struct FileSupply {
 }
 
 impl FileSupply {
-    /// Supplies a shard with these files, whose medium takes `answers` and is woken with `wake`;
-    /// files are no longer wanted when `waiter` is dropped.
+    /// Makes the supply of a shard with these files. Its medium receives `answers` and is woken
+    /// with `wake`. Files are no longer wanted when `waiter` is dropped.
     ///
     /// # Panics
-    /// If the directory was opened for reading alone.
+    /// If the directory was opened for reading only.
     pub(super) fn new(
         files: ShardFiles,
         answers: Sender<Answer>,
@@ -68,7 +68,7 @@ impl FileSupply {
         }
     }
 
-    /// Handles a request of the medium; the caller answers requests for clocks.
+    /// Handles a request of the medium. The caller handles requests for clocks.
     pub(super) fn handle(&mut self, request: Request) {
         match request {
             Request::Supply { .. } if self.waiter.strong_count() == 0 => return,
@@ -96,13 +96,14 @@ impl FileSupply {
         if !is_full {
             self.trim(FREE_FILES_MAX);
         } else if self.would_fit(bytes) {
-            // Free files of other lengths are what it has no room beside.
+            // Free files of other lengths take the space that the new file needs.
             self.trim(0);
         }
     }
 
-    /// Whether a file has room when no free ones are kept. If not, they stay for shorter requests:
-    /// after a start they are the reserve of a full disk, which another shard might take else.
+    /// Whether a file would fit if no free files were kept. If it would not, they stay for shorter
+    /// requests: after a start they are the reserve of a full disk, which another shard might use
+    /// otherwise.
     fn would_fit(&self, bytes: u64) -> bool {
         let kept: u64 = self.free.iter().map(|free| free.bytes).sum();
         self.folder.space().is_ok_and(|space| space.free.saturating_add(kept) >= bytes)
@@ -117,8 +118,8 @@ impl FileSupply {
             }
             None => {
                 let id = FileId(self.next);
-                // A number is not tried again even if its file could not be made: a partly made
-                // file that could not be removed must not block the next one.
+                // A number is not used again even if its file could not be made: a partly made file
+                // that could not be removed must not block the next one.
                 self.next = self.next.saturating_add(1);
                 let file = self.folder.create(id, bytes)?;
                 self.newest = Some(id);
@@ -165,14 +166,14 @@ impl FileSupply {
         }
     }
 
-    /// Removes the free files beyond `keep_max`, and those that are not of the usual length. Before
-    /// the first `Supply` the usual length is unknown, and all stay.
+    /// Removes the free files beyond `keep_max`, and those that do not have the usual length.
+    /// Before the first `Supply` the usual length is unknown, and all files stay.
     fn trim(&mut self, keep_max: usize) {
         let (usual, newest) = (self.usual.bytes, self.newest);
         if usual == 0 {
             return;
         }
-        // The newest is to be one of those that are kept anyway.
+        // The newest file should be one of those that are kept.
         self.free.sort_unstable_by_key(|free| Reverse(free.id));
         let mut room = keep_max;
         let surplus = self.free.extract_if(.., |free| {
@@ -195,7 +196,7 @@ impl FileSupply {
         }
     }
 
-    /// Tells the medium how much space there is, if that has changed.
+    /// Reports the space to the medium if it has changed enough.
     pub(super) fn look_at_space(&mut self) {
         match self.folder.space() {
             Ok(space) if self.told.is_none_or(|told| space.is_news(told)) => {
@@ -215,17 +216,18 @@ impl FileSupply {
 }
 
 impl Space {
-    /// Whether a shard that was told the one must be told the other: when what is free changed by
-    /// 1/256 of itself, so that a limit near it is met in time, or, where little is free, by 1 MiB
-    /// or 1/256 of all. Less would wake an idle shard for every log line of its neighbours.
+    /// Whether a change of the space must be reported: the total has changed, or the free space has
+    /// by at least 1/256 of itself, so that a limit near it is noticed in time. If little is free,
+    /// the threshold is the smaller of 1 MiB and 1/256 of the total. Smaller changes would wake an
+    /// idle shard for every log line of its neighbours.
     fn is_news(self, told: Self) -> bool {
         let enough = (told.free / 256).max((self.total / 256).min(1 << 20)).max(1);
         self.total != told.total || self.free.abs_diff(told.free) >= enough
     }
 }
 
-/// The length that is asked for most lately, if it is more than half: Boyer and Moore's vote, in
-/// which no length gets far ahead, since files grow.
+/// The length of more than half of the recent requests, if there is one (Boyer and Moore's majority
+/// vote). The lead of a length is bounded, because files grow.
 #[derive(Default)]
 struct Majority {
     bytes: u64,
@@ -248,7 +250,7 @@ impl Majority {
 mod tests {
     use super::*;
 
-    // The length in the majority wins, in whatever order they come.
+    // The length in the majority wins in any order of the requests.
     #[test]
     fn majority() {
         for (asked, usual) in [
@@ -270,7 +272,8 @@ mod tests {
         assert_eq!(majority.bytes, 9, "asked for lately");
     }
 
-    // News is a change of 1/256 of what is free, of 1 MiB, or of 1/256 of a small file system.
+    // A report is due for a change of 1/256 of the free space, of 1 MiB, or of 1/256 of a small
+    // file system.
     #[test]
     fn news_of_space() {
         const MIB: u64 = 1 << 20;

@@ -1,8 +1,8 @@
-//! Which process uses a data directory.
+//! Finds the process that uses a data directory.
 //!
-//! The process that holds the lock of a directory has a second one on the same file, a lock of
-//! records: the kernel tells other processes the holder of such a lock, so the process id is never
-//! stale, and in a container it is the one of that container's namespace.
+//! The process that holds the lock of a directory also holds a record lock on the same file. The
+//! kernel tells other processes the holder of such a lock. So the process id is never stale, and in
+//! a container it is the id in that container's namespace.
 
 use std::fmt;
 use std::fs::File;
@@ -17,14 +17,14 @@ use super::directory::Directory;
 use super::error::DirectoryError;
 use super::lock::LOCK_FILE;
 
-/// Why the holder cannot be named.
+/// The reason why the holder cannot be named.
 #[derive(Debug)]
 pub enum UserError {
-    /// The directory cannot be looked at.
+    /// The directory cannot be examined.
     Directory(DirectoryError),
-    /// No process uses it.
+    /// No process uses the directory.
     Unused(PathBuf),
-    /// One does that has no number here.
+    /// A process without a number in this namespace uses the directory.
     Unknown(PathBuf),
 }
 
@@ -47,11 +47,11 @@ impl fmt::Display for UserError {
 
 impl std::error::Error for UserError {}
 
-/// The process that uses a directory, to be sent a signal. Not to be asked by that process itself:
-/// it would lose the lock that names it.
+/// The process that uses a directory, as a target for signals. That process itself must not call
+/// this: it would lose the record lock that names it.
 ///
 /// # Errors
-/// If there is none, or it has no number here, as in another container.
+/// If no process uses the directory, or it has no number here, as in another container.
 pub fn user_of(path: &Path) -> Result<Pid, UserError> {
     let made = Directory::check(path, None).map_err(UserError::Directory)?;
     made.ok_or_else(|| UserError::Directory(DirectoryError::no_data(path)))?;

@@ -7,8 +7,8 @@
 //! 2 tenant%20b
 //! sum 0123abcd               CRC-32C of the lines before; a directory of format 1 has none
 //! ```
-//! The vhost `/` has number 0 and no line. A number is never given twice, also when its vhost was
-//! deleted: shards that still have records with the number drop them when they open.
+//! The vhost `/` has number 0 and no line. A number is never assigned twice, even if its vhost was
+//! deleted: shards drop records with the deleted number when they open.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ use crate::limits::{VHOST_NAME_BYTES_MAX, VHOSTS_MAX, VHOSTS_TEXT_BYTES_MAX};
 
 pub(super) const FILE: &str = "VHOSTS";
 
-/// The prefix of its last line. No other line begins with it.
+/// The prefix of the last line. No other line begins with it.
 const SUM: &str = "\nsum ";
 
 /// The name of vhost 0.
@@ -32,16 +32,16 @@ const ROOT: &str = "/";
 #[derive(Clone, Debug)]
 pub struct Vhosts {
     directory: PathBuf,
-    /// Every number in it is below `next`; 0 is not in it.
+    /// All numbers are between 0 and `next`, both excluded.
     names: BTreeMap<u16, String>,
     next: u16,
 }
 
 impl Vhosts {
-    /// Reads the numbers of a data directory; of one without the file there is only `/`.
+    /// Reads the numbers of a data directory. Without the file only `/` exists.
     ///
     /// # Errors
-    /// If the file cannot be read, or does not say what it must.
+    /// If the file cannot be read or is malformed.
     pub(super) fn read(directory: &Path) -> Result<Self, DirectoryError> {
         let path = directory.join(FILE);
         let directory = directory.to_owned();
@@ -60,13 +60,13 @@ impl Vhosts {
         }
     }
 
-    /// Numbers and names, in order; the first is `/`.
+    /// Numbers and names in order; the first name is `/`.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
         let others = self.names.iter().map(|(number, name)| (*number, name.as_str()));
         std::iter::once((0, ROOT)).chain(others)
     }
 
-    /// The name of the vhost with a number, if there is one.
+    /// The name of the vhost with this number, if it exists.
     pub fn name_of(&self, number: u16) -> Option<&str> {
         self.iter().find(|(known, _)| *known == number).map(|(_, name)| name)
     }
@@ -76,11 +76,12 @@ impl Vhosts {
         self.iter().find(|(_, known)| *known == name).map(|(number, _)| number)
     }
 
-    /// The number of a vhost; a new vhost is assigned one permanently: it is durable before this
+    /// The number of a vhost. A new vhost is assigned one permanently, which is durable before this
     /// returns.
     ///
     /// # Errors
-    /// If there are too many, the name is too long, or it cannot be written: says what to do.
+    /// If there are too many vhosts, the name is too long, or the file cannot be written: says what
+    /// to do.
     pub fn number_of(&mut self, name: &str) -> Result<u16, String> {
         let before = self.next;
         let number = self.assign(name)?;
@@ -94,10 +95,10 @@ impl Vhosts {
         })
     }
 
-    /// The same, but the file is not written before [`Vhosts::save`].
+    /// As [`Vhosts::number_of`], but the file is not written before [`Vhosts::save`].
     ///
     /// # Errors
-    /// If there are too many, or the name is too long.
+    /// If there are too many vhosts, or the name is too long.
     pub fn assign(&mut self, name: &str) -> Result<u16, String> {
         if let Some(number) = self.find(name) {
             return Ok(number);
@@ -117,14 +118,14 @@ impl Vhosts {
     /// Makes the assigned numbers durable.
     ///
     /// # Errors
-    /// If that cannot be written.
+    /// If they cannot be written.
     pub fn save(&self) -> Result<(), DirectoryError> {
         let path = self.directory.join(FILE);
         self.write().map_err(DirectoryError::system("write", &path))
     }
 
-    /// Removes a vhost, durably; returns whether it was known. Records with its number then belong
-    /// to no vhost.
+    /// Removes a vhost durably; returns whether it existed. Records with its number then belong to
+    /// no vhost.
     ///
     /// # Errors
     /// If that cannot be written.

@@ -89,13 +89,13 @@ pub fn flush() {
     }
 }
 
-/// Lines that were lost since the start, as standard error was not read.
+/// Lines that were lost since the start because standard error was not read.
 pub fn lost_lines() -> u64 {
     LOGGER.get().map_or(0, |logger| logger.queue.lost_lines())
 }
 
-/// At most so many of the last written lines, from the one with this number on; also the number of
-/// the first of them.
+/// The last written lines, at most this many, from the line with this number on; and the number of
+/// the first.
 pub fn recent_lines(from: u64, most: usize) -> (u64, Vec<String>) {
     LOGGER.get().map(|logger| logger.recent.from(from, most)).unwrap_or_default()
 }
@@ -138,7 +138,7 @@ impl Logger {
         self.filter.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells `log` the highest level that the filter can let through.
+    /// Sets the highest level of `log` that the filter may pass.
     fn set_max_level(&self) {
         let level = self.filter().filter();
         let adds = self.debug.load(Ordering::Relaxed);

@@ -26,7 +26,7 @@ pub(super) struct Queue {
     /// Lines that found no room and are not reported yet. The atomic is only a count: no other data
     /// depends on it.
     lost: Arc<AtomicU64>,
-    /// All that found no room. It is only a count, too.
+    /// All lines for which there was no room. Only a count too.
     lost_total: Arc<AtomicU64>,
 }
 

@@ -34,8 +34,8 @@ impl Recent {
         }
     }
 
-    /// At most so many lines from the one with a number on, preferring the last ones; also the
-    /// number of the first of them.
+    /// Up to `most` lines from `number` on, preferring the last ones, and the number of the first
+    /// of them.
     pub(super) fn from(&self, number: u64, most: usize) -> (u64, Vec<String>) {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let end = known.first + known.lines.len() as u64;

@@ -1,13 +1,12 @@
-//! How many connections each address has, and how fast it opens them, over all shards.
+//! The number of connections of each address, and the rate of new ones, over all shards.
 //!
-//! A link may be accepted by any shard and moves to another, so what an address has must be known
-//! to all. Looked at when a connection is accepted and never on the way of a message: a lock does
-//! no harm there, and the table is in parts so that shards seldom meet at one. That is why it is
-//! here, with the other things that shards share.
+//! Any shard may accept a link, which then moves to another shard, so all shards share these
+//! counts. They are used when a connection is accepted, and never when a message is handled: a lock
+//! is acceptable there. The table is divided into parts, so that shards seldom want the same lock.
 //!
-//! An entry's open connections are the clones of its token, so one that ends takes no lock. Tokens
-//! are cloned only under the lock of the entry's part: an entry of which the table has the only
-//! token has no connection, and stays so until the lock is free.
+//! An entry's open connections are the clones of its token, so the end of a connection takes no
+//! lock. Tokens are cloned only under the lock of the entry's part: if the table has the only token
+//! of an entry, the entry has no connection while the lock is held.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -18,37 +17,37 @@ use crate::limits::{ADDRESSES_MAX, ADDRESSES_SWEEP_MIN};
 
 use super::sync::{AtomicU32, Ordering};
 
-/// Locks of one table: as many shards rarely want the same at once.
+/// Locks of one table: this many shards rarely want the same lock at once.
 const PARTS: usize = 64;
 
 /// The limits of one address. 0: no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct AddressLimits {
-    /// Open connections.
+    /// The most open connections.
     pub connections_max: u32,
-    /// New connections in a second; so many may come at once.
+    /// The most new connections in a second; so many may come at once.
     pub connects_per_s: u32,
 }
 
-/// Why an address may have no connection more.
+/// The reason why an address may not have another connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AddressRefusal {
-    /// It has as many as it may.
+    /// It has the most connections it may have.
     Connections,
-    /// It has opened as many in the last second as it may.
+    /// It has opened the most connections it may open in a second.
     Rate,
 }
 
-/// An open connection of an address; counts until it is dropped.
+/// An open connection of an address. It counts until it is dropped.
 #[derive(Debug)]
 pub struct AddressPermit(#[allow(dead_code, reason = "its existence is what counts")] Arc<()>);
 
-/// Whether an address may have a connection.
+/// The decision about a connection of an address.
 #[derive(Debug)]
 pub enum Entry {
-    /// It may; the permit is kept as long as the connection. None: it is not counted.
+    /// Granted. The permit is kept as long as the connection. None: the connection is not counted.
     Granted(Option<AddressPermit>),
-    /// It may, uncounted: the table is full.
+    /// Granted without a count: the table is full.
     Full,
     /// It may not.
     Refused(AddressRefusal),
@@ -57,7 +56,7 @@ pub enum Entry {
 /// See the module.
 #[derive(Debug)]
 pub struct AddressTable {
-    /// [`AddressLimits`], which may change.
+    /// The current [`AddressLimits`].
     connections_max: AtomicU32,
     connects_per_s: AtomicU32,
     hashing: RandomState,
@@ -65,8 +64,8 @@ pub struct AddressTable {
     entries_max: usize,
 }
 
-/// The unit of counting: an IPv4 address, or the first half of an IPv6 address. A host can have any
-/// address of its /64.
+/// The unit of counting: an IPv4 address, or the first half of an IPv6 address, because a host can
+/// use any address of its /64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Network {
     V4(u32),
@@ -87,13 +86,13 @@ impl Network {
 #[derive(Debug)]
 struct Known {
     token: Arc<()>,
-    /// When, in microseconds, its connects would be used up had they come evenly. Never more than
-    /// a second ahead.
+    /// The time, in microseconds, until which its connections would use the permitted rate if they
+    /// came evenly. At most a second ahead.
     used_until_us: u64,
 }
 
 impl Known {
-    /// Whether it says no more than a new one would.
+    /// Whether a new entry would have the same effect.
     fn is_idle(&self, now_us: u64) -> bool {
         Arc::strong_count(&self.token) == 1 && self.used_until_us <= now_us
     }
@@ -102,14 +101,14 @@ impl Known {
 #[derive(Debug)]
 struct Part {
     known: HashMap<Network, Known, RandomState>,
-    /// Entries at which idle ones are looked for.
+    /// The number of entries at which idle ones are removed.
     sweep_at: usize,
-    /// When it was full of others: the time before which they are not looked for again.
+    /// If the part was full of entries in use: the time of the next attempt to remove idle ones.
     full_until_us: u64,
 }
 
 impl AddressTable {
-    /// A table without entries. Without limits it has none ever.
+    /// A table without entries. Without limits it never gets any.
     pub fn new(limits: AddressLimits) -> Self {
         Self::with_room(limits, ADDRESSES_MAX)
     }
@@ -131,10 +130,11 @@ impl AddressTable {
         }
     }
 
-    /// Replaces the limits. Connections that were opened while there were none are not counted.
+    /// Replaces the limits. Connections that were opened while there were no limits are not
+    /// counted.
     pub fn set_limits(&self, limits: AddressLimits) {
-        // Relaxed: they guard no other memory, and a connection that comes meanwhile is judged by
-        // either.
+        // Relaxed: they guard no other memory, and a concurrent connection may be checked against
+        // the old or the new limits.
         self.connections_max.store(limits.connections_max, Ordering::Relaxed);
         self.connects_per_s.store(limits.connects_per_s, Ordering::Relaxed);
     }
@@ -147,8 +147,8 @@ impl AddressTable {
         }
     }
 
-    /// Notes a connection of an address at a time, if it may have one more. A loopback address is
-    /// not counted: it may be a proxy of this host with many clients behind it.
+    /// Counts a connection of an address, if it may have another one. Loopback addresses are not
+    /// counted: there may be a proxy on this host with many clients behind it.
     pub fn enter(&self, address: IpAddr, now_ms: u64) -> Entry {
         let limits = self.limits();
         if limits == AddressLimits::default() || address.to_canonical().is_loopback() {
@@ -194,7 +194,7 @@ impl Known {
 }
 
 impl Part {
-    /// Whether there is room for one more, idle ones taken out.
+    /// Removes idle entries if there are many; returns whether there is room for one more.
     fn make_room(&mut self, entries_max: usize, now_us: u64) -> bool {
         const AGAIN_US: u64 = 1_000_000;
         if self.known.len() < self.sweep_at {
@@ -236,8 +236,8 @@ mod tests {
         }
     }
 
-    /// As many connections as may be, and one more for each that ends; other addresses do not
-    /// count, those of one /64 do.
+    /// The limit of connections holds, and each that ends permits one more. Other addresses do not
+    /// count; those of one /64 do.
     #[test]
     fn open_connections() {
         let limits = AddressLimits { connections_max: 2, connects_per_s: 0 };
@@ -260,8 +260,8 @@ mod tests {
         }
     }
 
-    /// The allowance of a second at once, then evenly; after a second's wait it is full again, and
-    /// a refusal does not reduce it.
+    /// A second's allowance may be used at once, then evenly. After a second without connections it
+    /// is full again. A refusal does not reduce it.
     #[test]
     fn connects_per_second() {
         let limits = AddressLimits { connections_max: 0, connects_per_s: 4 };
@@ -293,8 +293,8 @@ mod tests {
         }
     }
 
-    /// The table keeps those with connections, forgets idle ones for others, and lets in uncounted
-    /// whom it has no room for.
+    /// The table keeps entries with connections, replaces idle ones, and accepts connections
+    /// without a count when it is full.
     #[test]
     fn bounded() {
         let limits = AddressLimits { connections_max: 1, connects_per_s: 0 };
@@ -317,7 +317,7 @@ mod tests {
         assert!(matches!(table.enter(nth(1), 200_000), Entry::Granted(Some(_))));
     }
 
-    /// Several shards at once never let in more than may be.
+    /// Several shards together never accept more connections than permitted.
     #[test]
     fn shards_count_together() {
         let limits = AddressLimits { connections_max: 5, connects_per_s: 0 };
@@ -337,7 +337,7 @@ mod tests {
                 kept
             };
             let threads = [scope.spawn(enter), scope.spawn(enter), scope.spawn(enter)];
-            // All at once: the memory of the first must not make room for the last.
+            // The comparison needs all at once: a dropped permit would make room for another.
             let kept = threads.map(|thread| thread.join().expect("no panic"));
             let counts: Vec<usize> = kept.iter().map(Vec::len).collect();
             assert!(counts.iter().sum::<usize>() <= 5, "{counts:?}");

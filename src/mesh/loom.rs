@@ -1,10 +1,10 @@
-//! The models of mesh: all interleavings of small cases, with all that the orderings allow, by
-//! loom.
+//! Models of the mesh for loom: all interleavings of small cases, with everything that the memory
+//! orderings permit.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release --package ringmq-models`
 //!
-//! Races on the bytes of a ring are seen too (`RaceCheck`), and a lost wake is a deadlock, which
-//! loom reports. Rings are the smallest there are: 64 bytes, three or four records.
+//! Loom also finds races on the bytes of a ring (`RaceCheck`), and reports a lost wake as a
+//! deadlock. The rings are the smallest possible: 64 bytes, three or four records.
 
 use std::sync::Arc as Counter;
 use std::sync::atomic::AtomicUsize as Count;
@@ -19,15 +19,15 @@ use super::{Bell, Receiver, Record, Sender, channel};
 
 const CAPACITY: usize = 64;
 
-/// `model`, for the cases with the most interleavings: only those in which at most three times a
-/// thread is stopped where it could go on.
+/// `model` for the cases with the most interleavings, restricted to those in which at most three
+/// times a running thread is preempted.
 fn model_bounded(case: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(case);
 }
 
-/// Takes the next record, which must hold `want`.
+/// Takes the next record, which must equal `want`.
 fn expect_bytes(receiver: &mut Receiver<()>, want: &[u8]) {
     loop {
         match receiver.next() {
@@ -38,7 +38,7 @@ fn expect_bytes(receiver: &mut Receiver<()>, want: &[u8]) {
     }
 }
 
-/// Pushes and publishes, however often the ring is full.
+/// Pushes and publishes a record; retries while the ring is full.
 fn send_bytes(sender: &mut Sender<()>, bytes: &[u8]) {
     while sender.push(&[bytes]).is_err() {
         thread::yield_now();
@@ -46,12 +46,13 @@ fn send_bytes(sender: &mut Sender<()>, bytes: &[u8]) {
     sender.publish();
 }
 
-/// Records arrive whole, in order and once, over the end of memory and a full ring.
+/// Records arrive complete, in order and once, also across the end of memory and in a full ring.
 #[test]
 fn order_across_wrap_and_full() {
     model_bounded(|| {
         let (mut sender, mut receiver) = channel::<()>(CAPACITY);
-        // 8 + 3 × 16 bytes: the fifth record finds one word before the end, too little for it.
+        // 8 + 3 × 16 bytes: the fifth record finds one word before the end, which is too small for
+        // it.
         let records: [&[u8]; 6] = [b"", b"12345678", b"abc", b"ABCDEFGH", b"87654321", b"x"];
         for record in &records[..4] {
             sender.push(&[record]).expect("these fill the ring");
@@ -73,7 +74,7 @@ fn order_across_wrap_and_full() {
     });
 }
 
-/// One publish makes all records pushed before it visible, and none pushed after.
+/// One publish makes all earlier records visible, and no later ones.
 #[test]
 fn publish_is_all_or_nothing() {
     model(|| {
@@ -105,8 +106,8 @@ impl Drop for Counted {
     }
 }
 
-/// Every object is dropped exactly once: taken, published and not taken, pushed and not published,
-/// refused; whichever end goes first.
+/// Every object is dropped exactly once, whether it was taken, only published, only pushed, or
+/// refused, and whichever end is dropped first.
 #[test]
 fn objects_are_dropped_once() {
     model(|| {
@@ -115,7 +116,7 @@ fn objects_are_dropped_once() {
         let mine = drops.clone();
         let thread = thread::spawn(move || {
             for (at, drop) in mine.iter().enumerate() {
-                // The fifth is refused, unless the receiver has gone and left its space.
+                // The fifth is refused, unless the receiver was dropped and released its space.
                 let pushed = sender.push_object(Counted(Counter::clone(drop)));
                 assert!(pushed.is_ok() || at == 4);
                 if at == 1 {
@@ -132,8 +133,8 @@ fn objects_are_dropped_once() {
     });
 }
 
-/// Space given back by the receiver's drop is written again without a race, and the object that
-/// starts over at the beginning of memory is dropped too.
+/// Space that the receiver's drop releases is written again without a race, and an object that was
+/// placed at the beginning of memory is dropped too.
 #[test]
 fn objects_across_wrap_are_dropped_once() {
     model(|| {
@@ -160,7 +161,7 @@ fn objects_across_wrap_are_dropped_once() {
     });
 }
 
-/// A thread that sees a record as handled sees all writes of the receiver before that, and finds
+/// A thread that sees that a record is handled sees all earlier writes of the receiver, and finds
 /// the record's space free.
 #[test]
 fn handled_shows_effects_and_space() {
@@ -184,7 +185,30 @@ fn handled_shows_effects_and_space() {
     });
 }
 
-/// A sender that sees a record settled sees what the receiver did before it said so.
+/// A sender that sees a record settled sees that it has an answer.
+#[test]
+fn settled_shows_answers() {
+    model(|| {
+        let (mut sender, mut receiver) = channel::<()>(CAPACITY);
+        for record in [b"1", b"2"] {
+            sender.push(&[record]).expect("the ring is empty");
+        }
+        sender.publish();
+        let thread = thread::spawn(move || {
+            for record in [b"1", b"2"] {
+                expect_bytes(&mut receiver, record);
+                receiver.count_answers(1);
+                receiver.set_settled(receiver.taken());
+            }
+        });
+        let settled = sender.settled();
+        assert!(sender.answers() >= settled);
+        thread.join().expect("the receiver ends");
+        assert_eq!((sender.settled(), sender.answers()), (2, 2));
+    });
+}
+
+/// A sender that sees that a record is settled sees all earlier writes of the receiver.
 #[test]
 fn settled_shows_effects() {
     model(|| {
@@ -207,7 +231,7 @@ fn settled_shows_effects() {
     });
 }
 
-/// A shard that can sleep: its bell, and what wakes it (an eventfd in the broker).
+/// A shard that can sleep: its bell, and the means to wake it (an eventfd in the broker).
 #[derive(Clone)]
 struct Sleeper {
     bell: Arc<Bell>,
@@ -219,7 +243,7 @@ impl Sleeper {
         Self { bell: Arc::new(Bell::new()), wake: Arc::new(Notify::new()) }
     }
 
-    /// Sleeps as a shard does, until `is_done`, which looks at what others publish.
+    /// Sleeps as a shard does, until `is_done`, which reads published data.
     fn sleep_until(&self, mut is_done: impl FnMut() -> bool) {
         while !is_done() {
             self.bell.announce_sleep();
@@ -231,7 +255,7 @@ impl Sleeper {
         }
     }
 
-    /// The step of every shard after it has published to this one.
+    /// The call of every shard after it has published to this one.
     fn ring(&self) {
         if self.bell.must_ring() {
             self.wake.notify();

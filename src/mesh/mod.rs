@@ -1,10 +1,11 @@
-//! Between shards: one ring per ordered pair, one bell per shard. The only atomics of the broker,
-//! and the only locks: connections by address ([`AddressTable`]).
+//! Between shards: one ring for each ordered pair, one bell for each shard. This room has all
+//! atomics of the broker, and its only locks: those of connections by address ([`AddressTable`]).
 //!
-//! Shard A reaches shard B through a [`Sender`] whose [`Receiver`] B owns: A pushes records all
-//! through its turn, publishes once at its end, and asks B's [`Bell`] whether B must be woken. B
-//! drains, acts, and publishes how far it has *handled* and how far it has *settled*; A holds
-//! acknowledgements until those marks pass (invariant 8). No reply message is needed.
+//! Shard A reaches shard B through a [`Sender`] whose [`Receiver`] belongs to B. A pushes records
+//! during its turn, publishes once at its end, and asks B's [`Bell`] whether B must be woken. B
+//! takes the records, handles them, and publishes how many are *handled* and how many are
+//! *settled*. A holds acknowledgements until those marks pass (invariant 8). No reply message is
+//! needed.
 //!
 //! This room does not know the meaning of records, and never blocks: a full ring is a return value
 //! (invariant 6), and the caller wakes a sleeping shard.

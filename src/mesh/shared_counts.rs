@@ -1,17 +1,18 @@
-//! Counts that all shards share, for bounds that hold for them together.
+//! Counts that all shards share, for common bounds.
 
 use super::sync::{AtomicUsize, Ordering};
 
-/// How many of something there are. Touched when clients come and go, never per message.
+/// A count. It changes when clients connect and disconnect, never per message.
 #[derive(Debug, Default)]
 pub struct SharedCount {
     count: AtomicUsize,
 }
 
 impl SharedCount {
-    /// Counts one more unless there are `max` already; whether it did.
+    /// Counts one more, unless the count is `max`; returns whether it did.
     pub fn try_take(&self, max: usize) -> bool {
-        // Relaxed: the count guards no other memory, and one location's changes have one order.
+        // Relaxed: the count guards no other memory, and the changes of one location have one
+        // order.
         let take = |count| (count < max).then_some(count + 1);
         self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
@@ -27,23 +28,23 @@ impl SharedCount {
     }
 }
 
-/// A sum of which every shard has a part. Touched when a turn has changed that.
+/// The sum of a part of each shard. It changes at the end of a turn that has changed a part.
 #[derive(Debug, Default)]
 pub struct SharedSum {
     sum: AtomicUsize,
 }
 
 impl SharedSum {
-    /// A part was `before` and is `now`: returns the sum with that. The caller that made it highest
-    /// is told so.
+    /// Replaces the part `before` by `now`; returns the new sum. So the caller that makes the sum
+    /// highest learns that.
     pub fn replace(&self, before: usize, now: usize) -> usize {
         let more = now.wrapping_sub(before);
-        // Relaxed: the sum guards no other memory, and one location's changes have one order.
+        // Relaxed: the sum guards no other memory, and the changes of one location have one order.
         self.sum.fetch_add(more, Ordering::Relaxed).wrapping_add(more)
     }
 }
 
-/// How many of something there are, and how many of that in each part.
+/// A count of all, and a count of each part.
 #[derive(Debug)]
 pub struct SharedCounts {
     all: SharedCount,
@@ -54,23 +55,23 @@ pub struct SharedCounts {
 /// Bounds of a [`SharedCounts`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CountsMax {
-    /// Of all.
+    /// The most of all.
     pub all: usize,
-    /// Of the part that is asked about.
+    /// The most of the part in question.
     pub part: usize,
 }
 
 /// The limit that has been reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CountsFull {
-    /// There are as many as there may be.
+    /// The bound of all.
     All,
-    /// There are as many as there may be in the part.
+    /// The bound of the part.
     Part,
 }
 
 impl SharedCounts {
-    /// Counters at zero, in this many parts.
+    /// Counters at zero, with this many parts.
     pub fn new(parts: usize) -> Self {
         Self {
             all: SharedCount::default(),
@@ -79,10 +80,10 @@ impl SharedCounts {
         }
     }
 
-    /// Counts one more, in a part.
+    /// Counts one more in a part.
     ///
     /// # Errors
-    /// If there are as many as there may be; then it does not count.
+    /// If a bound is reached; then nothing is counted.
     ///
     /// # Panics
     /// If there is no such part.
@@ -116,7 +117,7 @@ impl SharedCounts {
 mod tests {
     use super::*;
 
-    // A sum is that of its parts, whichever changes, and the caller that makes it highest is told.
+    // A sum is that of its parts, whichever changes; the caller that makes it highest learns that.
     #[test]
     fn sums() {
         let sum = SharedSum::default();

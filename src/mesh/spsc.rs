@@ -1,14 +1,14 @@
 //! The ring from one shard to another: one sender, one receiver, records in order.
 //!
-//! Bytes in the ring have *positions* that only grow; a position's place is its low bits. A record
-//! starts on a word, lies in one piece, and is counted when it is pushed and when it is taken:
+//! Bytes in the ring have *positions* that only grow; the low bits of a position are its place. A
+//! record starts on a word and is contiguous. It is counted when it is pushed and when it is taken:
 //!
 //! | word | holds |
 //! |---|---|
 //! | 0 | header: length of the payload in bytes, times four, plus the kind |
 //! | 1… | payload: the bytes, or the address of a boxed object |
 //!
-//! A record that does not fit before the end of memory begins at its start, and a header of kind
+//! A record that does not fit before the end of memory is placed at its start, and a header of kind
 //! `WRAP` takes its place.
 //!
 //! Invariant, in positions and then in records:
@@ -17,13 +17,14 @@
 //!
 //! # Obligations of the unsafe code
 //!
-//! 1. *Ownership.* `[released, published)` is the receiver's to read, the rest of the memory is the
-//!    sender's to write. Both limits move by one Release store of the side that gives up the bytes
-//!    and one Acquire load of the side that gets them; a side trusts only what it has loaded.
-//! 2. *Form.* The sender publishes only whole records as in the table; a `WRAP` is followed by a
-//!    record under the same publish.
+//! 1. *Ownership.* The receiver may read `[released, published)`; the sender may write the rest of
+//!    the memory. Each limit moves by one Release store of the side that gives up the bytes and one
+//!    Acquire load of the side that gets them. A side relies only on limits that it has loaded.
+//! 2. *Form.* The sender publishes only complete records as in the table; a `WRAP` is followed by a
+//!    record in the same publish.
 //! 3. *Objects.* An address between `head` and `tail` owns its object. It leaves by `next` or by
-//!    the drop of the memory, and each end makes its own position known before it lets go of it.
+//!    the drop of the memory, and each end publishes its own position before it drops the memory's
+//!    handle.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -47,12 +48,12 @@ const WRAP: usize = 2;
 
 const _: () = assert!(CAPACITY_MIN / 4 >= 2 * WORD);
 
-/// A ring of at least `capacity_bytes` (rounded up to a power of two, at least 64).
+/// Makes a ring of at least `capacity_bytes` (rounded up to a power of two, at least 64).
 ///
-/// Memory is touched first when records first come by, so a ring that is never used costs none.
+/// Memory is first touched when records reach it, so an unused ring costs none.
 ///
 /// # Panics
-/// If there is no such power of two, or memory for it.
+/// If there is no such power of two, or not enough memory.
 pub fn channel<T: Send>(capacity_bytes: usize) -> (Sender<T>, Receiver<T>) {
     let capacity = capacity_bytes
         .max(CAPACITY_MIN)
@@ -66,44 +67,52 @@ pub fn channel<T: Send>(capacity_bytes: usize) -> (Sender<T>, Receiver<T>) {
     });
     let sender =
         Sender { shared: Arc::clone(&shared), tail: 0, published: 0, released_seen: 0, pushed: 0 };
-    let receiver =
-        Receiver { shared, head: 0, released: 0, published_seen: 0, taken: 0, settled: 0 };
+    let receiver = Receiver {
+        shared,
+        head: 0,
+        released: 0,
+        published_seen: 0,
+        taken: 0,
+        settled: 0,
+        answers: 0,
+    };
     (sender, receiver)
 }
 
-/// The ring has no room for the record now; there will be when the receiver has handled more.
+/// The ring has no room for the record now. It will have room when the receiver has handled more.
 ///
-/// Only what is published can be handled: publish before waiting for room.
+/// Only published records can be handled: publish before you wait for room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
-/// The end records go in. Dropping it publishes what was pushed.
+/// The sender's end. Dropping it publishes the pushed records.
 pub struct Sender<T: Send> {
     shared: Arc<Shared<T>>,
     /// Position of the next record.
     tail: usize,
-    /// Position up to which the receiver was told. `published <= tail`
+    /// Position that was published to the receiver. `published <= tail`
     published: usize,
-    /// The receiver's count as last seen. `released_seen <= released`
+    /// The receiver's position as last seen. `released_seen <= released`
     released_seen: usize,
     /// Records before `tail`.
     pushed: u64,
 }
 
 impl<T: Send> Sender<T> {
-    /// Largest inline record this ring can carry: a quarter of the capacity less the header, so
-    /// that an empty ring takes it wherever its end lies.
+    /// Largest record that this ring can carry as bytes: a quarter of the capacity less the header,
+    /// so that an empty ring can take it at any position.
     pub fn record_bytes_max(&self) -> usize {
         self.shared.memory.capacity / 4 - WORD
     }
 
-    /// Copies the concatenation of `parts` in as one record; the receiver sees it after `publish`.
+    /// Copies the concatenation of `parts` into the ring as one record; the receiver sees it after
+    /// `publish`.
     ///
     /// # Errors
-    /// [`Full`], and nothing has changed.
+    /// [`Full`]; then nothing has changed.
     ///
     /// # Panics
-    /// If the record is larger than [`Sender::record_bytes_max`]: that is sent as an object.
+    /// If the record is larger than [`Sender::record_bytes_max`]: send it as an object.
     pub fn push(&mut self, parts: &[&[u8]]) -> Result<(), Full> {
         // Saturating, because the safety of the copy depends on this sum.
         let len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
@@ -112,18 +121,18 @@ impl<T: Send> Sender<T> {
         let start = self.find_room(len).ok_or(Full)?;
         let mut position = self.place(start, len, KIND_BYTES);
         for part in parts {
-            // SAFETY: ownership: `find_room` found room for `len` bytes in one piece, of which the
-            // parts before took all but at least `part.len()`.
+            // SAFETY: ownership: `find_room` found room for `len` contiguous bytes, of which the
+            // earlier parts took all but at least `part.len()`.
             unsafe { self.shared.memory.write_bytes(position, part) };
             position += part.len();
         }
         Ok(())
     }
 
-    /// Moves `object` in as one record; the receiver sees it after `publish`.
+    /// Moves `object` into the ring as one record; the receiver sees it after `publish`.
     ///
     /// # Errors
-    /// The object, when the ring is full; nothing has changed.
+    /// The object if the ring is full; then nothing has changed.
     pub fn push_object(&mut self, object: T) -> Result<(), T> {
         let Some(start) = self.find_room(WORD) else {
             return Err(object);
@@ -135,7 +144,7 @@ impl<T: Send> Sender<T> {
         Ok(())
     }
 
-    /// Makes everything pushed visible to the receiver; true if there was anything new.
+    /// Makes all pushed records visible to the receiver; returns true if there were any.
     pub fn publish(&mut self) -> bool {
         if self.published == self.tail {
             return false;
@@ -146,29 +155,36 @@ impl<T: Send> Sender<T> {
         true
     }
 
-    /// Records pushed since the beginning, published or not.
+    /// The number of records pushed since the beginning, published or not.
     pub fn pushed(&self) -> u64 {
         self.pushed
     }
 
-    /// Records the receiver has handled. The receiver's writes before it marked them are visible to
-    /// the caller, and their space is free.
+    /// The number of records that the receiver has handled. The receiver's writes before it marked
+    /// them are visible to the caller, and their space is free.
     pub fn handled(&self) -> u64 {
         // Acquire: with the Release in `Receiver::set_handled`.
         self.shared.done.0.handled.load(Ordering::Acquire)
     }
 
-    /// Records up to which the receiver keeps what they asked for: on disk, or where no session
+    /// The number of records that the receiver has settled: their data is on disk, or no session
     /// needs it from the disk any more.
     pub fn settled(&self) -> u64 {
         // Acquire: with the Release in `Receiver::set_settled`.
         self.shared.done.0.settled.load(Ordering::Acquire)
     }
 
+    /// Answers that the receiver sends to records up to [`Sender::settled`], if that was read
+    /// before: as many, or more.
+    pub fn answers(&self) -> u64 {
+        // Relaxed: whoever sees a mark by `settled` sees the answers before it.
+        self.shared.done.0.answers.load(Ordering::Relaxed)
+    }
+
     /// The position at which a record with `len` bytes of payload can start, if there is room for
-    /// it and, when it must start over at the beginning of memory, for the gap at the end.
+    /// it, and for the gap at the end if it must start at the beginning of memory.
     ///
-    /// The receiver's line is touched only if what was last seen of it does not suffice.
+    /// The receiver's cache line is read only if the last known position does not suffice.
     fn find_room(&mut self, len: usize) -> Option<usize> {
         let memory = &self.shared.memory;
         let gap = match memory.to_end(self.tail) {
@@ -179,14 +195,14 @@ impl<T: Send> Sender<T> {
         let end = start.wrapping_add(footprint(len));
         if end.wrapping_sub(self.released_seen) > memory.capacity {
             // Acquire: with the Release of `released` in `Receiver::set_handled` and in the
-            // receiver's drop: it reads these bytes no more.
+            // receiver's drop: the receiver does not read these bytes any more.
             self.released_seen = self.shared.done.0.released.load(Ordering::Acquire);
         }
         (end.wrapping_sub(self.released_seen) <= memory.capacity).then_some(start)
     }
 
-    /// Writes the header of a record for which `find_room` gave `start`, counts the record, and
-    /// returns the position of its payload, to be filled before anything is published.
+    /// Writes the header of a record at `start`, which `find_room` returned, and counts the record.
+    /// Returns the position of its payload, which must be filled before a publish.
     fn place(&mut self, start: usize, len: usize, kind: usize) -> usize {
         let memory = &self.shared.memory;
         if start != self.tail {
@@ -203,12 +219,13 @@ impl<T: Send> Sender<T> {
 
 impl<T: Send> Drop for Sender<T> {
     fn drop(&mut self) {
-        // Obligation 3: objects pushed and not published would be lost to the memory's drop.
+        // Obligation 3: the memory's drop would not find objects that were pushed and not
+        // published.
         self.publish();
     }
 }
 
-/// An item received from a ring.
+/// A record received from a ring.
 #[derive(Debug)]
 pub enum Record<'a, T> {
     /// The bytes of one `push`, in the ring's own memory.
@@ -217,25 +234,27 @@ pub enum Record<'a, T> {
     Object(T),
 }
 
-/// The end records come out. Dropping it handles nothing: `handled` stays where it was.
+/// The receiver's end. Dropping it does not change `handled`.
 pub struct Receiver<T: Send> {
     shared: Arc<Shared<T>>,
     /// Position of the next record.
     head: usize,
-    /// Position up to which space was given back. `released <= head`
+    /// Position up to which space was released. `released <= head`
     released: usize,
-    /// The sender's count as last seen. `head <= published_seen <= published`
+    /// The sender's position as last seen. `head <= published_seen <= published`
     published_seen: usize,
     /// Records before `head`.
     taken: u64,
-    /// The last mark of `set_settled`. `settled <= taken`
+    /// The last argument of `set_settled`. `settled <= taken`
     settled: u64,
+    /// The count of `count_answers`.
+    answers: u64,
 }
 
 impl<T: Send> Receiver<T> {
-    /// The next record, in order; its bytes are borrowed until the next call.
+    /// The next record, in order. Its bytes are borrowed until the next call.
     ///
-    /// The sender's line is touched only when all that was last seen of it is taken.
+    /// The sender's cache line is read only if all records that were seen are taken.
     #[allow(clippy::should_implement_trait)] // It lends; an `Iterator` cannot.
     pub fn next(&mut self) -> Option<Record<'_, T>> {
         if self.head == self.published_seen {
@@ -253,8 +272,8 @@ impl<T: Send> Receiver<T> {
         })
     }
 
-    /// Publishes that everything taken so far was handled, and gives its space back. Touches no
-    /// shared line when nothing was taken since.
+    /// Publishes that all taken records were handled, and releases their space. Writes no shared
+    /// line if none was taken since the last call.
     pub fn set_handled(&mut self) {
         if self.released == self.head {
             return;
@@ -268,15 +287,15 @@ impl<T: Send> Receiver<T> {
         self.released = self.head;
     }
 
-    /// Records taken since the beginning.
+    /// The number of records taken since the beginning.
     pub fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// Publishes that what the first `records` records asked for is on disk.
+    /// Publishes that the data of the first `records` records is on disk.
     ///
     /// # Panics
-    /// If that takes a promise back, or makes one for a record that was not taken.
+    /// If `records` is less than before, or more than the taken records.
     pub fn set_settled(&mut self, records: u64) {
         assert!(self.settled <= records, "{records} is less than {}", self.settled);
         assert!(records <= self.taken, "{records} settled of {} taken", self.taken);
@@ -288,11 +307,19 @@ impl<T: Send> Receiver<T> {
         }
     }
 
-    /// Whether no record is waiting, by a fresh look at the sender's line: the look to take after
+    /// Publishes that some more records have answers, which come by another way. It belongs before
+    /// [`Receiver::set_settled`] for these records.
+    pub fn count_answers(&mut self, answers: u64) {
+        self.answers += answers;
+        // Relaxed: the Release in `set_settled` follows.
+        self.shared.done.0.answers.store(self.answers, Ordering::Relaxed);
+    }
+
+    /// Whether no record is waiting. Reads the sender's line again: this is the check after
     /// [`Bell::announce_sleep`](super::Bell::announce_sleep).
     pub fn is_empty(&self) -> bool {
-        // Relaxed: no record is read by it. That the look is fresh enough to sleep on comes from
-        // the fences of the bell.
+        // Relaxed: no record is read because of it. The bell's fences make the value recent enough
+        // to sleep on.
         self.shared.sent.0.load(Ordering::Relaxed) == self.head
     }
 }
@@ -307,7 +334,7 @@ impl<T: Send> Drop for Receiver<T> {
 }
 
 /// The state that both ends share, in three separate parts: constants, fields that the sender
-/// writes, fields that the receiver writes.
+/// writes, and fields that the receiver writes.
 struct Shared<T> {
     memory: Memory,
     /// The position `published`.
@@ -326,6 +353,8 @@ struct Done {
     handled: AtomicU64,
     /// Records settled.
     settled: AtomicU64,
+    /// Answers to records.
+    answers: AtomicU64,
 }
 
 // SAFETY: of what is shared only the memory is not atomic, and it is accessed by ownership
@@ -336,7 +365,8 @@ unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        // Relaxed: both ends are gone, and dropping the last handle came after all they did.
+        // Relaxed: both ends are dropped, and dropping the last handle comes after all their
+        // accesses.
         let mut head = self.done.0.released.load(Ordering::Relaxed);
         let published = self.sent.0.load(Ordering::Relaxed);
         // SAFETY: there is no other owner; between the two positions there are whole records.
@@ -350,7 +380,7 @@ impl<T> Drop for Shared<T> {
     }
 }
 
-/// The words of one ring. It knows the form of records, but not their owner.
+/// The words of one ring. This type knows the form of records, but not their owner.
 struct Memory {
     base: NonNull<u64>,
     /// In bytes; a power of two.
@@ -365,11 +395,11 @@ impl Memory {
         Self { base: NonNull::from(Box::leak(words)).cast(), capacity, races }
     }
 
-    /// The record at `head`, an object still by its address, and the position after it; `None` if
-    /// `head` is `limit`.
+    /// The record at `head` (an object by its address) and the position after it; `None` if `head`
+    /// is `limit`.
     ///
     /// # Safety
-    /// The caller owns `[head, limit)` and holds records there, in form, until it gives them up.
+    /// The caller owns `[head, limit)`, which holds valid records, until it gives them up.
     unsafe fn record<T>(&self, head: usize, limit: usize) -> Option<(Record<'_, *mut T>, usize)> {
         if head == limit {
             return None;
@@ -394,7 +424,7 @@ impl Memory {
         Some((record, start.wrapping_add(footprint(len))))
     }
 
-    /// Bytes from a position to the end of memory; a whole number of words for a record's start.
+    /// Bytes from a position to the end of memory; a whole number of words at a record's start.
     fn to_end(&self, position: usize) -> usize {
         self.capacity - self.offset(position)
     }
@@ -418,7 +448,7 @@ impl Memory {
     }
 
     /// # Safety
-    /// The caller may read this word, the position is a multiple of a word, and the last to write
+    /// The caller may read this word, the position is a multiple of a word, and the last write to
     /// it was `write::<V>`.
     unsafe fn read<V: Copy>(&self, position: usize) -> V {
         const { assert!(size_of::<V>() <= WORD && align_of::<V>() <= WORD) };
@@ -428,7 +458,7 @@ impl Memory {
     }
 
     /// # Safety
-    /// The caller may write these bytes, and they do not reach over the end of memory.
+    /// The caller may write these bytes, and they do not extend past the end of memory.
     unsafe fn write_bytes(&self, position: usize, bytes: &[u8]) {
         assert!(bytes.len() <= self.to_end(position), "a record lies in one piece");
         self.races.write(self.offset(position), bytes.len());
@@ -439,8 +469,8 @@ impl Memory {
     }
 
     /// # Safety
-    /// The caller may read these bytes as long as it keeps them, and they do not reach over the end
-    /// of memory.
+    /// The caller may read these bytes as long as it keeps them, and they do not extend past the
+    /// end of memory.
     unsafe fn read_bytes(&self, position: usize, len: usize) -> &[u8] {
         assert!(len <= self.to_end(position), "a record lies in one piece");
         self.races.read(self.offset(position), len);
@@ -458,7 +488,7 @@ impl Drop for Memory {
     }
 }
 
-/// Bytes a record with `len` bytes of payload takes.
+/// Bytes that a record with `len` bytes of payload takes.
 fn footprint(len: usize) -> usize {
     WORD + len.next_multiple_of(WORD)
 }

@@ -1,4 +1,4 @@
-//! The primitives that mesh uses: std's, or loom's when its models run (`--cfg loom`).
+//! The primitives of the mesh: std's, or loom's when its models run (`--cfg loom`).
 
 #[cfg(loom)]
 pub(super) use ::loom::sync::Arc;
@@ -13,7 +13,8 @@ pub(super) use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
-/// A value alone on its cache lines. Two lines of 64 bytes, because the adjacent one is prefetched.
+/// A value alone on its cache lines. Two lines of 64 bytes, because the CPU prefetches the adjacent
+/// one.
 #[derive(Default)]
 #[repr(align(128))]
 pub(super) struct Line<T>(pub(super) T);

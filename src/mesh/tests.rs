@@ -12,7 +12,7 @@ use super::{Bell, Full, Record, channel};
 
 const WORD: usize = 8;
 
-/// xorshift64*; printed, and taken from `RINGMQ_SEED` when that is set.
+/// xorshift64*. The seed is printed, and taken from `RINGMQ_SEED` if that is set.
 struct Random(u64);
 
 impl Random {
@@ -37,12 +37,12 @@ impl Random {
     }
 }
 
-/// Bytes that tell where a record was cut or shifted.
+/// Bytes that reveal a truncated or shifted record.
 fn payload(len: usize, salt: usize) -> Vec<u8> {
     (0..len).map(|at| (at * 31 + salt * 7 + len).to_le_bytes()[0]).collect()
 }
 
-/// The items that a receiver took, owned.
+/// The records that a receiver took, owned.
 #[derive(Debug, PartialEq)]
 enum Taken {
     Bytes(Vec<u8>),
@@ -58,7 +58,7 @@ impl From<Record<'_, Tracked>> for Taken {
     }
 }
 
-/// An object whose existence is counted.
+/// An object whose number of instances is counted.
 #[derive(Debug)]
 struct Tracked {
     id: u64,
@@ -95,7 +95,7 @@ fn capacity_is_rounded_up() {
     }
 }
 
-/// A record of every size at every place, the end of memory included, comes out as it went in.
+/// A record of every size at every position, including the end of memory, is received unchanged.
 #[test]
 fn every_size_at_every_place() {
     let max = channel::<()>(256).0.record_bytes_max();
@@ -139,7 +139,7 @@ fn too_large_is_the_callers_bug() {
     assert_eq!(sender.pushed(), 0);
 }
 
-/// A full ring refuses, keeps what it has, and takes again as soon as room was given back.
+/// A full ring refuses records, keeps its content, and accepts again as soon as space was released.
 #[test]
 fn full_is_an_answer() {
     let (mut sender, mut receiver) = channel::<Box<u32>>(64);
@@ -159,7 +159,7 @@ fn full_is_an_answer() {
     assert_eq!(sender.pushed(), 5);
 }
 
-/// Marks never go back, and never beyond what was taken.
+/// Marks never decrease, and never exceed the taken records.
 #[test]
 fn settled_stays_in_bounds() {
     let (mut sender, mut receiver) = channel::<()>(64);
@@ -183,7 +183,7 @@ fn behaves_like_a_queue() {
     for round in 0..200 {
         let (mut sender, mut receiver) = channel(64 << (round % 5));
         let max = sender.record_bytes_max();
-        // Pushed, and how many of these the receiver may see.
+        // Records pushed, and those of them that the receiver may see.
         let (mut queue, mut visible) = (VecDeque::new(), 0);
         for step in 0..1000 {
             match random.below(8) {
@@ -215,7 +215,7 @@ fn behaves_like_a_queue() {
             }
         }
         assert_eq!(sender.pushed() - receiver.taken(), queue.len() as u64);
-        // Whichever end goes first.
+        // Either end may be dropped first.
         if round % 2 == 0 {
             drop(sender);
             drop(receiver);
@@ -228,7 +228,7 @@ fn behaves_like_a_queue() {
     }
 }
 
-/// Two threads, a ring that is mostly full: everything arrives whole, in order and once.
+/// Two threads and a ring that is mostly full: all records arrive unchanged, in order and once.
 #[test]
 fn two_threads_at_full_speed() {
     let mut random = Random::new();
@@ -237,7 +237,7 @@ fn two_threads_at_full_speed() {
         let (mut sender, mut receiver) = channel::<Tracked>(capacity);
         let max = sender.record_bytes_max();
         let deadline = Instant::now() + Duration::from_millis(300);
-        // An object tells the count of records and ends the run. Wrong ones are counted, not
+        // An object has the count of records and ends the run. Wrong records are counted, not
         // asserted, so that the sender always has a receiver.
         let taking = thread::spawn(move || {
             let (mut count, mut wrong) = (0u64, 0u64);
@@ -286,8 +286,7 @@ fn two_threads_at_full_speed() {
     }
 }
 
-/// Two shards that sleep whenever they have nothing to do pass a record to and fro: no wake is
-/// lost.
+/// Two shards that sleep whenever they have no work pass a record back and forth: no wake is lost.
 #[test]
 fn sleepers_wake_each_other() {
     const ROUNDS: u64 = 5_000;
@@ -322,7 +321,7 @@ fn sleepers_wake_each_other() {
     b.join().expect("the other shard ends");
 }
 
-/// Sleeps as a shard does. A wake that does not come within a second is lost.
+/// Sleeps as a shard does. A wake that does not arrive within a second is lost.
 fn sleep_until(bell: &Bell, is_done: impl Fn() -> bool) {
     while !is_done() {
         bell.announce_sleep();

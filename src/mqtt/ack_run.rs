@@ -1,19 +1,19 @@
-//! PUBACKs in a row: what a client sends that has received many messages at once.
+//! Runs of PUBACKs, which a client sends after it has received many messages at once.
 //!
 //! A PUBACK of success has the same four bytes in all versions, and a client acknowledges messages
-//! in the order in which it received them [MQTT-4.6.0-2]. So their identifiers follow each other,
-//! and a row of PUBACKs is read with one compare each.
+//! in the order in which it received them [MQTT-4.6.0-2]. So the identifiers are consecutive, and
+//! each PUBACK of a run is read with one comparison.
 
 use super::fields::{PacketId, PacketKind};
 
-/// PUBACKs of success whose packet identifiers follow each other.
+/// PUBACKs of success with consecutive packet identifiers.
 ///
-/// Identifiers do not pass 65,535 in a run: `first + count - 1` is one.
+/// A run does not pass 65,535: `first + count - 1` is an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AckRun {
     /// The identifier of the first.
     pub first: PacketId,
-    /// How many there are, at least 1.
+    /// Their number, at least 1.
     pub count: u16,
 }
 
@@ -21,8 +21,8 @@ impl AckRun {
     /// Bytes of each PUBACK.
     pub const PACKET_BYTES: usize = 4;
 
-    /// The PUBACKs that `bytes` begin with, at most `count_max`; `None` if there is none that is
-    /// whole.
+    /// The PUBACKs at the start of `bytes`, at most `count_max`; `None` if there is no complete
+    /// one.
     #[inline]
     pub fn peek(bytes: &[u8], count_max: u16) -> Option<Self> {
         let (packets, _) = bytes.as_chunks::<{ Self::PACKET_BYTES }>();
@@ -63,8 +63,8 @@ mod tests {
         PacketId::new(first).map(|first| AckRun { first, count })
     }
 
-    // A run has the identifiers that follow each other, ends in front of any other packet, and does
-    // not pass the highest identifier. Identifier 0 is left to the decoder.
+    // A run has consecutive identifiers, ends before any other packet, and does not pass the
+    // highest identifier. Identifier 0 is left to the decoder.
     #[test]
     fn runs() {
         let table: [(&[u16], Option<AckRun>); 9] = [

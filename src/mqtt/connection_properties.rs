@@ -1,9 +1,9 @@
-//! Properties that concern a connection, as values: of CONNECT (v5 3.1.2.11), CONNACK (v5 3.2.2.3),
+//! Properties of a connection, as values: of CONNECT (v5 3.1.2.11), CONNACK (v5 3.2.2.3),
 //! DISCONNECT (v5 3.14.2.2) and AUTH (v5 3.15.2.2).
 //!
-//! A value that is absent has the default of the standard, and a value that is the default is not
-//! written. User properties are no part of these: [`Properties::user_properties`] reads them, and a
-//! writer passes them separately.
+//! An absent value has the default of the standard, and a default value is not written. User
+//! properties are not part of these types: [`Properties::user_properties`] reads them, and a writer
+//! passes them separately.
 
 use super::fields::{PacketKind, QoS};
 use super::properties::{Properties, Property, Value};
@@ -18,19 +18,19 @@ pub const SESSION_NEVER_EXPIRES: u32 = u32::MAX;
 /// Properties of a CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectProperties<'a> {
-    /// Seconds that the session stays after the connection; 0: it ends with it,
+    /// Seconds for which the session outlives the connection; 0: it ends with it,
     /// [`SESSION_NEVER_EXPIRES`]: it stays.
     pub session_expiry_s: u32,
-    /// Messages above QoS 0 that the client takes without having acknowledged them, at least 1.
+    /// The number of unacknowledged messages above QoS 0 that the client accepts, at least 1.
     pub receive_max: u16,
-    /// Bytes of the largest packet that the client takes, at least 1.
+    /// The size of the largest packet that the client accepts, at least 1.
     pub packet_bytes_max: u32,
-    /// Largest topic alias that the client takes; 0: none.
+    /// The largest topic alias that the client accepts; 0: none.
     pub topic_alias_max: u16,
-    /// The client asks for response information.
+    /// Whether the client asks for response information.
     pub request_response_information: bool,
-    /// Reason strings and user properties may stand in any packet, not only in CONNACK, PUBLISH and
-    /// DISCONNECT [MQTT-3.1.2-29] v5.
+    /// Whether any packet may have reason strings and user properties, not only CONNACK, PUBLISH
+    /// and DISCONNECT [MQTT-3.1.2-29] v5.
     pub request_problem_information: bool,
     /// The method of an enhanced authentication.
     pub authentication_method: Option<&'a str>,
@@ -88,7 +88,7 @@ impl<'a> ConnectProperties<'a> {
     /// Lays out the properties in `scratch`, which is emptied first.
     ///
     /// # Panics
-    /// If a value is one that the standard forbids.
+    /// If the standard forbids a value.
     pub fn lay_out<'s>(
         &self,
         user: &UserProperties<'_>,
@@ -110,31 +110,31 @@ impl<'a> ConnectProperties<'a> {
 /// Properties of a CONNACK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnackProperties<'a> {
-    /// The session expiry interval that counts, if it is not the one that the client asked for.
+    /// The session expiry interval in force, if it differs from the one that the client asked for.
     pub session_expiry_s: Option<u32>,
-    /// Messages above QoS 0 that the server takes without having acknowledged them, at least 1.
+    /// The number of unacknowledged messages above QoS 0 that the server accepts, at least 1.
     pub receive_max: u16,
-    /// Highest QoS that the server takes.
+    /// The highest QoS that the server accepts.
     pub qos_max: QoS,
-    /// The server keeps retained messages.
+    /// Whether the server keeps retained messages.
     pub retain_available: bool,
-    /// Bytes of the largest packet that the server takes, at least 1.
+    /// The size of the largest packet that the server accepts, at least 1.
     pub packet_bytes_max: u32,
-    /// The client identifier, exactly if the client came without one [MQTT-3.2.2-16] v5.
+    /// The assigned client identifier; set exactly if the client sent none [MQTT-3.2.2-16] v5.
     pub assigned_client_id: Option<&'a str>,
-    /// Largest topic alias that the server takes; 0: none.
+    /// The largest topic alias that the server accepts; 0: none.
     pub topic_alias_max: u16,
-    /// For people.
+    /// A reason for people.
     pub reason_string: Option<&'a str>,
-    /// Filters may have wildcards.
+    /// Whether filters may have wildcards.
     pub wildcard_available: bool,
-    /// Subscriptions may have identifiers.
+    /// Whether subscriptions may have identifiers.
     pub subscription_id_available: bool,
-    /// Subscriptions may be shared.
+    /// Whether subscriptions may be shared.
     pub shared_available: bool,
-    /// Keep alive in seconds that counts, if it is not the client's; 0: off.
+    /// The keep alive in force, in seconds, if it is not the client's; 0: off.
     pub keep_alive_s: Option<u16>,
-    /// Only if the client has asked for it [MQTT-3.1.2-28] v5.
+    /// Only if the client asked for it [MQTT-3.1.2-28] v5.
     pub response_information: Option<&'a str>,
     /// Another server to go to.
     pub server_reference: Option<&'a str>,
@@ -228,7 +228,7 @@ impl<'a> ConnackProperties<'a> {
     /// Lays out the properties in `scratch`, which is emptied first.
     ///
     /// # Panics
-    /// If a value is one that the standard forbids.
+    /// If the standard forbids a value.
     pub fn lay_out<'s>(
         &self,
         user: &UserProperties<'_>,
@@ -264,11 +264,11 @@ impl<'a> ConnackProperties<'a> {
 /// Properties of a DISCONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DisconnectProperties<'a> {
-    /// From a client: the session expiry interval that counts from now on, if it changes.
+    /// From a client: the session expiry interval from now on, if it changes.
     pub session_expiry_s: Option<u32>,
     /// From a server: another server to go to.
     pub server_reference: Option<&'a str>,
-    /// For people.
+    /// A reason for people.
     pub reason_string: Option<&'a str>,
 }
 
@@ -310,9 +310,9 @@ impl<'a> DisconnectProperties<'a> {
 pub struct AuthProperties<'a> {
     /// The method, the same in each step [MQTT-4.12.0-5] v5.
     pub method: &'a str,
-    /// The data that the method exchanges.
+    /// The data of this step.
     pub data: Option<&'a [u8]>,
-    /// For people.
+    /// A reason for people.
     pub reason_string: Option<&'a str>,
 }
 
@@ -345,7 +345,7 @@ impl<'a> AuthProperties<'a> {
     }
 }
 
-/// Properties on their way to a layout: without user properties each is there once at most.
+/// Properties to be laid out. Each is there at most once, except for user properties.
 #[derive(Default)]
 struct List<'a> {
     properties: [Option<Property<'a>>; 16],

@@ -19,9 +19,9 @@ use super::subscribe::{Suback, Subscribe, Unsuback, Unsubscribe};
 use super::topic::TopicName;
 use super::wire::{Reader, read_varint, varint_bytes};
 
-/// Reads the packet that `frame` found at the start of `bytes`, whichever side has sent it.
+/// Reads the packet that `frame` found at the start of `bytes`, from either side.
 ///
-/// A CONNECT says its own version, for it `version` is ignored.
+/// A CONNECT has its own version, so `version` is ignored for it.
 ///
 /// # Errors
 /// The fault of the packet; [`DecodeError::UnexpectedEnd`] if `bytes` is shorter than
@@ -59,7 +59,8 @@ fn decode_of<'a>(
         bytes.get(frame.header_bytes..frame.total_bytes).ok_or(DecodeError::UnexpectedEnd)?;
     let kind = frame.kind()?;
     let reader = Reader::new(body);
-    if version == Version::V5 {
+    // Two bytes are the least that there are, and most packets have them.
+    if version == Version::V5 && frame.header_bytes > 2 {
         check_length(frame)?;
     }
     if kind == PacketKind::Publish {
@@ -74,6 +75,7 @@ fn decode_of<'a>(
 }
 
 /// [MQTT-1.5.5-1] v5 The remaining length takes as few bytes as it can.
+#[inline(never)]
 fn check_length(frame: Frame) -> Result<(), DecodeError> {
     let shortest = 1 + varint_bytes(frame.total_bytes - frame.header_bytes);
     if frame.header_bytes == shortest { Ok(()) } else { Err(DecodeError::PaddedInteger) }
@@ -96,7 +98,7 @@ impl Source {
         take_properties(Carrier::Packet(self.kind), self.sender, reader)
     }
 
-    /// Takes a reason code that the packet may have.
+    /// Takes a reason code and checks that the packet may have it.
     fn take_reason(self, reader: &mut Reader<'_>) -> Result<ReasonCode, DecodeError> {
         self.check_reason(reader.take_u8()?)
     }
@@ -108,7 +110,7 @@ impl Source {
             .ok_or(DecodeError::ReasonCode { kind: self.kind, code })
     }
 
-    /// Takes what may be missing at the end of the packet: a reason code, and properties behind it.
+    /// Takes the optional end of the packet: a reason code and properties.
     fn take_end<'a>(
         self,
         reader: &mut Reader<'a>,
@@ -123,7 +125,7 @@ impl Source {
         Ok((reason, self.take_properties(reader)?))
     }
 
-    /// Takes the packet identifier and the properties in front of a list.
+    /// Takes the packet identifier and the properties before a list.
     fn take_list_head<'a>(
         self,
         reader: &mut Reader<'a>,
@@ -215,7 +217,7 @@ fn decode_publish(
     if topic.is_none() && properties.alias().is_none() {
         return Err(DecodeError::NoTopic);
     }
-    // As a packet: it is too large to be moved into one.
+    // Returned as a packet: it is too large to be moved into one.
     Ok(Packet::Publish(Publish {
         dup,
         qos,
@@ -227,10 +229,10 @@ fn decode_publish(
     }))
 }
 
-/// The version that a CONNECT asks for, from its first bytes: also if what follows is malformed, is
-/// not there yet or is too large. `None`: none that is spoken here, or no CONNECT.
+/// The version of a CONNECT, from its first bytes, even if the others are malformed, missing or too
+/// many. `None`: the version is not supported, or it is no CONNECT.
 ///
-/// A CONNECT that is malformed gets a CONNACK of its version, if that is MQTT 5 (v5 4.13.1).
+/// A malformed CONNECT of MQTT 5 gets a CONNACK of that version (v5 4.13.1).
 pub fn connect_version(bytes: &[u8]) -> Option<Version> {
     let (&first, rest) = bytes.split_first()?;
     let (_, length_bytes) = read_varint(rest).ok()??;
@@ -241,10 +243,10 @@ pub fn connect_version(bytes: &[u8]) -> Option<Version> {
     version_of(name, level).ok().filter(|_| is_connect)
 }
 
-/// Bit 7 of the level, which bridges of some brokers set.
+/// Bit 7 of the level, which the bridges of some brokers set.
 const BRIDGE_LEVEL: u8 = 0x80;
 
-/// The version that a CONNECT asks for.
+/// The version with this protocol name and level.
 fn version_of(name: &[u8], level: u8) -> Result<Version, DecodeError> {
     match (name, level) {
         (b"MQTT", 5) => Ok(Version::V5),
@@ -271,11 +273,11 @@ fn decode_connect<'a>(frame: Frame, reader: &mut Reader<'a>) -> Result<Connect<'
     let flags = ConnectFlags::parse(version, reader.take_u8()?)?;
     let keep_alive_s = reader.take_u16()?;
     let properties = source.take_properties(reader)?;
-    // [MQTT-3.1.3-1] The fields of the payload stand in this order.
+    // [MQTT-3.1.3-1] The fields of the payload have this order.
     let client_id = reader.take_str()?;
     let will = match flags.will {
         Some((qos, retain)) => Some(Will {
-            // They stand in front of the topic.
+            // They precede the topic.
             properties: match version {
                 Version::V31 | Version::V311 => WillProperties::EMPTY,
                 Version::V5 => WillProperties::from_wire(reader.take_property_bytes()?)?,

@@ -1,7 +1,7 @@
 //! Packets → bytes. `encode` appends exactly `encoded_bytes` bytes and allocates no other memory.
 //!
-//! Panics here are the caller's faults, never the peer's: a packet that came out of the decoder can
-//! be encoded. They are named at [`Packet::encode`] and hold for the methods of the structs too.
+//! A panic here is the caller's fault, never the peer's: each decoded packet can be encoded. Panics
+//! are listed at [`Packet::encode`] and apply to the methods of the structs too.
 
 use super::fields::{PacketId, PacketKind, QoS, Version};
 use super::layout::{Layout, LeftOut, property_bytes, put_properties, total_bytes};
@@ -21,7 +21,7 @@ fn put_header(first: u8, remaining: usize, out: &mut Vec<u8>) {
     put_varint(remaining, out);
 }
 
-/// A packet of two bytes after a fixed header of two.
+/// A packet with a body of two bytes.
 #[inline]
 const fn four_bytes(first: u8, rest: [u8; 2]) -> [u8; 4] {
     [first, 2, rest[0], rest[1]]
@@ -46,10 +46,10 @@ impl Packet<'_> {
     /// Appends the packet.
     ///
     /// # Panics
-    /// If the packet is larger than the protocol can express, or a string or binary field longer
-    /// than 65,535 bytes; if a PUBLISH has a packet id or DUP with QoS 0, or no packet id above it,
-    /// or no topic and in 3.x, or without an alias; if a CONNECT of 3.x has a password and no user
-    /// name; with an AUTH in 3.x.
+    /// If the packet is larger than the protocol allows, or a string or binary field is longer than
+    /// 65,535 bytes. If a PUBLISH has a packet id or DUP with QoS 0, no packet id above QoS 0, or
+    /// neither a topic nor an alias (in 3.x: no topic). If a CONNECT of 3.x has a password and no
+    /// user name. If an AUTH is encoded for 3.x.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
         match self {
             Self::Connect(connect) => connect.encode(version, out),
@@ -60,9 +60,9 @@ impl Packet<'_> {
         }
     }
 
-    /// Appends the packet if it has at most `bytes_max` bytes, in MQTT 5 without its user
-    /// properties if that helps, and without its reason string if that does; not those of a CONNECT
-    /// or a PUBLISH, which are for others [MQTT-3.2.2-19] v5. Tells whether it did.
+    /// Appends the packet if it has at most `bytes_max` bytes; returns whether it did. In MQTT 5 it
+    /// leaves out user properties, and then the reason string, if that helps [MQTT-3.2.2-19] v5.
+    /// The properties of a CONNECT or a PUBLISH are never left out: they are for the receiver.
     ///
     /// # Panics
     /// As [`Packet::encode`].
@@ -107,8 +107,8 @@ impl Connect<'_> {
         total_bytes(self.remaining())
     }
 
-    /// Appends the packet in its own version; the argument, here for likeness, is ignored as in
-    /// [`decode`](super::decode).
+    /// Appends the packet in its own version. The argument is ignored, as in
+    /// [`decode`](super::decode()).
     pub fn encode(&self, _version: Version, out: &mut Vec<u8>) {
         // [MQTT-3.1.2-22]
         assert!(
@@ -195,7 +195,7 @@ impl Connack<'_> {
         four_bytes(PacketKind::Connack.first_byte(), [flags, reason])
     }
 
-    /// The CONNACK of MQTT 5 that refuses, without properties.
+    /// The refusing CONNACK of MQTT 5, without properties.
     #[inline]
     pub const fn refusal_v5(reason: ReasonCode) -> [u8; 5] {
         [PacketKind::Connack.first_byte(), 3, 0, reason as u8, 0]
@@ -241,7 +241,7 @@ impl Publish<'_> {
         out.extend_from_slice(self.payload);
     }
 
-    /// Appends the packet without its payload, for one that is sent from where it lies.
+    /// Appends the packet without its payload, which is sent without being copied.
     pub fn encode_header(&self, version: Version, out: &mut Vec<u8>) {
         // [MQTT-2.3.1-1], [MQTT-2.3.1-5]
         assert!(
@@ -280,7 +280,7 @@ impl Publish<'_> {
         self.topic.map_or("", TopicName::as_str)
     }
 
-    /// Counts a packet id if the QoS needs one, whether it is there or not.
+    /// Counts a packet id if the QoS needs one, even if it is missing.
     #[inline]
     fn remaining(&self, version: Version) -> usize {
         let id_bytes = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
@@ -293,7 +293,7 @@ impl Publish<'_> {
 }
 
 impl Ack<'_> {
-    /// The PUBACK, PUBREC, PUBREL or PUBCOMP of 3.1 and 3.1.1, and that of MQTT 5 for success.
+    /// The PUBACK, PUBREC, PUBREL or PUBCOMP of 3.1 and 3.1.1, and of MQTT 5 for success.
     #[inline]
     pub const fn bytes_v3(kind: AckKind, packet_id: PacketId) -> [u8; 4] {
         four_bytes(kind.packet_kind().first_byte(), packet_id.get().to_be_bytes())
@@ -380,7 +380,7 @@ impl Unsuback<'_> {
         self.layout(version, LeftOut::NOTHING).encoded_bytes()
     }
 
-    /// Appends the packet. 3.x has no codes in it.
+    /// Appends the packet. In 3.x it has no codes.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) {
         self.layout(version, LeftOut::NOTHING).put(out);
     }

@@ -9,7 +9,7 @@ use super::fields::{PacketKind, Version};
 use super::property::{Carrier, PropertyId};
 use super::reason::ReasonCode;
 
-/// Why bytes are not an MQTT packet. Each closes the connection that sent them [MQTT-4.8.0-1];
+/// The reason why bytes are not an MQTT packet. Each closes the connection [MQTT-4.8.0-1].
 /// [`DecodeError::UnacceptableVersion`] is answered with a CONNACK before [MQTT-3.1.2-2], and MQTT
 /// 5 has a [`ReasonCode`] for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,16 +18,16 @@ pub enum DecodeError {
     TooLarge {
         /// Bytes of the announced packet.
         bytes: usize,
-        /// Bytes a packet may have.
+        /// The size that a packet may have.
         max: usize,
     },
-    /// The remaining length takes more than four bytes (2.2.3).
+    /// The remaining length has more than four bytes (2.2.3).
     LengthTooLong,
     /// Packet type 0, or 15 in 3.x (2.2.1).
     ReservedType(u8),
     /// The low bits of the first byte are not those of the packet type [MQTT-2.2.2-2].
     ReservedFlags(PacketKind),
-    /// A field runs past the end of the packet.
+    /// A field extends beyond the end of the packet.
     UnexpectedEnd,
     /// Bytes are left over after the last field.
     TrailingBytes,
@@ -35,10 +35,10 @@ pub enum DecodeError {
     InvalidUtf8,
     /// A string contains U+0000 [MQTT-1.5.3-2].
     NulInString,
-    /// CONNECT names the protocol MQTT or MQIsdp with a level that is not spoken here
+    /// CONNECT names the protocol MQTT or MQIsdp with a level that is not supported here
     /// [MQTT-3.1.2-2].
     UnacceptableVersion {
-        /// The level. Bridges of some brokers set bit 7 of it.
+        /// The level. The bridges of some brokers set bit 7 of it.
         level: u8,
         /// The version whose CONNACK the client probably understands.
         answer: Version,
@@ -70,20 +70,20 @@ pub enum DecodeError {
     /// CONNACK acknowledge flags other than session present, or session present together with a
     /// refusal (3.2.2.1) [MQTT-3.2.2-4].
     ConnackFlags,
-    /// MQTT 5: a variable byte integer takes more bytes than it needs [MQTT-1.5.5-1] v5.
+    /// MQTT 5: a variable byte integer has more bytes than it needs [MQTT-1.5.5-1] v5.
     PaddedInteger,
-    /// MQTT 5: a property that is unknown, or not one of this packet (v5 2.2.2.2).
+    /// MQTT 5: a property that is unknown, or not allowed in this packet (v5 2.2.2.2).
     PropertyNotAllowed {
         /// Its identifier.
         id: u8,
-        /// The place of the fault.
+        /// The packet, or the will.
         carrier: Carrier,
     },
-    /// MQTT 5: a property is there twice that may be there once.
+    /// MQTT 5: a property is repeated that may be there once.
     RepeatedProperty(PropertyId),
-    /// MQTT 5: a value that the property may not have.
+    /// MQTT 5: a value that the property must not have.
     PropertyValue(PropertyId),
-    /// MQTT 5: only the other side may send the property in this packet.
+    /// MQTT 5: only the other side may send this property in this packet.
     PropertyOfOtherSide(PropertyId),
     /// MQTT 5: authentication data, or an AUTH, without an authentication method.
     NoAuthenticationMethod,
@@ -97,7 +97,7 @@ pub enum DecodeError {
     RetainHandling,
     /// MQTT 5: No Local on a shared subscription [MQTT-3.8.3-4] v5.
     SharedNoLocal,
-    /// MQTT 5: a byte that is no reason code of this packet (v5 2.4).
+    /// MQTT 5: a byte that is not a reason code of this packet (v5 2.4).
     ReasonCode {
         /// The packet.
         kind: PacketKind,
@@ -109,7 +109,7 @@ pub enum DecodeError {
 impl DecodeError {
     /// The reason code of this fault in a CONNACK or DISCONNECT of MQTT 5 (v5 4.13).
     ///
-    /// If the standard leaves the choice, a syntax fault is a malformed packet.
+    /// If the standard allows a choice, a syntax fault is a malformed packet.
     pub const fn reason(self) -> ReasonCode {
         match self {
             Self::TooLarge { .. } => ReasonCode::PacketTooLarge,
@@ -217,7 +217,7 @@ impl fmt::Display for DecodeError {
 
 impl Error for DecodeError {}
 
-/// Why a text is not a topic name (4.7).
+/// The reason why a text is not a topic name (4.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidTopic {
     /// No character at all [MQTT-4.7.3-1].
@@ -243,12 +243,12 @@ impl fmt::Display for InvalidTopic {
 
 impl Error for InvalidTopic {}
 
-/// A text that is not a topic filter (4.7), and why.
+/// A text that is not a topic filter (4.7), and the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidFilter<'a> {
     /// The text.
     pub filter: &'a str,
-    /// What is wrong with it.
+    /// Its fault.
     pub reason: InvalidFilterReason,
 }
 

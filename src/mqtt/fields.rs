@@ -1,10 +1,10 @@
-//! The values that fields of packets have: versions, QoS, identifiers, packet types.
+//! The values of fields of packets: versions, QoS, identifiers, packet types.
 
 use std::error::Error;
 use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 
-/// A byte that names no value of the enum it was to become.
+/// A byte that is not a value of the wanted enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfRange(pub u8);
 
@@ -16,7 +16,7 @@ impl fmt::Display for OutOfRange {
 
 impl Error for OutOfRange {}
 
-/// Protocol version a connection speaks (3.1.2.2).
+/// The protocol version of a connection (3.1.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Version {
     /// MQTT 3.1: `MQIsdp`, level 3.
@@ -57,7 +57,7 @@ impl TryFrom<u8> for QoS {
 pub struct PacketId(NonZeroU16);
 
 impl PacketId {
-    /// `None` for 0, which is no packet identifier [MQTT-2.3.1-1].
+    /// Returns `None` for 0, which is not a packet identifier [MQTT-2.3.1-1].
     #[inline]
     pub const fn new(id: u16) -> Option<Self> {
         match NonZeroU16::new(id) {
@@ -84,7 +84,7 @@ impl fmt::Display for PacketId {
 pub struct TopicAlias(NonZeroU16);
 
 impl TopicAlias {
-    /// `None` for 0, which is no alias [MQTT-3.3.2-8] v5.
+    /// Returns `None` for 0, which is not an alias [MQTT-3.3.2-8] v5.
     #[inline]
     pub const fn new(alias: u16) -> Option<Self> {
         match NonZeroU16::new(alias) {
@@ -105,10 +105,10 @@ impl TopicAlias {
 pub struct SubscriptionId(NonZeroU32);
 
 impl SubscriptionId {
-    /// Largest identifier.
+    /// The largest identifier.
     pub const MAX: u32 = 268_435_455;
 
-    /// `None` for 0 and for what four bytes cannot express.
+    /// Returns `None` for 0 and for values that four bytes cannot express.
     #[inline]
     pub const fn new(id: u32) -> Option<Self> {
         match NonZeroU32::new(id) {
@@ -149,11 +149,11 @@ pub enum PacketKind {
     Unsubscribe = 10,
     /// Server answers UNSUBSCRIBE.
     Unsuback = 11,
-    /// Client shows that it lives.
+    /// Client shows that it is alive.
     Pingreq = 12,
     /// Server answers PINGREQ.
     Pingresp = 13,
-    /// Client goes in peace; in MQTT 5 the server says why it closes.
+    /// Client disconnects; in MQTT 5 also the server, with a reason.
     Disconnect = 14,
     /// MQTT 5: a step of an authentication.
     Auth = 15,

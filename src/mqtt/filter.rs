@@ -1,5 +1,5 @@
-//! Topic filters (4.7): the topics that a subscription selects. A [`TopicFilter`] is valid once it
-//! exists: in it, `+` is a whole level and `#` the whole last one.
+//! Topic filters (4.7): the topics that a subscription selects. A [`TopicFilter`] is always valid:
+//! in it, `+` is a complete level and `#` the complete last one.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl<'a> TopicFilter<'a> {
     /// Checks `text`.
     ///
     /// # Errors
-    /// `text` and what makes it no topic filter.
+    /// The text and its fault.
     pub fn parse(text: &'a str) -> Result<Self, InvalidFilter<'a>> {
         match fault(text) {
             None => Ok(Self(text)),
@@ -23,7 +23,7 @@ impl<'a> TopicFilter<'a> {
         }
     }
 
-    /// A text that [`Self::parse`] has taken before.
+    /// A text that [`Self::parse`] has accepted before.
     pub(super) fn parsed_before(text: &'a str) -> Self {
         debug_assert_eq!(fault(text), None, "{text:.80?}");
         Self(text)
@@ -41,7 +41,7 @@ impl<'a> TopicFilter<'a> {
         Levels::new(self.0)
     }
 
-    /// Number of levels, at least 1.
+    /// The number of levels, at least 1.
     #[inline]
     pub fn level_count(self) -> usize {
         count_levels(self.0)
@@ -53,21 +53,21 @@ impl<'a> TopicFilter<'a> {
         self.0.bytes().any(is_wildcard_byte)
     }
 
-    /// Whether MQTT 5 takes it for a shared subscription: `$share/` stands before a group and a
-    /// filter, or what is to be one (MQTT 5, 4.8.2).
+    /// Whether MQTT 5 treats it as a shared subscription: it begins with `$share/`, even if no
+    /// group and filter follow (MQTT 5, 4.8.2).
     #[inline]
     pub fn is_shared(self) -> bool {
         self.0.starts_with("$share/")
     }
 
-    /// Whether it asks for topics under which a server tells of itself: `$SYS` and what is below it
-    /// (4.7.2). No other filter matches any of these.
+    /// Whether it selects system topics: `$SYS` and those below it (4.7.2). No other filter matches
+    /// any of these.
     #[inline]
     pub fn is_system(self) -> bool {
         self.0.strip_prefix("$SYS").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Whether a message to `topic` is what this filter asks for (4.7).
+    /// Whether this filter selects the topic (4.7).
     pub fn matches(self, topic: TopicName<'_>) -> bool {
         // [MQTT-4.7.2-1] A leading wildcard does not match topics that begin with `$`.
         if topic.is_dollar() && self.0.bytes().next().is_some_and(is_wildcard_byte) {
@@ -76,7 +76,7 @@ impl<'a> TopicFilter<'a> {
         let mut names = topic.levels();
         for level in self.levels() {
             if level == "#" {
-                // Any number of levels, none included: `a/#` matches `a` (4.7.1.2).
+                // Any number of levels, including none: `a/#` matches `a` (4.7.1.2).
                 return true;
             }
             match names.next() {
@@ -87,11 +87,11 @@ impl<'a> TopicFilter<'a> {
         names.next().is_none()
     }
 
-    /// The text before the first wildcard level, its trailing `/` included; without a wildcard, the
-    /// whole filter.
+    /// The text before the first wildcard level, including its trailing `/`; without a wildcard,
+    /// the complete filter.
     ///
-    /// Every topic that matches begins with it, save one: `a/#` also matches `a`, which does not
-    /// begin with `a/`. A range scan looks that one up on its own.
+    /// Every matching topic begins with it, except one: `a/#` also matches `a`, which does not
+    /// begin with `a/`. A range scan must look that one up separately.
     pub fn literal_prefix(self) -> &'a str {
         match self.0.bytes().position(is_wildcard_byte) {
             Some(at) => &self.0[..at],
@@ -146,7 +146,7 @@ mod tests {
         TopicName::parse(text).unwrap()
     }
 
-    // Only a whole first level `$SYS` asks for topics of the system.
+    // Only a complete first level `$SYS` selects system topics.
     #[test]
     fn system_filters() {
         for (text, expected) in [
@@ -164,7 +164,7 @@ mod tests {
         }
     }
 
-    // Wildcards are accepted as whole levels, `#` only as the last one.
+    // Wildcards are accepted as complete levels, `#` only as the last one.
     #[test]
     fn parse_table() {
         use InvalidFilterReason::{Empty, HashPosition, Nul, PlusPosition, TooLong};
@@ -201,7 +201,7 @@ mod tests {
         }
     }
 
-    // The examples of 4.7 and the rows other brokers' test suites use.
+    // The examples of 4.7, and rows from the test suites of other brokers.
     #[test]
     fn matches_table() {
         let table: [(&str, &[&str], &[&str]); 11] = [
@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    // `matches` agrees with the model, and `literal_prefix` keeps its promise, on random pairs.
+    // `matches` agrees with the model, and `literal_prefix` with its description, on random pairs.
     #[test]
     fn matches_like_the_model() {
         let mut random = Random::new(0x6d71_7474_0001);

@@ -5,22 +5,22 @@ use std::fmt;
 /// The first four bits of CONNECT's first byte.
 const CONNECT_TYPE: u8 = 1;
 
-/// A record with a handshake, of any version (RFC 8446, 5.1). A first byte of 0x16 is no CONNECT
-/// either, whose flags are 0.
+/// A handshake record of any version (RFC 8446, 5.1). A first byte of 0x16 is not a CONNECT either,
+/// because the flags of a CONNECT are 0.
 const TLS_HANDSHAKE: &[u8] = b"\x16\x03";
 
-/// The protocol that the first bytes look like, to explain the error.
+/// The protocol that the first bytes belong to, as an explanation of an error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Foreign {
-    /// A browser, a health check, a scanner.
+    /// From a browser, a health check or a scanner.
     Http,
-    /// A client that has TLS turned on.
+    /// From a client with TLS.
     Tls,
-    /// Sent to a listener with TLS by a client without it.
+    /// From a client without TLS, at a listener with TLS.
     Mqtt,
-    /// A proxy's header, sent to a listener that expects none.
+    /// The header of a proxy, at a listener that expects none.
     ProxyHeader,
-    /// Unknown: the first byte.
+    /// Unknown, with the first byte.
     Unknown(u8),
 }
 
@@ -42,7 +42,7 @@ const BEGINNINGS: [(&[u8], Foreign); 13] = [
 ];
 
 impl Foreign {
-    /// The protocol of bytes that cannot begin a CONNECT; none if they can, or if there are no
+    /// The protocol of bytes that cannot begin a CONNECT; `None` if they can, or if there are no
     /// bytes.
     pub fn before_connect(bytes: &[u8]) -> Option<Self> {
         let first = *bytes.first()?;

@@ -4,14 +4,14 @@ use super::error::DecodeError;
 use super::fields::{PacketKind, Version};
 use super::wire;
 
-/// A packet's fixed header. `2 <= header_bytes <= 5` and `header_bytes <= total_bytes`.
+/// The fixed header of a packet. `2 <= header_bytes <= 5` and `header_bytes <= total_bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
     /// First byte: packet type in the high four bits, flags in the low four.
     pub first: u8,
-    /// Bytes of the fixed header.
+    /// The size of the fixed header.
     pub header_bytes: usize,
-    /// Bytes of the whole packet, fixed header included.
+    /// The size of the packet, including the fixed header.
     pub total_bytes: usize,
 }
 
@@ -19,7 +19,7 @@ impl Frame {
     /// The packet type.
     ///
     /// # Errors
-    /// [`DecodeError::ReservedType`], which a frame from [`peek_frame`] never gives.
+    /// [`DecodeError::ReservedType`], which does not happen for a frame from [`peek_frame`].
     #[inline]
     pub fn kind(self) -> Result<PacketKind, DecodeError> {
         let bits = self.first >> 4;
@@ -27,14 +27,14 @@ impl Frame {
     }
 }
 
-/// Reads the fixed header at the start of `bytes`; before CONNECT, any version of 3.x will do.
+/// Reads the fixed header at the start of `bytes`. Before CONNECT, `version` may be any of 3.x.
 ///
-/// `Ok(None)`: more bytes are needed. `Some` as soon as the fixed header is there, even if the body
-/// is not: the packet is complete once `bytes` holds [`Frame::total_bytes`].
+/// `Ok(None)`: more bytes are needed. `Some` is returned when the fixed header is complete, even if
+/// the body is not: the packet is complete when `bytes` has [`Frame::total_bytes`].
 ///
 /// # Errors
 /// A reserved packet type (at the first byte), a remaining length of more than four bytes, or a
-/// packet of more than `packet_bytes_max` bytes in all.
+/// packet of more than `packet_bytes_max` bytes in total.
 #[inline]
 pub fn peek_frame(
     version: Version,
@@ -44,7 +44,7 @@ pub fn peek_frame(
     let Some((&first, rest)) = bytes.split_first() else {
         return Ok(None);
     };
-    // AUTH is of MQTT 5 only.
+    // AUTH is part of MQTT 5 only.
     if matches!(first >> 4, 0 | 15) && (first < 0x10 || version != Version::V5) {
         return Err(DecodeError::ReservedType(first >> 4));
     }
@@ -63,7 +63,7 @@ pub fn peek_frame(
 mod tests {
     use super::*;
 
-    // The limit counts the whole packet and is itself allowed.
+    // The limit counts the complete packet and is itself allowed.
     #[test]
     fn limit_edges() {
         let peek = |max| peek_frame(Version::V311, &[0x30, 10], max);
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(peek(13), Ok(Some(frame)));
     }
 
-    // Reserved types are refused at the first byte, all others wait for the length.
+    // Reserved types are refused at the first byte; all others wait for the length.
     #[test]
     fn types() {
         for version in [Version::V31, Version::V311, Version::V5] {

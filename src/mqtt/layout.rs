@@ -1,6 +1,6 @@
-//! The layout of small packets: a few bytes, properties, a list.
+//! The layout of small packets: a few bytes, properties, and a list.
 //!
-//! Reason strings and user properties may be left out of it, where a receiver takes no packet of
+//! Reason strings and user properties may be left out, if the receiver does not accept a packet of
 //! that size [MQTT-3.2.2-19] v5.
 
 use super::fields::{PacketId, PacketKind, Version};
@@ -9,22 +9,23 @@ use super::property::PropertyId;
 use super::reason::ReasonCode;
 use super::wire::{put_varint, varint_bytes};
 
-/// Bytes of a packet with this remaining length.
+/// The size of a packet with this remaining length.
 #[inline]
 pub(super) const fn total_bytes(remaining: usize) -> usize {
     1 + varint_bytes(remaining) + remaining
 }
 
-/// Bytes of properties with the length in front of them.
+/// The size of properties with their length.
 #[inline]
 pub(super) const fn property_bytes(bytes: usize) -> usize {
     varint_bytes(bytes) + bytes
 }
 
-/// Appends properties behind their length.
-#[inline]
+/// Appends the length of properties, and the properties.
+#[expect(clippy::inline_always, reason = "each message passes here, most of them without any")]
+#[inline(always)]
 pub(super) fn put_properties(properties: &[u8], out: &mut Vec<u8>) {
-    // Most packets have none: their length is a byte.
+    // Most packets have none, and the length is one byte.
     if properties.is_empty() {
         return out.push(0);
     }
@@ -32,7 +33,7 @@ pub(super) fn put_properties(properties: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(properties);
 }
 
-/// Properties that a layout does without, as a set.
+/// A set of properties that a layout leaves out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct LeftOut(u64);
 
@@ -46,18 +47,18 @@ impl LeftOut {
     ];
 }
 
-/// See the module.
+/// See the file.
 pub(super) struct Layout<'a> {
     first: u8,
-    /// The bytes in front of the properties, and their number.
+    /// The bytes before the properties, and their number.
     head: [u8; 3],
     head_bytes: usize,
-    /// `None`: not even their length is written.
+    /// `None`: neither the properties nor their length are written.
     properties: Option<Kept<'a>>,
     rest: &'a [u8],
 }
 
-/// Properties without some.
+/// Properties, some of which are left out.
 #[derive(Clone, Copy)]
 struct Kept<'a> {
     list: Properties<'a>,
@@ -90,7 +91,7 @@ impl<'a> Kept<'a> {
 }
 
 impl<'a> Layout<'a> {
-    /// A packet identifier, properties in MQTT 5, and a list.
+    /// The layout with a packet identifier, properties in MQTT 5, and a list.
     pub(super) fn list(
         version: Version,
         kind: PacketKind,
@@ -105,7 +106,7 @@ impl<'a> Layout<'a> {
         Self { first, head: [high, low, 0], head_bytes: 2, properties: kept, rest }
     }
 
-    /// Two bytes, and properties in MQTT 5.
+    /// The layout with two bytes, and properties in MQTT 5.
     pub(super) fn connack(
         version: Version,
         head: [u8; 2],
@@ -117,8 +118,8 @@ impl<'a> Layout<'a> {
         Self { first, head: [head[0], head[1], 0], head_bytes: 2, properties: kept, rest: &[] }
     }
 
-    /// Perhaps a packet identifier; then in MQTT 5 a reason and properties, as far as needed:
-    /// success without properties is omitted, and so are empty properties.
+    /// The layout with an optional packet identifier and, in MQTT 5, a reason and properties.
+    /// Success without properties is omitted, and so are empty properties.
     pub(super) fn answer(
         version: Version,
         kind: PacketKind,
@@ -144,7 +145,7 @@ impl<'a> Layout<'a> {
         }
         layout.head[layout.head_bytes] = reason as u8;
         layout.head_bytes += 1;
-        // An AUTH says more than its reason, or is malformed (v5 3.15.2.1).
+        // An AUTH with nothing but a reason is malformed (v5 3.15.2.1).
         layout.properties = (kept.bytes > 0 || kind == PacketKind::Auth).then_some(kept);
         layout
     }

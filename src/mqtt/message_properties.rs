@@ -2,23 +2,26 @@
 //!
 //! The properties that subscribers receive are one range of bytes, the *forwarded* properties:
 //! payload format, message expiry, content type, response topic, correlation data and user
-//! properties as they were sent, user properties in their order. A message expiry stands in front,
-//! so that [`expiry`] is one compare and [`set_expiry`] a patch. The topic alias, subscription
-//! identifiers and the will delay concern one connection and are not in it.
+//! properties as they were sent, user properties in their order. A message expiry comes first, so
+//! that [`expiry`] is one comparison and [`set_expiry`] a patch. The topic alias, subscription
+//! identifiers and the will delay concern one connection and are not among them.
 
 use super::error::DecodeError;
 use super::fields::{PacketKind, SubscriptionId, TopicAlias};
-use super::properties::{Properties, Property, Span, Value, check};
+use super::properties::{Properties, Span, check};
 use super::property::{Carrier, PropertyId, Sender};
 use super::wire::put_bytes;
 
 const PUBLISH: Carrier = Carrier::Packet(PacketKind::Publish);
 
-/// Bytes of a message expiry: its identifier and four of the interval.
+/// The size of a message expiry: its identifier and four bytes of the interval.
 const EXPIRY_BYTES: usize = 5;
 
-/// Seconds after which the message is not to be delivered any more, from the front of forwarded
-/// properties; `None`: never.
+/// Bytes of a topic alias: its identifier and two of the number.
+const ALIAS_BYTES: usize = 3;
+
+/// The seconds after which a message must not be delivered any more, from its forwarded properties;
+/// `None`: never.
 #[inline]
 pub fn expiry(forwarded: &[u8]) -> Option<u32> {
     match forwarded {
@@ -29,7 +32,7 @@ pub fn expiry(forwarded: &[u8]) -> Option<u32> {
     }
 }
 
-/// Replaces the message expiry at the front of forwarded properties [MQTT-3.3.2-6] v5.
+/// Replaces the message expiry at the start of forwarded properties [MQTT-3.3.2-6] v5.
 ///
 /// # Panics
 /// If there is none.
@@ -39,10 +42,10 @@ pub fn set_expiry(forwarded: &mut [u8], seconds: u32) {
     forwarded[1..EXPIRY_BYTES].copy_from_slice(&seconds.to_be_bytes());
 }
 
-/// Appends a user property to properties that are forwarded.
+/// Appends a user property to forwarded properties.
 ///
 /// # Panics
-/// If name or value are longer than the protocol can express.
+/// If name or value are longer than the protocol allows.
 pub fn append_user_property(name: &str, value: &str, forwarded: &mut Vec<u8>) {
     forwarded.push(PropertyId::UserProperty as u8);
     put_bytes(name.as_bytes(), forwarded);
@@ -64,14 +67,14 @@ impl<'a> PublishProperties<'a> {
     /// Takes a list.
     ///
     /// # Errors
-    /// Faults of a PUBLISH's properties.
+    /// Faults of the properties of a PUBLISH.
     pub fn new(list: Properties<'a>) -> Result<Self, DecodeError> {
         Self::from_wire(None, list.as_bytes())
     }
 
-    /// Forwarded properties, which are all that the packet has.
+    /// Forwarded properties, as the only ones of a packet.
     ///
-    /// They are not checked again: they came from [`PublishProperties::forwarded`] or
+    /// They are not checked again: they come from [`PublishProperties::forwarded`] or
     /// [`WillProperties::forwarded`].
     #[inline]
     pub const fn forwarding(forwarded: &'a [u8]) -> Self {
@@ -86,18 +89,17 @@ impl<'a> PublishProperties<'a> {
         }
         let mut alias = None;
         let mut forwarded = Extent::EMPTY;
-        check(PUBLISH, sender, bytes, |property, span| {
-            if let Property { id: PropertyId::TopicAlias, value: Value::TwoByteInteger(number) } =
-                property
-            {
-                alias = TopicAlias::new(number);
+        check(PUBLISH, sender, bytes, |id, number, span| {
+            if id == PropertyId::TopicAlias {
+                let number = number.and_then(|number| u16::try_from(number).ok());
+                alias = number.and_then(TopicAlias::new);
             }
-            forwarded.note(property.id, span);
+            forwarded.note(id, span);
         })?;
         Ok(Self { all: Properties::checked_before(bytes), forwarded, alias })
     }
 
-    /// All properties, as they stand in the packet.
+    /// All properties, in the order of the packet.
     #[inline]
     pub const fn list(&self) -> Properties<'a> {
         self.all
@@ -109,14 +111,20 @@ impl<'a> PublishProperties<'a> {
         self.alias
     }
 
-    /// Identifiers of the subscriptions that the message was sent for.
+    /// The same, if there are no other properties.
+    #[inline]
+    pub(crate) const fn only_alias(&self) -> Option<TopicAlias> {
+        if self.all.as_bytes().len() == ALIAS_BYTES { self.alias } else { None }
+    }
+
+    /// The identifiers of the subscriptions that match the message.
     pub fn subscription_ids(&self) -> impl Iterator<Item = SubscriptionId> + use<'a> {
         let ids = self.all.iter().filter(|property| property.id == PropertyId::SubscriptionId);
         ids.filter_map(|property| SubscriptionId::new(property.value.number()?))
     }
 
-    /// The forwarded properties, see the module: borrowed from the packet if they are contiguous
-    /// and in order there, else assembled in `scratch`.
+    /// The forwarded properties (see the file). They are borrowed from the packet if they are
+    /// contiguous and in order there; otherwise they are assembled in `scratch`.
     #[inline]
     pub fn forwarded<'b>(&self, scratch: &'b mut Vec<u8>) -> &'b [u8]
     where
@@ -141,7 +149,7 @@ impl<'a> WillProperties<'a> {
     /// Takes a list.
     ///
     /// # Errors
-    /// Faults of a will's properties.
+    /// Faults of the properties of a will.
     pub fn new(list: Properties<'a>) -> Result<Self, DecodeError> {
         Self::from_wire(list.as_bytes())
     }
@@ -149,18 +157,16 @@ impl<'a> WillProperties<'a> {
     pub(super) fn from_wire(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut delay_s = 0;
         let mut forwarded = Extent::EMPTY;
-        check(Carrier::Will, None, bytes, |property, span| {
-            if let Property { id: PropertyId::WillDelay, value: Value::FourByteInteger(seconds) } =
-                property
-            {
+        check(Carrier::Will, None, bytes, |id, number, span| {
+            if let (PropertyId::WillDelay, Some(seconds)) = (id, number) {
                 delay_s = seconds;
             }
-            forwarded.note(property.id, span);
+            forwarded.note(id, span);
         })?;
         Ok(Self { all: Properties::checked_before(bytes), forwarded, delay_s })
     }
 
-    /// All properties, as they stand in the packet.
+    /// All properties, in the order of the packet.
     pub const fn list(&self) -> Properties<'a> {
         self.all
     }
@@ -179,12 +185,12 @@ impl<'a> WillProperties<'a> {
     }
 }
 
-/// Forwarded properties that were kept as bytes, as a list again.
+/// Makes a list of forwarded properties that were kept as bytes.
 ///
 /// # Errors
 /// The fault, if a message may not have these properties.
 pub fn forwarded_list(bytes: &[u8]) -> Result<Properties<'_>, DecodeError> {
-    check(Carrier::Will, None, bytes, |_, _| {})?;
+    check(Carrier::Will, None, bytes, |_, _, _| {})?;
     Ok(Properties::checked_before(bytes))
 }
 
@@ -193,10 +199,10 @@ pub fn forwarded_list(bytes: &[u8]) -> Result<Properties<'_>, DecodeError> {
 struct Extent {
     from: u32,
     to: u32,
-    /// Others stand between them, or a message expiry is not in front: they are `from..to` only
-    /// after assembly.
+    /// Whether other properties are between them, or a message expiry is not the first: then they
+    /// are `from..to` only after assembly.
     is_scattered: bool,
-    /// Another property follows the last forwarded one so far.
+    /// Whether another property follows the last forwarded one so far.
     is_interrupted: bool,
 }
 
@@ -208,13 +214,13 @@ impl Extent {
         Self { from: 0, to: bytes as u32, is_scattered: false, is_interrupted: false }
     }
 
-    /// Of no forwarded properties yet, behind `bytes` of others.
+    /// The extent before any forwarded property, after `bytes` bytes of others.
     #[expect(clippy::cast_possible_truncation, reason = "a packet has at most 268,435,455 bytes")]
     const fn behind(bytes: usize) -> Self {
         Self { from: bytes as u32, to: bytes as u32, is_scattered: false, is_interrupted: false }
     }
 
-    /// Takes the next property of the list into account.
+    /// Adds the next property of the list.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a packet has at most 268,435,455 bytes")]
     fn note(&mut self, id: PropertyId, span: Span) {
@@ -239,7 +245,7 @@ impl Extent {
     }
 }
 
-/// The topic alias, if it is the only property: as a publisher sends them that names its topics so.
+/// The topic alias, if it is the only property, as publishers that use aliases send it.
 #[inline]
 fn only_alias(bytes: &[u8]) -> Option<TopicAlias> {
     match bytes {
@@ -250,7 +256,7 @@ fn only_alias(bytes: &[u8]) -> Option<TopicAlias> {
     }
 }
 
-/// Whether subscribers get it.
+/// Whether subscribers receive it.
 #[inline]
 const fn is_forwarded(id: PropertyId) -> bool {
     !matches!(id, PropertyId::TopicAlias | PropertyId::SubscriptionId | PropertyId::WillDelay)

@@ -1,18 +1,18 @@
 //! Bytes ⇄ MQTT packets, and the topics and filters in them. Pure: no session, socket or time.
 //!
-//! A packet is found with [`peek_frame`], read with [`decode`] and written with [`Packet::encode`]
-//! or the `encode` of its struct. A decoded packet borrows from the receive buffer: no bytes are
-//! copied and no memory is allocated. Both directions exist for every packet, since clients and
-//! tests use them.
+//! A packet is found with [`peek_frame`], read with [`decode()`] and written with
+//! [`Packet::encode`] or the `encode` of its struct. A decoded packet borrows from the receive
+//! buffer: no bytes are copied and no memory is allocated. Each packet can be both read and
+//! written, since clients and tests need that.
 //!
 //! Versions: 3.1 (`MQIsdp`, level 3), 3.1.1 (level 4) and 5 (level 5). The structs are the same for
-//! all; fields that only MQTT 5 has are empty in other versions and not written for them. Its
-//! properties are defined in one table ([`PROPERTIES`]), which decoder, encoder and `docs/mqtt5.md`
-//! share, and its reason codes in another ([`REASON_CODES`]). Packets keep properties as the
-//! received bytes, checked: [`ConnectProperties`] and its like read and write them as values.
+//! all. Fields of MQTT 5 are empty in other versions and not written for them. Properties are
+//! defined in one table ([`PROPERTIES`]), which decoder, encoder and `docs/mqtt5.md` share, and
+//! reason codes in another ([`REASON_CODES`]). Packets keep properties as checked bytes;
+//! [`ConnectProperties`] and similar types read and write them as values.
 //!
 //! Citations such as `[MQTT-3.3.1-2]` are the normative statements of MQTT 3.1.1 (OASIS Standard,
-//! 29 October 2014), and those with `v5` behind them of MQTT 5.0 (OASIS Standard, 7 March 2019).
+//! 29 October 2014). Those followed by `v5` are of MQTT 5.0 (OASIS Standard, 7 March 2019).
 //!
 //! ```text
 //! bytes ─ peek_frame ─► Frame ─ decode ─► Packet ─ encode ─► bytes
@@ -21,6 +21,7 @@
 //! ```
 
 mod ack_run;
+mod blocks;
 mod connection_properties;
 mod decode;
 mod encode;

@@ -1,6 +1,6 @@
 //! The packets as values, independent of the protocol version; their content is borrowed.
 //!
-//! `decode.rs` makes them from bytes, `encode.rs` makes bytes of them. SUBSCRIBE, UNSUBSCRIBE and
+//! `decode.rs` makes them from bytes, `encode.rs` makes bytes from them. SUBSCRIBE, UNSUBSCRIBE and
 //! their acknowledgements are in `subscribe.rs`.
 
 use std::fmt;
@@ -73,16 +73,16 @@ impl Packet<'_> {
 /// CONNECT (3.1). Its `Debug` leaves out the password.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Connect<'a> {
-    /// Version the client speaks.
+    /// The version of the client.
     pub version: Version,
     /// Clean session (3.1.2.4); clean start in MQTT 5.
     pub clean_session: bool,
     /// Keep alive in seconds; 0 turns it off (3.1.2.10).
     pub keep_alive_s: u16,
-    /// May be empty, with any `clean_session`: whether that is allowed, the broker decides
+    /// May be empty with any `clean_session`: the broker decides whether that is allowed
     /// [MQTT-3.1.3-8].
     pub client_id: &'a str,
-    /// Published when the connection ends other than by DISCONNECT (3.1.2.5).
+    /// The will, published when the connection ends other than by DISCONNECT (3.1.2.5).
     pub will: Option<Will<'a>>,
     /// User name.
     pub username: Option<&'a str>,
@@ -110,11 +110,11 @@ impl fmt::Debug for Connect<'_> {
 /// The will in a CONNECT (3.1.2.5, 3.1.3.2, 3.1.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Will<'a> {
-    /// Topic it goes to.
+    /// The topic of its publication.
     pub topic: TopicName<'a>,
     /// Its payload, at most 65,535 bytes.
     pub payload: &'a [u8],
-    /// QoS it is published with.
+    /// The QoS of its publication.
     pub qos: QoS,
     /// Whether it is published as a retained message.
     pub retain: bool,
@@ -125,8 +125,8 @@ pub struct Will<'a> {
 /// CONNACK (3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connack<'a> {
-    /// The server had a session for this client; only with reason 0 [MQTT-3.2.2-4], and 3.1 does
-    /// not have it.
+    /// Whether the server had a session for this client. Only with reason 0 [MQTT-3.2.2-4], and not
+    /// in 3.1.
     pub session_present: bool,
     /// In 3.x a [`ConnectReturn`], in MQTT 5 a [`ReasonCode`].
     pub reason: u8,
@@ -139,7 +139,7 @@ pub struct Connack<'a> {
 pub enum ConnectReturn {
     /// Connected.
     Accepted = 0,
-    /// The server does not speak this level of the protocol.
+    /// The server does not support this level of the protocol.
     UnacceptableVersion = 1,
     /// The client identifier is not allowed.
     IdentifierRejected = 2,
@@ -183,11 +183,11 @@ impl TryFrom<u8> for ConnectReturn {
 /// PUBLISH (3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Publish<'a> {
-    /// May have been sent before (3.3.1.1); never with QoS 0 [MQTT-3.3.1-2].
+    /// Whether it may have been sent before (3.3.1.1); never with QoS 0 [MQTT-3.3.1-2].
     pub dup: bool,
     /// Quality of service.
     pub qos: QoS,
-    /// From a client: keep as the topic's retained message; to a client: it was one (3.3.1.3).
+    /// From a client: keep as the topic's retained message. To a client: it was one (3.3.1.3).
     pub retain: bool,
     /// The topic. MQTT 5: `None` if a topic alias replaces it [MQTT-3.3.2-1] v5.
     pub topic: Option<TopicName<'a>>,
@@ -195,14 +195,14 @@ pub struct Publish<'a> {
     pub packet_id: Option<PacketId>,
     /// MQTT 5.
     pub properties: PublishProperties<'a>,
-    /// The message; may be empty.
+    /// The payload; may be empty.
     pub payload: &'a [u8],
 }
 
 /// PUBACK, PUBREC, PUBREL or PUBCOMP (3.4–3.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ack<'a> {
-    /// The PUBLISH it is about.
+    /// The identifier of the PUBLISH.
     pub packet_id: PacketId,
     /// MQTT 5; success in 3.x.
     pub reason: ReasonCode,
@@ -211,14 +211,14 @@ pub struct Ack<'a> {
 }
 
 impl Ack<'_> {
-    /// Success, which 3.x always says.
+    /// Success, which is the only reason in 3.x.
     #[inline]
     pub const fn new(packet_id: PacketId) -> Self {
         Self { packet_id, reason: ReasonCode::Success, properties: Properties::EMPTY }
     }
 }
 
-/// Which packet an [`Ack`] is.
+/// The packet type of an [`Ack`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AckKind {
     /// Acknowledges a QoS 1 PUBLISH.
@@ -256,7 +256,7 @@ pub struct Disconnect<'a> {
 /// AUTH (v5 3.15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Auth<'a> {
-    /// Whether it goes on, begins again or has succeeded.
+    /// Whether the authentication continues, begins again or has succeeded.
     pub reason: ReasonCode,
     /// See [`AuthProperties`](super::AuthProperties).
     pub properties: Properties<'a>,

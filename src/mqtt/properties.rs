@@ -1,7 +1,7 @@
-//! Lists of properties (v5 2.2.2): checked in one pass when a packet is decoded, walked afterwards.
+//! Lists of properties (v5 2.2.2): checked in one pass when a packet is decoded, and read later.
 //!
-//! In a [`Properties`] each property is whole, may stand in the packet that it came in and has a
-//! value that the standard allows.
+//! In a [`Properties`] each property is complete, allowed in its packet, and has a value that the
+//! standard allows.
 
 use std::fmt;
 
@@ -12,17 +12,17 @@ use super::wire::{Reader, put_bytes, put_u16, put_u32, put_varint, varint_bytes}
 
 const CHECKED: &str = "the list was walked when the packet was decoded";
 
-/// Properties as encoded in a packet, without the length in front. Empty in 3.x, whose encoders
-/// leave them out.
+/// Properties as encoded in a packet, without their length. Empty in 3.x, whose encoders leave them
+/// out.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Properties<'a>(&'a [u8]);
 
 /// One property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Property<'a> {
-    /// Which one.
+    /// Its identifier.
     pub id: PropertyId,
-    /// Its value, of the type that the table of properties names.
+    /// Its value, of the type in the table of properties.
     pub value: Value<'a>,
 }
 
@@ -52,8 +52,8 @@ impl<'a> Properties<'a> {
     /// Lays out properties in `scratch`, which is emptied first.
     ///
     /// # Panics
-    /// If one of them may not stand in `carrier`, is there twice, or has a value of another type
-    /// or one that the standard forbids.
+    /// If one of them is not allowed in `carrier`, is repeated, or has a value of another type or
+    /// one that the standard forbids.
     pub fn lay_out<'p>(
         carrier: Carrier,
         properties: impl IntoIterator<Item = Property<'p>>,
@@ -63,19 +63,19 @@ impl<'a> Properties<'a> {
         for property in properties {
             property.encode(scratch);
         }
-        if let Err(error) = check(carrier, None, scratch, |_, _| {}) {
+        if let Err(error) = check(carrier, None, scratch, |_, _, _| {}) {
             panic!("{error}");
         }
         Self(scratch)
     }
 
-    /// Properties that were in a [`Properties`] before.
+    /// Properties that were checked before.
     #[inline]
     pub(super) const fn checked_before(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// The encoded properties.
     #[inline]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
@@ -100,12 +100,12 @@ impl<'a> Properties<'a> {
         })
     }
 
-    /// The first value of this property.
+    /// The first value of a property.
     pub fn find(self, id: PropertyId) -> Option<Value<'a>> {
         self.iter().find(|property| property.id == id).map(|property| property.value)
     }
 
-    /// The properties, each with its bytes.
+    /// The properties with their bytes.
     pub(super) fn spans(self) -> impl Iterator<Item = (Property<'a>, &'a [u8])> + use<'a> {
         let mut reader = Reader::new(self.0);
         std::iter::from_fn(move || {
@@ -123,7 +123,7 @@ impl fmt::Debug for Properties<'_> {
         let mut map = f.debug_map();
         for property in self.iter() {
             match property {
-                // It may be a password.
+                // The data may be a password.
                 Property { id: PropertyId::AuthenticationData, .. } => {
                     map.entry(&property.id, &"(hidden)");
                 }
@@ -137,7 +137,7 @@ impl fmt::Debug for Properties<'_> {
 }
 
 impl Value<'_> {
-    /// Its type.
+    /// The type of the value.
     pub const fn value_type(&self) -> ValueType {
         match self {
             Self::Byte(_) => ValueType::Byte,
@@ -150,7 +150,7 @@ impl Value<'_> {
         }
     }
 
-    /// The number, of any of the four types that are one.
+    /// The number, if the value is of one of the four numeric types.
     pub const fn number(&self) -> Option<u32> {
         match *self {
             Self::Byte(value) => Some(value as u32),
@@ -160,7 +160,7 @@ impl Value<'_> {
         }
     }
 
-    /// Whether a property with this rule may have it.
+    /// Whether a property with this rule may have the value.
     #[inline]
     fn obeys(&self, rule: ValueRule) -> bool {
         match (rule, self) {
@@ -190,7 +190,7 @@ impl Property<'_> {
     /// Appends the property.
     ///
     /// # Panics
-    /// If the value is not of the property's type, or longer than 65,535 bytes.
+    /// If the value has another type than the property, or is longer than 65,535 bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
         assert_eq!(self.value.value_type(), self.id.row().value, "{}", self.id);
         out.push(self.id as u8);
@@ -216,7 +216,7 @@ pub(super) struct Span {
     pub(super) end: usize,
 }
 
-/// Takes the properties of a packet, behind their length.
+/// Takes the length and the properties of a packet.
 #[inline]
 pub(super) fn take_properties<'a>(
     carrier: Carrier,
@@ -227,8 +227,8 @@ pub(super) fn take_properties<'a>(
     if bytes.is_empty() {
         return Ok(Properties::EMPTY);
     }
-    let seen = check(carrier, sender, bytes, |_, _| {})?;
-    // [v5 3.1.2.11.10] Data of a method that is not named.
+    let seen = check(carrier, sender, bytes, |_, _, _| {})?;
+    // [v5 3.1.2.11.10] Authentication data requires a method.
     let lacks_method = seen & PropertyId::AuthenticationMethod.bit() == 0;
     if seen & PropertyId::AuthenticationData.bit() != 0 && lacks_method {
         return Err(DecodeError::NoAuthenticationMethod);
@@ -236,14 +236,14 @@ pub(super) fn take_properties<'a>(
     Ok(Properties(bytes))
 }
 
-/// Checks a list of properties in one pass, shows each to `visit`, and returns the set of those
-/// that are there.
+/// Checks a list of properties in one pass, shows each to `visit`, with its number if it is one,
+/// and returns the set of those that are there, but for user properties.
 #[inline]
-pub(super) fn check<'a>(
+pub(super) fn check(
     carrier: Carrier,
     sender: Option<Sender>,
-    bytes: &'a [u8],
-    mut visit: impl FnMut(Property<'a>, Span),
+    bytes: &[u8],
+    mut visit: impl FnMut(PropertyId, Option<u32>, Span),
 ) -> Result<u64, DecodeError> {
     let rights = rights_of(carrier);
     let others = match sender {
@@ -259,6 +259,14 @@ pub(super) fn check<'a>(
             return Err(DecodeError::PropertyNotAllowed { id, carrier });
         }
         let start = bytes.len() - reader.rest().len();
+        if id == PropertyId::UserProperty as u8 {
+            // The most frequent one: either side may send it, often, and with any value.
+            reader.take_u8()?;
+            reader.skip_str()?;
+            reader.skip_str()?;
+            visit(PropertyId::UserProperty, None, Span { start, end: end_of(bytes, reader) });
+            continue;
+        }
         let property = take_property(&mut reader)?;
         if seen & bit & !rights.repeatable != 0 {
             return Err(DecodeError::RepeatedProperty(property.id));
@@ -270,9 +278,16 @@ pub(super) fn check<'a>(
             return Err(DecodeError::PropertyValue(property.id));
         }
         seen |= bit;
-        visit(property, Span { start, end: bytes.len() - reader.rest().len() });
+        let span = Span { start, end: end_of(bytes, reader) };
+        visit(property.id, property.value.number(), span);
     }
     Ok(seen)
+}
+
+/// Where the part of a list ends that a reader has taken.
+#[inline]
+fn end_of(bytes: &[u8], reader: Reader<'_>) -> usize {
+    bytes.len() - reader.rest().len()
 }
 
 /// Takes one property of any packet.

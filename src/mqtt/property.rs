@@ -1,6 +1,6 @@
-//! The properties of MQTT 5 (v5 2.2.2.2): one table that the decoder, the encoder and the page of
-//! properties share.
-//!
+//! The properties of MQTT 5 (v5 2.2.2.2): one table that the decoder, the encoder and the
+//! documentation share.
+//! All identifiers are below 64, so that a set of properties is a `u64`.
 //! All identifiers fit in a byte below 64, so that a set of properties is a `u64`.
 
 use std::fmt;
@@ -18,9 +18,9 @@ pub enum ValueType {
     FourByteInteger,
     /// One to four bytes, seven bits in each.
     VariableByteInteger,
-    /// UTF-8 behind its length.
+    /// A length and UTF-8.
     String,
-    /// Bytes behind their length.
+    /// A length and bytes.
     BinaryData,
     /// Two strings: a name and a value.
     StringPair,
@@ -40,7 +40,7 @@ impl fmt::Display for ValueType {
     }
 }
 
-/// Which values of its type a property may have.
+/// The values of its type that a property may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueRule {
     /// All of them.
@@ -72,7 +72,7 @@ pub enum Carrier {
 }
 
 impl Carrier {
-    /// Everything that has properties, CONNECT first.
+    /// All carriers of properties, CONNECT first.
     pub const ALL: [Self; 14] = [
         Self::Packet(PacketKind::Connect),
         Self::Will,
@@ -90,7 +90,7 @@ impl Carrier {
         Self::Packet(PacketKind::Auth),
     ];
 
-    /// Its place in tables of 16; 0 is no packet type.
+    /// Its index in tables of 16; 0 is not a packet type.
     const fn index(self) -> usize {
         match self {
             Self::Packet(kind) => kind as usize,
@@ -112,7 +112,7 @@ impl fmt::Display for Carrier {
     }
 }
 
-/// Declares [`PropertyId`] and [`PROPERTIES`]: identifier, name, type, values, where it may stand.
+/// Declares [`PropertyId`] and [`PROPERTIES`]: identifier, name, type, values, carriers.
 macro_rules! properties {
     ($($id:ident = $number:literal, $name:literal, $value:ident $rule:ident, $carriers:expr;)*) => {
         /// The identifier of a property (v5 2.2.2.2).
@@ -153,7 +153,7 @@ pub struct PropertyRow {
     pub name: &'static str,
     /// The data type of its value.
     pub value: ValueType,
-    /// The values it may have.
+    /// The values that it may have.
     pub rule: ValueRule,
     /// A bit for each [`Carrier`].
     carriers: u16,
@@ -217,22 +217,22 @@ properties! {
 }
 
 impl PropertyRow {
-    /// Whether it may stand in the properties of `carrier`.
+    /// Whether it is allowed in the properties of `carrier`.
     pub const fn may_be_in(&self, carrier: Carrier) -> bool {
         self.carriers & carrier.bit() != 0
     }
 
-    /// Whether it may stand there more than once.
+    /// Whether it is allowed there more than once.
     pub const fn may_repeat_in(&self, carrier: Carrier) -> bool {
         match self.id {
             PropertyId::UserProperty => true,
-            // Each of the subscriptions that match may have one (v5 3.3.2.3.8).
+            // Each matching subscription may have one (v5 3.3.2.3.8).
             PropertyId::SubscriptionId => carrier.bit() == PUBLISH,
             _ => false,
         }
     }
 
-    /// The only side that may send it in that packet, if the packet itself comes from both.
+    /// The only side that may send it in that packet, if both sides send the packet.
     pub const fn only_from(&self, carrier: Carrier) -> Option<Sender> {
         match (self.id, carrier.bit()) {
             // [MQTT-3.3.4-6] v5
@@ -252,7 +252,7 @@ impl PropertyId {
         &PROPERTIES[usize::from(ROW_OF[self as usize])]
     }
 
-    /// The set that has this property only.
+    /// The set with this property only.
     #[inline]
     pub(super) const fn bit(self) -> u64 {
         1 << self as u64
@@ -265,24 +265,24 @@ impl fmt::Display for PropertyId {
     }
 }
 
-/// Sets of properties, of which a bit is 1 << identifier.
+/// Sets of properties, in which a bit is 1 << identifier.
 pub(super) struct Rights {
-    /// Properties that are allowed.
+    /// The allowed properties.
     pub(super) allowed: u64,
-    /// Properties that are allowed more than once.
+    /// Properties that may be repeated.
     pub(super) repeatable: u64,
-    /// Properties that only a client may send, and those that only a server may.
+    /// Properties that only a client may send, and properties that only a server may send.
     pub(super) from_client: u64,
     pub(super) from_server: u64,
 }
 
-/// The properties that `carrier` may have.
+/// The rights of properties in `carrier`.
 #[inline]
 pub(super) fn rights_of(carrier: Carrier) -> &'static Rights {
     &RIGHTS[carrier.index()]
 }
 
-/// By the index of the carrier.
+/// Rights by the index of the carrier.
 static RIGHTS: [Rights; 16] = {
     const NONE: Rights = Rights { allowed: 0, repeatable: 0, from_client: 0, from_server: 0 };
     let mut rights = [NONE; 16];
@@ -307,7 +307,7 @@ static RIGHTS: [Rights; 16] = {
     rights
 };
 
-/// The place of each identifier's row.
+/// The index of each identifier's row.
 static ROW_OF: [u8; 64] = {
     let mut places = [u8::MAX; 64];
     let mut at = 0u8;
@@ -322,7 +322,7 @@ static ROW_OF: [u8; 64] = {
 mod tests {
     use super::*;
 
-    // Each identifier has its row, and every other byte is none.
+    // Each identifier has its row, and no other byte has one.
     #[test]
     fn identifiers() {
         let mut count = 0;

@@ -1,4 +1,4 @@
-//! The reason codes of MQTT 5 (v5 2.4), and the packets that each may stand in.
+//! The reason codes of MQTT 5 (v5 2.4), and the packets that may have each.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::property::Sender;
 /// Declares [`ReasonCode`] and [`REASON_CODES`]: code, name, packets.
 macro_rules! reason_codes {
     ($($(#[$attribute:meta])* $code:ident = $number:literal, $name:literal, $packets:expr;)*) => {
-        /// Why a packet is as it is (v5 2.4). Codes from 0x80 on tell of a failure.
+        /// The result that a packet reports (v5 2.4). Codes from 0x80 on are failures.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         pub enum ReasonCode {
             $(#[doc = $name] $(#[$attribute])* $code = $number,)*
@@ -53,14 +53,14 @@ const RECEIVED: u32 = 1 << PacketKind::Puback as u32 | 1 << PacketKind::Pubrec a
 const RELEASED: u32 = 1 << PacketKind::Pubrel as u32 | 1 << PacketKind::Pubcomp as u32;
 const SUBACK: u32 = 1 << PacketKind::Suback as u32;
 const UNSUBACK: u32 = 1 << PacketKind::Unsuback as u32;
-/// DISCONNECT from the server, from the client, from both.
+/// DISCONNECT from the server, from the client, and from either.
 const SERVER_LEAVES: u32 = 1 << PacketKind::Disconnect as u32;
 const CLIENT_LEAVES: u32 = SERVER_LEAVES << CLIENT_SHIFT;
 const DISCONNECT: u32 = SERVER_LEAVES | CLIENT_LEAVES;
 const SERVER_AUTH: u32 = 1 << PacketKind::Auth as u32;
 const CLIENT_AUTH: u32 = SERVER_AUTH << CLIENT_SHIFT;
 
-/// DISCONNECT and AUTH from a client have bits of their own.
+/// DISCONNECT and AUTH from a client have separate bits.
 const CLIENT_SHIFT: u32 = 16;
 
 reason_codes! {
@@ -117,7 +117,7 @@ reason_codes! {
 }
 
 impl ReasonCode {
-    /// Whether it tells of a failure.
+    /// Whether it is a failure.
     #[inline]
     pub const fn is_error(self) -> bool {
         self as u8 >= 0x80
@@ -129,8 +129,7 @@ impl ReasonCode {
         at.map_or("", |at| REASON_CODES[at].name)
     }
 
-    /// Whether a packet of this type may carry it; `sender`: where the packet comes from, if that
-    /// is known.
+    /// Whether a packet of this type may have it; `sender` is the sender of the packet, if known.
     #[inline]
     pub fn may_be_in(self, kind: PacketKind, sender: Option<Sender>) -> bool {
         PACKETS[self as usize] & mask(kind, sender) != 0

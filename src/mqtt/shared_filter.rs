@@ -1,5 +1,5 @@
 //! Filters of shared subscriptions (MQTT 5, 4.8.2): `$share/NAME/FILTER`. A [`SharedFilter`] is
-//! valid once it exists. Clients of 3.1 and 3.1.1 use them alike.
+//! always valid. Clients of 3.1 and 3.1.1 may use them too.
 
 use std::fmt;
 
@@ -7,19 +7,20 @@ use crate::limits::SHARE_NAME_BYTES_MAX;
 
 use super::filter::TopicFilter;
 
-/// A group, and what its members share.
+/// The filter of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedFilter<'a> {
-    /// All of it, which names the group: groups of one name and other filters are others.
+    /// The complete text, which names the group: equal names with different filters are different
+    /// groups.
     text: &'a str,
     name: &'a str,
     filter: TopicFilter<'a>,
 }
 
-/// What makes a filter that begins with `$share/` none of a shared subscription.
+/// The reason why a filter that begins with `$share/` is not one of a shared subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidShare {
-    /// The name has no character, or a `+` or `#` [MQTT-4.8.2-1].
+    /// The name is empty, or has a `+` or `#` [MQTT-4.8.2-1].
     Name,
     /// The name is longer than [`SHARE_NAME_BYTES_MAX`].
     LongName,
@@ -28,11 +29,11 @@ pub enum InvalidShare {
 }
 
 impl<'a> SharedFilter<'a> {
-    /// Takes a filter apart; `None` if it is of no shared subscription: it does not begin with
-    /// `$share/`.
+    /// Parses a filter; `None` if it is not one of a shared subscription, because it does not begin
+    /// with `$share/`.
     ///
     /// # Errors
-    /// What is wrong with one that does.
+    /// The fault of a filter that begins with it.
     pub fn parse(filter: TopicFilter<'a>) -> Option<Result<Self, InvalidShare>> {
         let text = filter.as_str();
         let rest = text.strip_prefix("$share/")?;
@@ -47,12 +48,12 @@ impl<'a> SharedFilter<'a> {
         Some(inner.map(|filter| Self { text, name, filter }))
     }
 
-    /// The text, as it stands in packets.
+    /// The text, as in packets.
     pub fn as_str(self) -> &'a str {
         self.text
     }
 
-    /// The name of the group, which is one only together with the filter.
+    /// The name, which identifies the group only together with the filter.
     pub fn name(self) -> &'a str {
         self.name
     }
@@ -86,7 +87,8 @@ mod tests {
         Some(shared.map(|shared| (shared.name(), shared.filter().as_str())))
     }
 
-    /// A name and a filter are found, and bad ones told; what only looks like it is no share.
+    /// Name and filter are found, and invalid ones are refused. Filters that only look similar are
+    /// not shared.
     #[test]
     fn parse_table() {
         use InvalidShare::{Filter, LongName, Name};
@@ -116,8 +118,8 @@ mod tests {
         }
     }
 
-    /// Whatever follows the prefix, the parts of what is taken are whole again when put together,
-    /// and the name is one level without wildcards.
+    /// With any text after the prefix, the parts of an accepted filter make up the text again, and
+    /// the name is one level without wildcards.
     #[test]
     fn whatever_follows() {
         let mut random = Random::new(0x5ba7);

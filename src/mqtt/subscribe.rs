@@ -1,9 +1,9 @@
 //! SUBSCRIBE and UNSUBSCRIBE with their acknowledgements (3.8–3.11): lists inside a packet.
 //!
-//! The lists are kept as the bytes of the packet, checked once and walked again whenever they are
-//! asked for, so that none is allocated. In them each string is a topic filter, all options are
-//! ones that the version has, and no list is empty. A packet with a string that is no filter is
-//! malformed as a whole [MQTT-4.8.0-1]: no filter of it takes effect.
+//! The lists are kept as bytes of the packet, checked once and walked each time they are read, so
+//! that no memory is allocated for them. In them, each string is a topic filter, all options exist
+//! in the version, and no list is empty. A packet with a string that is not a filter is malformed
+//! [MQTT-4.8.0-1]: none of its filters takes effect.
 
 use super::error::DecodeError;
 use super::fields::{OutOfRange, PacketId, QoS, SubscriptionId, Version};
@@ -17,33 +17,33 @@ const CHECKED: &str = "the list was walked when the packet was made";
 /// SUBSCRIBE (3.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscribe<'a> {
-    /// Comes back in the SUBACK [MQTT-3.8.4-2].
+    /// The identifier, which the SUBACK repeats [MQTT-3.8.4-2].
     pub packet_id: PacketId,
     /// MQTT 5: a subscription identifier and user properties.
     pub properties: Properties<'a>,
-    /// The payload; see the top of this file.
+    /// The payload (see the file).
     entries: &'a [u8],
 }
 
-/// One filter of a SUBSCRIBE, with what is asked for it (3.8.3.1).
+/// One filter of a SUBSCRIBE with its options (3.8.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubscribeEntry<'a> {
     /// The filter.
     pub filter: TopicFilter<'a>,
-    /// Maximum QoS asked for.
+    /// The maximum QoS.
     pub qos: QoS,
-    /// MQTT 5: messages that the client itself publishes are not sent to it.
+    /// MQTT 5: whether messages of the client itself are not sent to it.
     pub no_local: bool,
-    /// MQTT 5: copies have RETAIN as it was published.
+    /// MQTT 5: whether copies have RETAIN as published.
     pub retain_as_published: bool,
     /// MQTT 5: when retained messages are sent.
     pub retain_handling: RetainHandling,
 }
 
-/// When a subscription is sent the retained messages that match it (v5 3.8.3.1).
+/// The condition for sending the matching retained messages of a subscription (v5 3.8.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RetainHandling {
-    /// Each time it is asked for; always so in 3.x.
+    /// At each SUBSCRIBE; always so in 3.x.
     #[default]
     Always = 0,
     /// Only if the session did not have it before.
@@ -75,7 +75,7 @@ mod option_bits {
 }
 
 impl<'a> SubscribeEntry<'a> {
-    /// A filter with no more than a QoS, as in 3.x.
+    /// A filter with a QoS and no other options, as in 3.x.
     pub const fn new(filter: TopicFilter<'a>, qos: QoS) -> Self {
         let retain_handling = RetainHandling::Always;
         Self { filter, qos, no_local: false, retain_as_published: false, retain_handling }
@@ -90,7 +90,7 @@ impl<'a> SubscribeEntry<'a> {
             | (self.retain_handling as u8) << option_bits::HANDLING_SHIFT
     }
 
-    /// Reads the options of MQTT 5, of which those of 3.x are a part.
+    /// Reads the options of MQTT 5, which include those of 3.x.
     fn parse(filter: TopicFilter<'a>, options: u8) -> Result<Self, DecodeError> {
         // [MQTT-3.8.3-5] v5
         if options & option_bits::RESERVED != 0 {
@@ -117,14 +117,14 @@ impl<'a> Subscribe<'a> {
     /// Lays out a SUBSCRIBE in `scratch`, which is emptied first.
     ///
     /// # Panics
-    /// If there are no entries, or one has no topic filter.
+    /// If there are no entries, or one is not a topic filter.
     pub fn new(packet_id: PacketId, entries: &[(&str, QoS)], scratch: &'a mut Vec<u8>) -> Self {
         let entry = |&(text, qos)| SubscribeEntry::new(filter(text), qos);
         Self::lay_out(packet_id, Properties::EMPTY, entries.iter().map(entry), scratch)
     }
 
-    /// Lays out a SUBSCRIBE with options in `scratch`, which is emptied first. In 3.x there is no
-    /// option but QoS.
+    /// Lays out a SUBSCRIBE with options in `scratch`, which is emptied first. 3.x has no option
+    /// but QoS.
     ///
     /// # Panics
     /// If there are no entries.
@@ -143,7 +143,7 @@ impl<'a> Subscribe<'a> {
         Self { packet_id, properties, entries: scratch }
     }
 
-    /// Takes the rest of a packet as the list, after a walk over it.
+    /// Takes the rest of a packet as the list and checks it.
     pub(super) fn from_wire(
         version: Version,
         packet_id: PacketId,
@@ -161,7 +161,7 @@ impl<'a> Subscribe<'a> {
         SubscriptionId::new(value.number()?)
     }
 
-    /// The filters in their order, which is that of the SUBACK's codes [MQTT-3.9.3-1].
+    /// The filters in their order, which is also that of the codes in the SUBACK [MQTT-3.9.3-1].
     pub fn entries(&self) -> impl Iterator<Item = SubscribeEntry<'a>> + use<'a> {
         let mut reader = Reader::new(self.entries);
         std::iter::from_fn(move || {
@@ -180,28 +180,28 @@ impl<'a> Subscribe<'a> {
 /// SUBACK (3.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Suback<'a> {
-    /// That of the SUBSCRIBE.
+    /// The identifier of the SUBSCRIBE.
     pub packet_id: PacketId,
     /// MQTT 5: a reason string and user properties.
     pub properties: Properties<'a>,
-    /// For each filter the granted QoS or [`Suback::FAILURE`], in MQTT 5 a reason code, in the
+    /// The granted QoS or [`Suback::FAILURE`] for each filter, in MQTT 5 a reason code, in the
     /// order of the SUBSCRIBE.
     pub codes: &'a [u8],
 }
 
 impl Suback<'_> {
-    /// The return code of a filter that was refused (3.9.3).
+    /// The return code of a refused filter (3.9.3).
     pub const FAILURE: u8 = 0x80;
 }
 
 /// UNSUBSCRIBE (3.10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsubscribe<'a> {
-    /// Comes back in the UNSUBACK [MQTT-3.10.4-4].
+    /// The identifier, which the UNSUBACK repeats [MQTT-3.10.4-4].
     pub packet_id: PacketId,
     /// MQTT 5: user properties.
     pub properties: Properties<'a>,
-    /// The payload; see the top of this file.
+    /// The payload (see the file).
     filters: &'a [u8],
 }
 
@@ -209,7 +209,7 @@ impl<'a> Unsubscribe<'a> {
     /// Lays out an UNSUBSCRIBE in `scratch`, which is emptied first.
     ///
     /// # Panics
-    /// If there are no filters, or one is no topic filter.
+    /// If there are no filters, or one is not a topic filter.
     pub fn new(packet_id: PacketId, filters: &[&str], scratch: &'a mut Vec<u8>) -> Self {
         Self::lay_out(packet_id, Properties::EMPTY, filters.iter().copied().map(filter), scratch)
     }
@@ -232,7 +232,7 @@ impl<'a> Unsubscribe<'a> {
         Self { packet_id, properties, filters: scratch }
     }
 
-    /// Takes the rest of a packet as the list, after a walk over it.
+    /// Takes the rest of a packet as the list and checks it.
     pub(super) fn from_wire(
         packet_id: PacketId,
         properties: Properties<'a>,
@@ -261,7 +261,7 @@ impl<'a> Unsubscribe<'a> {
 /// UNSUBACK (3.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsuback<'a> {
-    /// That of the UNSUBSCRIBE.
+    /// The identifier of the UNSUBSCRIBE.
     pub packet_id: PacketId,
     /// MQTT 5: a reason string and user properties.
     pub properties: Properties<'a>,
@@ -288,7 +288,7 @@ fn parse_filter(text: &str) -> Result<TopicFilter<'_>, DecodeError> {
     TopicFilter::parse(text).map_err(|invalid| DecodeError::Filter(invalid.reason))
 }
 
-/// Walks a list to its end with `take`; it must have something in it.
+/// Walks a list to its end with `take`. An empty list is an error.
 fn check_list<'a>(
     list: &'a [u8],
     take: impl Fn(&mut Reader<'a>) -> Result<(), DecodeError>,
@@ -304,7 +304,7 @@ fn check_list<'a>(
     Ok(())
 }
 
-/// A filter of a packet that is encoded.
+/// Parses a filter of a packet that is being encoded.
 fn filter(text: &str) -> TopicFilter<'_> {
     TopicFilter::parse(text).unwrap_or_else(|invalid| panic!("{invalid}"))
 }

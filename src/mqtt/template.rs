@@ -1,9 +1,9 @@
-//! A PUBLISH encoded once for many receivers: the fields that differ between them are patched into
-//! a copy. In MQTT 5 that serves receivers whose copy has neither an alias nor subscription
-//! identifiers; others take a [`PublishHead`](super::PublishHead).
+//! A PUBLISH that is encoded once for many receivers: the fields that differ between them are
+//! patched into a copy. In MQTT 5 that serves receivers whose copy has neither an alias nor
+//! subscription identifiers; others need a [`PublishHead`](super::PublishHead).
 //!
-//! `packet_id_at` is `Some` exactly if the template's QoS is above 0, and then
-//! `packet_id_at + 2 <= bytes.len()`; `bytes` is never empty.
+//! `packet_id_at` is `Some` exactly if the template's QoS is above 0; then `packet_id_at + 2 <=
+//! bytes.len()`. `bytes` is never empty.
 
 use super::fields::{PacketId, QoS, Version};
 use super::layout::{property_bytes, put_properties};
@@ -11,36 +11,37 @@ use super::packet::{Publish, publish_flag};
 use super::topic::TopicName;
 use super::wire::{put_bytes, put_varint, varint_bytes};
 
-/// A PUBLISH encoded once for many receivers: only packet id and DUP/RETAIN bits differ.
+/// A PUBLISH that is encoded once for many receivers: only packet id and the DUP and RETAIN bits
+/// differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishTemplate<'a> {
-    /// The packet, with packet id 0 where one belongs.
+    /// The packet, with packet id 0 if it has one.
     pub bytes: &'a [u8],
     /// The position of the packet id in `bytes`; `None` with QoS 0.
     pub packet_id_at: Option<usize>,
 }
 
-/// What all packets of a message have in common.
+/// The parts that all packets of a message have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageParts<'a> {
-    /// Where it was published.
+    /// The topic of its publication.
     pub topic: TopicName<'a>,
-    /// Properties that receivers get too: see [`PublishProperties::forwarding`]. MQTT 5 only.
+    /// Properties for receivers: see [`PublishProperties::forwarding`]. MQTT 5 only.
     ///
     /// [`PublishProperties::forwarding`]: super::PublishProperties::forwarding
     pub forwarded: &'a [u8],
-    /// The message.
+    /// The payload.
     pub payload: &'a [u8],
 }
 
-/// What one receiver's copy of a PUBLISH has of its own.
+/// The fields of one receiver's copy of a PUBLISH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Delivery {
     /// `Some` exactly if the template's QoS is above 0.
     pub packet_id: Option<PacketId>,
-    /// It was sent to this receiver before [MQTT-3.3.1-1].
+    /// Whether it was sent to this receiver before [MQTT-3.3.1-1].
     pub dup: bool,
-    /// It is a retained message that a new subscription found [MQTT-3.3.1-8].
+    /// Whether it is a retained message for a new subscription [MQTT-3.3.1-8].
     pub retain: bool,
 }
 
@@ -48,19 +49,20 @@ const ID_WITH_QOS: &str = "a PUBLISH has a packet id exactly with QoS 1 and 2";
 const DUP_WITH_QOS: &str = "DUP goes with QoS 1 and 2";
 
 impl MessageParts<'_> {
-    /// Bytes of a packet of this message, without its payload.
+    /// The size of a packet of this message without its payload.
     #[inline]
     pub fn head_bytes(&self, version: Version, qos: QoS) -> usize {
         let bytes = self.variable_header_bytes(version, qos > QoS::AtMostOnce);
         1 + varint_bytes(bytes + self.payload.len()) + bytes
     }
 
-    /// Appends the packet for one receiver, without the payload: [`MessageParts::head_bytes`]. It
-    /// is what a [`PublishTemplate`] appends too, and cheaper if nobody else gets the message.
+    /// Appends the packet for one receiver without the payload: [`MessageParts::head_bytes`] bytes.
+    /// The bytes are those of a [`PublishTemplate`], and it is cheaper if there is only one
+    /// receiver.
     ///
     /// # Panics
-    /// If `delivery` has a packet id with QoS 0, or none otherwise, or DUP without one; or if the
-    /// packet is larger than the protocol can express.
+    /// If `delivery` has a packet id with QoS 0, or none above it, or DUP without a packet id; or
+    /// if the packet is larger than the protocol allows.
     #[inline]
     pub fn append_head(&self, version: Version, qos: QoS, delivery: Delivery, out: &mut Vec<u8>) {
         let Delivery { packet_id, dup, retain } = delivery;
@@ -109,10 +111,10 @@ impl MessageParts<'_> {
 
 impl<'a> PublishTemplate<'a> {
     /// Encodes `publish` into `scratch`, which is emptied first. Its packet id, DUP and RETAIN do
-    /// not matter: they are those of each [`Delivery`].
+    /// not matter: those of each [`Delivery`] are used.
     ///
     /// # Panics
-    /// If the packet is larger than the protocol can express, or has no topic.
+    /// If the packet is larger than the protocol allows, or has no topic.
     pub fn encode(version: Version, publish: &Publish<'_>, scratch: &'a mut Vec<u8>) -> Self {
         scratch.clear();
         scratch.reserve(publish.encoded_bytes(version));
@@ -121,8 +123,8 @@ impl<'a> PublishTemplate<'a> {
         Self { bytes: scratch, packet_id_at }
     }
 
-    /// Like [`PublishTemplate::encode`], but `bytes` ends before the payload, which is sent from
-    /// where it lies, behind each copy.
+    /// As [`PublishTemplate::encode`], but `bytes` ends before the payload, which is sent after
+    /// each copy without being copied.
     ///
     /// # Panics
     /// As [`PublishTemplate::encode`].
@@ -135,11 +137,10 @@ impl<'a> PublishTemplate<'a> {
         Self { bytes: scratch, packet_id_at }
     }
 
-    /// The same from the parts of a message; without the payload, which follows each copy, unless
-    /// `with_payload`.
+    /// The same from the parts of a message; the payload is left out unless `with_payload`.
     ///
     /// # Panics
-    /// If the packet is larger than the protocol can express.
+    /// If the packet is larger than the protocol allows.
     #[inline]
     pub fn of_message(
         version: Version,
@@ -161,8 +162,8 @@ impl<'a> PublishTemplate<'a> {
     /// Appends one receiver's copy: `bytes.len()` bytes.
     ///
     /// # Panics
-    /// If `delivery` has a packet id where the template has no place for it, or none where it
-    /// has, or DUP without one.
+    /// If `delivery` has a packet id and the template has no place for it, or the other way round,
+    /// or DUP without a packet id.
     #[inline]
     pub fn append(&self, delivery: Delivery, out: &mut Vec<u8>) {
         let start = out.len();

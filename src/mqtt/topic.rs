@@ -1,9 +1,9 @@
-//! Topic names (4.7): the topic that a message is published to. A [`TopicName`] is valid once it
-//! exists.
+//! Topic names (4.7): the topic to which a message is published. A [`TopicName`] is always valid.
 
 use std::fmt;
 use std::iter::FusedIterator;
 
+use super::blocks::has_byte;
 use super::error::{DecodeError, InvalidTopic};
 use super::wire::FIELD_BYTES_MAX;
 
@@ -24,7 +24,13 @@ impl<'a> TopicName<'a> {
         Ok(Self(text))
     }
 
-    /// [`Self::parse`] for bytes of a packet, which may not even be UTF-8.
+    /// A text that was a topic name before: it is not checked again.
+    #[inline]
+    pub(crate) const fn checked_before(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// As [`Self::parse`] for bytes of a packet, which may not be UTF-8.
     #[inline]
     pub(super) fn from_wire(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         // [MQTT-3.3.2-1] A topic name is a UTF-8 string.
@@ -47,7 +53,7 @@ impl<'a> TopicName<'a> {
         Levels::new(self.0)
     }
 
-    /// Number of levels, at least 1.
+    /// The number of levels, at least 1.
     #[inline]
     pub fn level_count(self) -> usize {
         count_levels(self.0)
@@ -59,8 +65,7 @@ impl<'a> TopicName<'a> {
         matches!(self.0.as_bytes(), [b'$', ..])
     }
 
-    /// Whether it is one of those under which a server tells of itself: `$SYS` and what is below
-    /// it (4.7.2).
+    /// Whether it is a system topic: `$SYS` or one below it (4.7.2).
     #[inline]
     pub fn is_system(self) -> bool {
         self.0.strip_prefix("$SYS").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -86,35 +91,13 @@ impl fmt::Display for TopicName<'_> {
     }
 }
 
-/// Whether a topic name may not have these bytes: one is U+0000 or a wildcard.
-///
-/// It looks at blocks of a fixed size without an early exit, so that the compiler makes vectors of
-/// them: a good topic, which is what comes, is read to its end anyway.
+/// Whether a topic name must not have one of these bytes: U+0000 or a wildcard.
 #[inline]
 fn has_foul_bytes(text: &[u8]) -> bool {
-    match text.len() {
-        0..4 => text.iter().any(is_foul),
-        4..8 => has_foul_blocks::<4>(text),
-        8..16 => has_foul_blocks::<8>(text),
-        _ => has_foul_blocks::<16>(text),
-    }
+    has_byte(text, |byte| (byte == 0) | (byte == b'+') | (byte == b'#'))
 }
 
-/// The same for a text of at least one block. The last block overlaps the one before it.
-#[inline]
-fn has_foul_blocks<const BLOCK_BYTES: usize>(text: &[u8]) -> bool {
-    let blocks = text.as_chunks::<BLOCK_BYTES>().0.iter().chain(text.last_chunk());
-    blocks.fold(false, |foul, block| {
-        foul | block.iter().fold(false, |foul, byte| foul | is_foul(byte))
-    })
-}
-
-#[inline]
-fn is_foul(byte: &u8) -> bool {
-    (*byte == 0) | (*byte == b'+') | (*byte == b'#')
-}
-
-/// Number of levels of a name or filter.
+/// The number of levels of a name or filter.
 #[inline]
 pub(super) fn count_levels(text: &str) -> usize {
     1 + text.bytes().filter(|&byte| byte == b'/').count()
@@ -137,8 +120,8 @@ impl<'a> Levels<'a> {
 impl<'a> Iterator for Levels<'a> {
     type Item = &'a str;
 
-    // A loop over bytes and not `str::split`: levels are short, and the searcher's set-up would
-    // cost more than the search.
+    // A loop over bytes is used instead of `str::split`: levels are short, and preparing the
+    // searcher would cost more than the search.
     #[inline]
     fn next(&mut self) -> Option<&'a str> {
         let rest = self.rest?;
@@ -187,7 +170,7 @@ mod tests {
         }
     }
 
-    // Levels are what `split` gives, and `level_count` counts them.
+    // Levels are the result of `split`, and `level_count` counts them.
     #[test]
     fn levels_are_split_by_slash() {
         for text in ["a", "/", "a/b", "/a", "a/", "a//b", "///", "é/ü/"] {
@@ -198,8 +181,8 @@ mod tests {
         }
     }
 
-    // Only a leading `$` hides a topic from wildcards, and only a whole first level `$SYS` makes it
-    // one of the server's.
+    // Only a leading `$` hides a topic from wildcards, and only a complete first level `$SYS` makes
+    // it a system topic.
     #[test]
     fn dollar() {
         let table = [

@@ -1,12 +1,13 @@
 //! The data representations of the standard (1.5, 2.2.3; v5 1.5): integers, strings, lengths.
 //!
 //! [`Reader`] walks one packet's body: the bytes that it has returned and those that remain are the
-//! body, in order. A read that fails fails the packet; the reader is not used after it.
+//! body, in order. If a read fails, the packet is malformed and the reader is not used any more.
 
+use super::blocks::has_byte;
 use super::error::DecodeError;
 use super::fields::PacketId;
 
-/// Most bytes a string or binary field can have: its length is a `u16`.
+/// The greatest size of a string or binary field: its length is a `u16`.
 pub(super) const FIELD_BYTES_MAX: usize = u16::MAX as usize;
 
 /// Largest remaining length (2.2.3).
@@ -48,7 +49,7 @@ impl<'a> Reader<'a> {
         Ok(u32::from_be_bytes(*value))
     }
 
-    /// A variable byte integer, in as few bytes as it takes [MQTT-1.5.5-1] v5.
+    /// A variable byte integer with the least number of bytes [MQTT-1.5.5-1] v5.
     #[inline]
     pub(super) fn take_varint(&mut self) -> Result<u32, DecodeError> {
         let (value, bytes) = read_varint(self.rest)?.ok_or(DecodeError::UnexpectedEnd)?;
@@ -59,7 +60,7 @@ impl<'a> Reader<'a> {
         Ok(u32::try_from(value).expect("four times seven bits"))
     }
 
-    /// The bytes of properties, behind their length (v5 2.2.2.1).
+    /// The bytes of properties, after their length (v5 2.2.2.1).
     #[inline]
     pub(super) fn take_property_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         if let [0, rest @ ..] = self.rest {
@@ -78,7 +79,7 @@ impl<'a> Reader<'a> {
         PacketId::new(self.take_u16()?).ok_or(DecodeError::ZeroPacketId)
     }
 
-    /// Bytes behind their length.
+    /// Bytes after their length.
     #[inline]
     pub(super) fn take_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let count = usize::from(self.take_u16()?);
@@ -89,7 +90,7 @@ impl<'a> Reader<'a> {
 
     /// A string (1.5.3). A byte order mark is a character of it [MQTT-1.5.3-3].
     pub(super) fn take_str(&mut self) -> Result<&'a str, DecodeError> {
-        // [MQTT-1.5.3-1] Well-formed; surrogates are not, to `from_utf8`.
+        // [MQTT-1.5.3-1] The string must be well-formed; `from_utf8` refuses surrogates.
         let value =
             std::str::from_utf8(self.take_bytes()?).map_err(|_| DecodeError::InvalidUtf8)?;
         // [MQTT-1.5.3-2]
@@ -99,29 +100,42 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// The rest, without taking it.
+    /// Takes a string that nobody reads here.
+    #[inline]
+    pub(super) fn skip_str(&mut self) -> Result<(), DecodeError> {
+        let mut ahead = *self;
+        let text = ahead.take_bytes()?;
+        // Less 1, U+0000 is the largest, and what is not ASCII is too large as well.
+        if has_byte(text, |byte| byte.wrapping_sub(1) >= 0x7f) {
+            self.take_str()?;
+        }
+        *self = ahead;
+        Ok(())
+    }
+
+    /// The remaining bytes, without taking them.
     #[inline]
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// All that is left.
+    /// Takes all remaining bytes.
     #[inline]
     pub(super) fn take_rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
     }
 
-    /// Every byte of the packet must have been used.
+    /// Checks that every byte of the packet was used.
     #[inline]
     pub(super) fn finish(self) -> Result<(), DecodeError> {
         if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
     }
 }
 
-/// A remaining length and how many bytes it took; `None` if more bytes are needed (2.2.3).
+/// A remaining length and its size in bytes; `None` if more bytes are needed (2.2.3).
 ///
-/// An encoding longer than needed is accepted: 3.1.1 does not forbid it. In MQTT 5 it is refused
-/// where the version is known.
+/// An encoding longer than needed is accepted, because 3.1.1 does not forbid it. For MQTT 5 it is
+/// refused once the version is known.
 #[inline]
 pub(super) fn read_varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, DecodeError> {
     let mut value = 0;
@@ -134,7 +148,7 @@ pub(super) fn read_varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Decode
     if bytes.len() < 4 { Ok(None) } else { Err(DecodeError::LengthTooLong) }
 }
 
-/// Bytes that [`put_varint`] takes for `value`.
+/// The number of bytes that [`put_varint`] appends for `value`.
 #[inline]
 pub(super) const fn varint_bytes(value: usize) -> usize {
     match value {
@@ -145,7 +159,7 @@ pub(super) const fn varint_bytes(value: usize) -> usize {
     }
 }
 
-/// Appends a remaining length in as few bytes as it takes (2.2.3).
+/// Appends a remaining length with the least number of bytes (2.2.3).
 ///
 /// # Panics
 /// If `value` is more than [`REMAINING_MAX`].
@@ -177,7 +191,7 @@ pub(super) fn put_u32(value: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&value.to_be_bytes());
 }
 
-/// Appends bytes behind their length.
+/// Appends the length of bytes, and the bytes.
 ///
 /// # Panics
 /// If there are more than [`FIELD_BYTES_MAX`].
@@ -192,7 +206,8 @@ pub(super) fn put_bytes(value: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    // The bounds of table 2.4: each length takes the bytes the standard says and reads back.
+    // The bounds of table 2.4: each length has the number of bytes that the standard says, and is
+    // read back.
     #[test]
     fn varint_edges() {
         let table: [(usize, &[u8]); 9] = [
@@ -218,7 +233,8 @@ mod tests {
         }
     }
 
-    // A fifth byte is an error as soon as the fourth announces it; a padded encoding is not one.
+    // A fifth byte is an error as soon as the fourth one announces it; a padded encoding is
+    // accepted.
     #[test]
     fn varint_too_long_and_padded() {
         assert_eq!(read_varint(&[0x80, 0x80, 0x80, 0x80]), Err(DecodeError::LengthTooLong));

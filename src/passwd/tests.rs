@@ -1,4 +1,4 @@
-//! The tool on files.
+//! Changes of password files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Decides by address whether an accepted link is kept.
+//! Decides by its address whether an accepted link is kept.
 //!
 //! Behind a proxy, the peer must be a trusted proxy and the link begins with a PROXY header, which
 //! names the client's address. Connections are counted for the client's address: when the link is
@@ -29,7 +29,7 @@ impl Subnet {
         Self { address, bits }
     }
 
-    /// Whether an address, not mapped to IPv6, is one of them.
+    /// Whether an address that is not mapped to IPv6 is in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
         let differing = match (self.address, address) {
             (IpAddr::V4(own), IpAddr::V4(other)) => own.to_bits() ^ other.to_bits(),
@@ -42,7 +42,7 @@ impl Subnet {
     }
 }
 
-/// Limits warnings of one kind to one in a while: refused clients try again at once.
+/// Limits warnings of one kind to one in a period, because refused clients try again at once.
 #[derive(Clone, Copy, Default, Debug)]
 struct LogLimit {
     until_ms: u64,
@@ -50,7 +50,7 @@ struct LogLimit {
 }
 
 impl LogLimit {
-    /// Whether this one is to be logged, and how many before it were not.
+    /// Whether this warning is to be logged, and how many before it were not.
     fn log_now(&mut self, now_ms: u64) -> Option<u64> {
         if now_ms < self.until_ms {
             self.unlogged += 1;
@@ -61,7 +61,7 @@ impl LogLimit {
     }
 }
 
-/// See the module.
+/// See the file.
 #[derive(Debug)]
 pub struct AcceptFilter {
     addresses: Arc<AddressTable>,
@@ -73,8 +73,7 @@ pub struct AcceptFilter {
 }
 
 impl AcceptFilter {
-    /// A filter that counts in `addresses`, the same table for all shards, and trusts these
-    /// proxies.
+    /// A filter that counts in `addresses`, the table of all shards, and trusts these proxies.
     pub fn new(addresses: Arc<AddressTable>, trusted: Vec<Subnet>) -> Self {
         let quiet = LogLimit::default();
         Self {
@@ -87,7 +86,7 @@ impl AcceptFilter {
         }
     }
 
-    /// Replaces the limits of addresses, for all shards, and the proxies that are trusted.
+    /// Replaces the limits of addresses, for all shards, and the trusted proxies.
     pub(super) fn set(&mut self, limits: AddressLimits, trusted: Vec<Subnet>) {
         self.addresses.set_limits(limits);
         self.trusted = trusted;
@@ -104,7 +103,7 @@ impl AcceptFilter {
         let trusted = match kind.proxied {
             Proxied::No => return self.count_in(address, stats, now_ms),
             Proxied::ByAnyone => true,
-            // A peer without an address is gone already.
+            // A peer without an address has disconnected already.
             Proxied::ByTrusted => address.is_some_and(|address| self.trusts(address)),
         };
         if trusted {
@@ -121,7 +120,7 @@ impl AcceptFilter {
         Err(Refused)
     }
 
-    /// Notes that a link was closed as it was accepted: too many are open that are no clients.
+    /// Notes that an accepted link was closed, because too many open links have no client.
     pub(super) fn note_crowded(&mut self, stats: &mut Stats, now_ms: u64) {
         stats.refused_crowded += 1;
         if let Some(unlogged) = self.crowd_log.log_now(now_ms) {
@@ -133,7 +132,7 @@ impl AcceptFilter {
         }
     }
 
-    /// Counts a caller's connection, if it may have one more.
+    /// Counts a connection of an address, if it may have one more.
     pub(super) fn count_in(
         &mut self,
         address: Option<IpAddr>,
@@ -181,7 +180,7 @@ impl Default for AcceptFilter {
     }
 }
 
-/// The link is refused. It was counted and logged.
+/// A link was refused, counted and logged.
 #[derive(Debug)]
 pub(super) struct Refused;
 
@@ -189,7 +188,7 @@ pub(super) struct Refused;
 mod tests {
     use super::*;
 
-    // A range has its first address and its last and none beside them, nor any of the other family.
+    // A range has its first and last address, none beside them, and none of the other family.
     #[test]
     fn subnets() {
         for (range, bits, inside, outside) in [
@@ -212,7 +211,8 @@ mod tests {
         }
     }
 
-    // The first is logged, then none for a while, and the next tells how many there were.
+    // The first warning is logged, then none for a period; the next one has the count of the
+    // others.
     #[test]
     fn quiet_after_one() {
         let mut quiet = LogLimit::default();

@@ -1,7 +1,7 @@
-//! Asks of the admin thread: some steps of each a turn, then the box goes back.
+//! Asks of the admin thread: some steps of each in a turn, then the box returns to the thread.
 //!
-//! Invariant: once the steps of a turn have taken [`ASK_TURN_US_MAX`], no ask that only looks takes
-//! another, and all others take one.
+//! Invariant: once the steps of a turn have taken [`ASK_TURN_US_MAX`], an ask that only reads takes
+//! no more steps, and each other ask takes one.
 //!
 //! Without an ask, a turn costs only a check of an empty list. While an ask is open the shard does
 //! not sleep.
@@ -14,23 +14,23 @@ use crate::mesh::Sender;
 
 /// The sender of answers to the asker.
 pub struct AnswerWay {
-    /// The ring that boxes go back in.
+    /// The ring in which boxes return.
     pub sender: Sender<Box<Ask>>,
     /// Wakes the asker.
     pub wake: Box<dyn Fn() + Send>,
 }
 
-/// See the module.
+/// See the file.
 pub(super) struct Asks {
-    /// Each goes back in the box it came in.
+    /// Each ask returns in its own box.
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     open: Vec<Box<Ask>>,
-    /// They have no answer yet, and cost a look each turn.
+    /// Asks that have no answer yet, and are checked each turn.
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     waiting: Vec<Box<Ask>>,
-    /// None: there is no asker.
+    /// `None` if there is no asker.
     way: Option<AnswerWay>,
-    /// Some went back in this turn.
+    /// Whether any returned in this turn.
     answered: bool,
 }
 
@@ -39,24 +39,24 @@ impl Asks {
         Self { open: Vec::new(), waiting: Vec::new(), way, answered: false }
     }
 
-    /// Whether there is a step to take in the next turn.
+    /// Whether the next turn must take a step.
     pub(super) fn is_open(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// The asks that have no answer yet.
+    /// The asks without an answer.
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     pub(super) fn waiting(&self) -> &[Box<Ask>] {
         &self.waiting
     }
 
-    /// Those of them that have one now are to take a step.
+    /// Opens the waiting asks that can be answered now.
     pub(super) fn open_waiting(&mut self, mut is_answered: impl FnMut(&Ask) -> bool) {
         self.open.extend(self.waiting.extract_if(.., |ask| is_answered(ask)));
     }
 
-    /// An ask has no answer yet. Of those of which one of a kind waits, one that waited before goes
-    /// back without.
+    /// Lets an ask wait. If only one of its kind may wait, an earlier one returns without an
+    /// answer.
     pub(super) fn wait(&mut self, ask: Box<Ask>) {
         let is_like = |other: &Ask| {
             ask.question.may_wait() && discriminant(&other.question) == discriminant(&ask.question)
@@ -69,7 +69,7 @@ impl Asks {
         self.waiting.push(ask);
     }
 
-    /// An ask came. One too many goes back without an answer.
+    /// Takes a new ask. If there are too many, it returns without an answer.
     pub(super) fn take(&mut self, mut ask: Box<Ask>) {
         if ask.question.may_wait() {
             self.wait(ask);
@@ -81,18 +81,18 @@ impl Asks {
         }
     }
 
-    /// Those that are open, to take a step of each.
+    /// Takes the open asks, for a step of each.
     #[allow(clippy::vec_box, reason = "a box is given back as it came")]
     pub(super) fn take_open(&mut self) -> Vec<Box<Ask>> {
         std::mem::take(&mut self.open)
     }
 
-    /// One of them has another step to take in the next turn, behind those that were kept before.
+    /// Keeps an ask for another step in the next turn, after those that were kept before.
     pub(super) fn keep(&mut self, ask: Box<Ask>) {
         self.open.push(ask);
     }
 
-    /// Ends a turn: the asker is woken if there are answers for it.
+    /// Ends a turn: wakes the asker if there are answers.
     pub(super) fn end_turn(&mut self) {
         if std::mem::take(&mut self.answered)
             && let Some(way) = &mut self.way
@@ -104,35 +104,35 @@ impl Asks {
 
     pub(super) fn give_back(&mut self, ask: Box<Ask>) {
         if let Some(way) = &mut self.way {
-            // The asker has at most as many boxes in flight as its ring has room for. An asker that
-            // breaks this rule loses them.
+            // The asker has no more boxes in flight than its ring has room for. Otherwise it loses
+            // them.
             self.answered |= way.sender.push_object(ask).is_ok();
         }
     }
 }
 
-/// What asks may take of one turn.
+/// The part of a turn that asks may use.
 pub(super) struct Allowance {
     begun_us: u64,
-    /// When the last step ended.
+    /// The time at which the last step ended.
     at_us: u64,
     steps: u32,
 }
 
 impl Allowance {
-    /// The whole of it.
+    /// A complete allowance.
     pub(super) fn new(now_us: u64) -> Self {
         Self { begun_us: now_us, at_us: now_us, steps: 0 }
     }
 
-    /// A step has ended; how long it took.
+    /// Notes that a step has ended; returns how long it took.
     pub(super) fn note_step(&mut self, now_us: u64) -> u64 {
         let took_us = now_us.saturating_sub(self.at_us);
         (self.at_us, self.steps) = (now_us, self.steps + 1);
         took_us
     }
 
-    /// Whether nothing is left of it.
+    /// Whether it is used up.
     pub(super) fn is_spent(&self) -> bool {
         let took_us = self.at_us.saturating_sub(self.begun_us);
         took_us >= ASK_TURN_US_MAX || self.steps >= ASK_TURN_STEPS_MAX
@@ -143,7 +143,8 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    // It is spent by time, or by steps if the clock stands still, and each step is measured.
+    // An allowance is used up by time, or by steps if the clock stands still. Each step is
+    // measured.
     #[test]
     fn allowances_are_spent() {
         let mut by_time = Allowance::new(1_000);
@@ -158,7 +159,7 @@ mod tests {
             assert_eq!(by_steps.note_step(7), 0);
         }
         assert!(by_steps.is_spent());
-        // A clock that goes back measures nothing.
+        // A clock that goes back measures 0.
         assert_eq!(Allowance::new(9).note_step(3), 0);
     }
 }

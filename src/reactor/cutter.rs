@@ -9,37 +9,37 @@ use crate::ring::Wake;
 
 use super::outboxes::Outboxes;
 
-/// Why cutting bytes into packets stopped.
+/// The reason to stop cutting bytes into packets.
 pub(super) enum Cut {
-    /// The rest is no whole packet.
+    /// The remaining bytes are not a complete packet.
     Partial,
     /// The connection waits for the output of others.
     Pause,
-    /// Others go first: this link has had its share of the turn, or a ring to another shard is
+    /// Other links go first: this one has had its share of the turn, or a ring to another shard is
     /// full.
     Yield,
-    /// The connection is at its end.
+    /// The connection has ended.
     Stop,
     /// The session lives on another shard.
     Move(ShardId),
 }
 
-/// See the module.
+/// See the file.
 pub(super) struct Cutter<'a, P> {
     pub(super) broker: &'a mut Shard,
     pub(super) outboxes: &'a mut P,
     pub(super) now_ms: u64,
     pub(super) shard: ShardId,
     pub(super) packet_bytes_max: usize,
-    /// The fault of the last bytes, if they were not a packet.
+    /// The fault of the last bytes, if they were malformed.
     pub(super) fault: Option<DecodeError>,
 }
 
 impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
-    /// Handles the whole packets that `bytes` begin with; tells how many bytes they had.
+    /// Handles the complete packets at the start of `bytes`; returns their size.
     pub(super) fn cut(&mut self, conn: ConnId, bytes: &[u8]) -> (usize, Cut) {
         let mut used = 0;
-        // One packet, or with an enhanced authentication two.
+        // There is one packet, or two or more with an enhanced authentication.
         while self.broker.is_connecting(conn) {
             match self.greet(conn, &bytes[used..]) {
                 Ok(packet_bytes) => used += packet_bytes,
@@ -75,7 +75,7 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         (used, Cut::Partial)
     }
 
-    /// Handles the first packet of a connection, if it is there and this is its home.
+    /// Handles the first packet of a connection, if it is complete and this is its home shard.
     fn greet(&mut self, conn: ConnId, bytes: &[u8]) -> Result<usize, Cut> {
         let max = self.packet_bytes_max.min(PRE_CONNECT_BYTES_MAX);
         if self.broker.is_authenticating(conn) {
@@ -113,8 +113,8 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         }
     }
 
-    /// Handles the acknowledgements that `bytes` begin with, as far as they can be handled
-    /// together; 0 bytes if there are none.
+    /// Handles the run of acknowledgements at the start of `bytes`, as far as they can be handled
+    /// together; returns their size, or 0.
     #[inline]
     fn next_acks(&mut self, conn: ConnId, bytes: &[u8], work_max: u64) -> (usize, Flow) {
         let count_max = u16::try_from(work_max - self.broker.work()).unwrap_or(u16::MAX);
@@ -124,7 +124,7 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         (usize::from(count) * AckRun::PACKET_BYTES, flow)
     }
 
-    /// Handles the packet that `bytes` begin with; 0 bytes if it is not whole.
+    /// Handles the packet at the start of `bytes`; returns its size, or 0 if it is incomplete.
     #[inline]
     fn next(&mut self, conn: ConnId, version: Version, bytes: &[u8], max: usize) -> (usize, Flow) {
         let mut context = Context { now_ms: self.now_ms, peers: self.outboxes };
@@ -133,7 +133,7 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
             Ok(_) => return (0, Flow::Continue),
             Err(error) => return self.fail(conn, error, bytes),
         };
-        // By reference: a packet is too large to be moved for nothing.
+        // By reference, because a packet is large to move.
         match &decode_from_client(version, frame, bytes) {
             Ok(packet) => {
                 (frame.total_bytes, self.broker.handle_packet(conn, packet, &mut context))
@@ -142,8 +142,7 @@ impl<S: Send, W: Wake> Cutter<'_, Outboxes<S, W>> {
         }
     }
 
-    /// `bytes` begin with no packet. A client whose CONNECT is malformed is answered in MQTT 5, if
-    /// that is its version.
+    /// Handles malformed bytes. In MQTT 5, a client with a malformed CONNECT gets an answer.
     #[cold]
     fn fail(&mut self, conn: ConnId, error: DecodeError, bytes: &[u8]) -> (usize, Flow) {
         self.fault = Some(error);

@@ -1,52 +1,55 @@
-//! [`Gathering`]: whether a shard that is about to sleep lets completions gather, and for how long.
+//! [`Gathering`]: whether, and for how long, a shard that is about to sleep lets completions
+//! gather.
 //!
-//! To sleep and to wake costs a shard more than to handle a small message. When messages come often
-//! enough, the shard sleeps a little longer than until the first of them, and handles several in
-//! one turn: one wake, one send to a subscriber of all, one commit group.
+//! A sleep and a wake cost a shard more than handling a small message. If messages come often
+//! enough, the shard sleeps a little beyond the first of them and handles several in one turn, with
+//! one wake, one send to a subscriber, and one commit group.
 //!
 //! ```text
 //! gain of a pause: (messages in it - 1) × the cost of a sleep      cost: each is up to `time` late
 //! ```
-//! So there is no pause when fewer than [`MESSAGES_MIN`] are to be expected in the longest one, and
-//! a pause is no longer than [`MESSAGES_WANTED`] take to come: the share of the sleep in the cost
-//! of a message is small by then, and each further message gains less than the one before.
+//! So there is no pause if fewer than [`MESSAGES_MIN`] are expected in the longest pause. A pause
+//! is not longer than [`MESSAGES_WANTED`] take to arrive: by then the sleep is a small part of a
+//! message's cost, and each further message gains less.
 //!
 //! Only messages that would come anyway count. A client that waits for an answer before it sends
-//! again would wait longer, so that fewer come, not more. Hence a message counts if its link was
-//! silent for [`SILENCE_PAUSES`] of the longest pause: such a client loses at most that share of
-//! its rate, and a lone device is never kept waiting.
+//! again would wait longer: fewer messages would come. So a message counts if its link was silent
+//! for [`SILENCE_PAUSES`] of the longest pause. Such a client loses at most that share of its rate,
+//! and a lone device is never delayed.
+//!
+//! The end of a write to the log ends a pause: the clients whose messages are durable now get their
+//! answers, and the messages that came meanwhile are the next commit group.
 
 use std::time::Duration;
 
-/// Messages to expect in the longest pause; with fewer there is none.
+/// The messages to expect in the longest pause; with fewer there is no pause.
 const MESSAGES_MIN: u64 = 2;
 
-/// Messages to expect in a pause that is shorter than the longest.
+/// The messages to expect in a shorter pause.
 const MESSAGES_WANTED: u64 = 8;
 
-/// A link whose last message is so many times the longest pause ago did not wait for an answer to
-/// it, or waits for longer than a pause matters.
+/// A link whose last message came this many longest pauses ago did not wait for its answer, or
+/// waits so long that a pause does not matter.
 const SILENCE_PAUSES: u64 = 10;
 
-/// Microseconds for which messages are counted before they are a rate: at the least rate for a
-/// pause some dozen come.
+/// The time in microseconds for which messages are counted to get a rate. At the least rate with
+/// pauses, about a dozen come.
 const SLICE_US: u64 = 4_000;
 
-/// After so many times [`SLICE_US`] without a turn, what was before says nothing about now.
+/// After this many times [`SLICE_US`] without a turn, the old rate is ignored.
 const SLICES_REMEMBERED: u64 = 4;
 
-/// Counts messages, and derives pauses from their rate. Time comes as microseconds that never go
-/// back.
+/// Counts messages and derives pauses from their rate. Times are microseconds that never go back.
 #[derive(Debug)]
 pub(super) struct Gathering {
     /// `--gather-max`; 0: no pauses.
     longest_us: u64,
-    /// After so long a silence a link's message counts.
+    /// The silence after which a message of a link counts.
     silence_us: u64,
     /// Messages since `since_us`.
     messages: u64,
     since_us: u64,
-    /// Messages a second before that.
+    /// Messages per second before that.
     per_s: u64,
 }
 
@@ -58,13 +61,13 @@ impl Gathering {
         gathering
     }
 
-    /// `--gather-max` was changed.
+    /// Sets the longest pause, `--gather-max`.
     pub(super) fn set_longest(&mut self, longest: Duration) {
         self.longest_us = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
         self.silence_us = self.longest_us.saturating_mul(SILENCE_PAUSES);
     }
 
-    /// A link received something that had not for so long.
+    /// Notes that a link received something after a silence.
     #[inline]
     pub(super) fn note_received(&mut self, silent_ms: u32) {
         if u64::from(silent_ms) * 1000 >= self.silence_us {
@@ -72,7 +75,7 @@ impl Gathering {
         }
     }
 
-    /// A turn has handled what it received.
+    /// Notes that a turn has handled what it received.
     pub(super) fn note_turn(&mut self, now_us: u64) {
         let elapsed_us = now_us.saturating_sub(self.since_us);
         if elapsed_us < SLICE_US {
@@ -84,13 +87,13 @@ impl Gathering {
         (self.messages, self.since_us) = (0, now_us);
     }
 
-    /// How long to let completions gather before the next sleep ends; zero: not at all.
+    /// The time for completions to gather before the next sleep ends; zero: none.
     pub(super) fn time(&self) -> Duration {
         let in_longest = self.per_s.saturating_mul(self.longest_us) / 1_000_000;
         if in_longest < MESSAGES_MIN {
             return Duration::ZERO;
         }
-        // Not zero: else none would be in the longest.
+        // It is not zero: otherwise no message would be expected in the longest pause.
         let wanted_us = MESSAGES_WANTED * 1_000_000 / self.per_s;
         Duration::from_micros(wanted_us.min(self.longest_us))
     }
@@ -102,7 +105,7 @@ mod tests {
 
     const LONGEST: Duration = Duration::from_micros(500);
 
-    /// Messages of links that were silent, at an even rate, a turn for each; the time it ends at.
+    /// Feeds messages of silent links at an even rate, one per turn; returns the time of the end.
     fn feed(gathering: &mut Gathering, from_us: u64, per_s: u64, for_us: u64) -> u64 {
         let messages = per_s * for_us / 1_000_000;
         for message in 1..=messages {
@@ -112,8 +115,8 @@ mod tests {
         from_us + for_us
     }
 
-    /// The pause for each rate: none while it would bring less than two messages, then the longest,
-    /// then as long as eight messages take.
+    /// The pause for each rate: none while it would gain fewer than two messages, then the longest,
+    /// then the time that eight messages take.
     #[test]
     fn pauses_follow_the_rate() {
         for (per_s, pause_us) in [
@@ -134,7 +137,7 @@ mod tests {
         }
     }
 
-    /// Without a longest pause there is none, however much comes; it may be changed meanwhile.
+    /// If the longest pause is zero, there is none at any rate; it may be changed meanwhile.
     #[test]
     fn zero_is_never() {
         let mut gathering = Gathering::new(Duration::ZERO, 0);
@@ -147,7 +150,7 @@ mod tests {
         assert_eq!(gathering.time(), Duration::ZERO);
     }
 
-    /// A burst begins to count within some slices, and is forgotten as fast: at once after a long
+    /// A burst counts after some slices and is forgotten equally fast, or at once after a long
     /// silence.
     #[test]
     fn bursts_come_and_go() {
@@ -163,8 +166,8 @@ mod tests {
         assert_eq!(gathering.time(), Duration::ZERO, "a lone message after a silence");
     }
 
-    /// However much comes, it is no reason for a pause if it comes from links that were not silent
-    /// for ten of the longest; nor are turns without messages, nor a clock that does not move.
+    /// Messages from links that were not silent for ten longest pauses cause no pause, at any rate.
+    /// Turns without messages do not count either, nor does a clock that stands still.
     #[test]
     fn clients_that_wait_are_not_kept_waiting() {
         for (silent_ms, counts) in [(0, false), (4, false), (5, true), (u32::MAX, true)] {

@@ -1,17 +1,17 @@
 //! Limits TLS handshakes to a few steps each turn: a key exchange costs as much as a thousand
 //! messages, and many clients that connect at once must not delay connected ones.
 //!
-//! Invariant: a link that waits here receives nothing meanwhile, so what it has kept is bounded.
+//! Invariant: a link that waits here receives nothing meanwhile, so its received bytes are bounded.
 
 use std::collections::VecDeque;
 
 use crate::limits::HANDSHAKE_STEPS_MAX;
 use crate::ring::Key;
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub(super) struct Handshakes {
-    /// Steps this turn still takes on.
+    /// The steps that this turn may still take.
     left: usize,
     /// Links with a postponed step, in order.
     waiting: VecDeque<Key>,
@@ -38,7 +38,7 @@ impl Handshakes {
         if self.left > 0 { self.waiting.pop_front() } else { None }
     }
 
-    /// Links with a postponed step.
+    /// The number of links with a postponed step.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }

@@ -1,7 +1,7 @@
-//! The mesh rings from the other shards, and how far the messages in them are settled.
+//! The mesh rings from the other shards, and the settlement of their messages.
 //!
-//! Invariant: a message is reported as settled only when everything that it appended to this
-//! shard's log is settled: committed, or needed by no session any more.
+//! Invariant: a message is reported as settled only when all that it appended to this shard's log
+//! is settled: committed, or not needed by any session any more.
 
 use std::collections::VecDeque;
 
@@ -10,19 +10,19 @@ use crate::mesh::{Receiver, Record};
 
 use super::outboxes::ShardMessage;
 
-/// A way from another shard, or, without its number, from the control or the admin thread.
+/// A ring from another shard, or without a number from the control or the admin thread.
 pub type Inbox<S> = (Option<ShardId>, Receiver<ShardMessage<S>>);
 
-/// Messages of one inbox that are handled, and how far the log must be settled for them.
+/// Handled messages of an inbox, and the end of the log that must be settled for them.
 #[derive(Clone, Copy, Debug)]
 struct Handled {
     messages: u64,
     log: u64,
-    /// Whether the sender may wait for one of them.
+    /// Whether the sender may wait for any of them.
     awaited: bool,
 }
 
-/// See the module.
+/// See the file.
 pub(super) struct Inboxes<S: Send> {
     inboxes: Vec<Inbox<S>>,
     /// By inbox.
@@ -44,7 +44,7 @@ impl<S: Send> Inboxes<S> {
         self.inboxes.iter().all(|(_, inbox)| inbox.is_empty())
     }
 
-    /// The next message of an inbox, and the shard that sent it; none: the control thread.
+    /// The next message of an inbox, and its sender; `None` for the control thread.
     pub(super) fn next(
         &mut self,
         at: usize,
@@ -53,8 +53,14 @@ impl<S: Send> Inboxes<S> {
         inbox.next().map(|record| (*from, record))
     }
 
-    /// Notes that the messages taken from an inbox are handled: their sender learns it when what
-    /// they left in the log, which goes to `log` by now, is settled.
+    /// Notes that some of the messages taken from an inbox are refused: their sender learns it
+    /// before they are settled.
+    pub(super) fn note_refused(&mut self, at: usize, refused: u64) {
+        self.inboxes[at].1.count_answers(refused);
+    }
+
+    /// Notes that the messages taken from an inbox are handled. Their sender learns that when the
+    /// log is settled up to `log`, its present end.
     pub(super) fn note_handled(&mut self, at: usize, log: u64, awaited: bool) {
         let (_, inbox) = &mut self.inboxes[at];
         inbox.set_handled();
@@ -70,8 +76,8 @@ impl<S: Send> Inboxes<S> {
         }
     }
 
-    /// Tells the senders how far their messages are settled, when the log is so up to `settled`.
-    /// Those that may wait for it are given to `wake`.
+    /// Reports to the senders which of their messages are settled, when the log is settled up to
+    /// `settled`. Calls `wake` for the senders that may wait for that.
     pub(super) fn tell_settled(&mut self, settled: u64, mut wake: impl FnMut(ShardId)) {
         for ((from, inbox), queue) in self.inboxes.iter_mut().zip(&mut self.handled) {
             let mut awaited = false;

@@ -1,4 +1,4 @@
-//! Links on their way into a shard.
+//! Links that move into a shard.
 
 use crate::broker::ClientAddress;
 use crate::mesh::AddressPermit;
@@ -6,7 +6,7 @@ use crate::transport::Transport;
 
 use super::unread::UnreadBytes;
 
-/// A link that was accepted, or is on its way to its home shard, with what it has received.
+/// A link that was accepted or moves to its home shard, with its received bytes.
 #[derive(Debug)]
 pub struct LinkTransfer<S> {
     pub(super) socket: S,

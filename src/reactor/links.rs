@@ -1,7 +1,7 @@
 //! Links: sockets with their transports, by slot.
 //!
-//! Invariant: a slot is given away again only after the kernel has ended every operation on its
-//! link (join before free), and then under a new generation.
+//! Invariant: a slot is used again only after the kernel has ended every operation on its link
+//! (join before free), and then with a new generation.
 
 use crate::broker::{ClientAddress, ConnId};
 use crate::mesh::AddressPermit;
@@ -12,11 +12,11 @@ use crate::transport::Transport;
 use super::link_transfer::LinkTransfer;
 use super::unread::UnreadBytes;
 
-/// Generations count to this and begin again.
+/// Generations are counted up to this and begin again.
 const GENERATION_MASK: u32 = 0x00ff_ffff;
 
-/// Receives without a pause after which a link receives multishot again: more bytes than an output
-/// holds, so that only a link whose subscribers keep up gets there.
+/// Receives without a pause after which a link receives multishot again. They are more bytes than
+/// an output holds, so only a link whose subscribers keep up reaches it.
 const CALM_RECEIVES: u8 = u8::MAX;
 
 /// The receive operation of a link in the kernel.
@@ -32,21 +32,21 @@ pub(super) enum Receiving {
     Ending,
 }
 
-/// Why a link's packets wait and nothing is received, for a reason of the link itself.
+/// The link's own reason for its packets to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Waiting {
-    /// They do not.
+    /// They do not wait.
     No,
     /// Other handshakes go first.
     Turn,
-    /// It goes to its home shard when the send that is under way has ended.
+    /// The link moves to its home shard when the present send has ended.
     Send,
 }
 
-/// How a link goes down.
+/// The state of closing a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Closing {
-    /// It does not.
+    /// It is not closing.
     No,
     /// The broker's remaining output is sent first.
     Flushing,
@@ -54,43 +54,43 @@ pub(super) enum Closing {
     Shut,
 }
 
-/// A socket and everything between it and a connection.
+/// A socket and all layers between it and a connection.
 #[derive(Debug)]
 pub(super) struct Link<S> {
     pub(super) socket: S,
     pub(super) transport: Transport,
     pub(super) client_address: ClientAddress,
-    /// Counts it among its caller's connections.
+    /// Counts it for its address.
     pub(super) permit: Option<AddressPermit>,
-    /// Its first bytes are a PROXY header, of which `unread` holds what has come. It does not
-    /// travel before that.
+    /// Whether it must begin with a PROXY header, whose received part is in `unread`. It does not
+    /// move before.
     pub(super) awaits_header: bool,
     pub(super) unread: UnreadBytes,
     pub(super) receiving: Receiving,
-    /// Receives in a row after which it was not paused, up to [`CALM_RECEIVES`].
+    /// The number of receives in a row without a pause, up to [`CALM_RECEIVES`].
     pub(super) calm: u8,
-    /// The peer has closed its side; data received before must still be handled.
+    /// Whether the peer has closed its side; data received before must still be handled.
     pub(super) ended: bool,
     pub(super) sending: bool,
     pub(super) closing: Closing,
-    /// It let others go first, and is on the list of those.
+    /// Whether it let others go first and is on the list of such links.
     pub(super) yielded: bool,
     pub(super) waiting: Waiting,
-    /// Deadline of the timer that counts; others of this link are void. 0: none.
+    /// The deadline of the valid timer; its other timers are ignored. 0: none.
     pub(super) timer_ms: u64,
-    /// When it last received something, low bits.
+    /// The time at which it last received something, low bits.
     pub(super) received_ms: u32,
 }
 
 impl<S> Link<S> {
-    /// How to receive for an accepted connection. A multishot receive that is cancelled has brought
-    /// much by then, all of which must be kept: a link that is paused now and then gets one buffer
-    /// at a time.
+    /// The mode in which an open connection receives. A cancelled multishot receive may have
+    /// brought much data that must be kept, so a link that was paused recently gets one buffer at a
+    /// time.
     pub(super) fn recv_mode(&self) -> RecvMode {
         if self.calm < CALM_RECEIVES { RecvMode::Once } else { RecvMode::Multishot }
     }
 
-    /// It has received something now: how long it had not before, milliseconds.
+    /// Notes that it has received something; returns how long it was silent, in milliseconds.
     pub(super) fn note_received(&mut self, now_ms: u64) -> u32 {
         #[allow(clippy::cast_possible_truncation, reason = "differences are taken modulo 2^32")]
         let now_ms = now_ms as u32;
@@ -103,13 +103,13 @@ impl<S> Link<S> {
     }
 }
 
-/// See the module.
+/// See the file.
 #[derive(Debug)]
 pub(super) struct Links<S> {
     slots: Slots<Link<S>>,
     /// By slot.
     generations: Vec<u32>,
-    /// Slots that went have not had a later one, unless they have had all.
+    /// No removed slot has had a later generation, unless it has had all.
     generation_first: u32,
 }
 
@@ -144,17 +144,17 @@ impl<S> Links<S> {
         Key { slot, generation: self.generations[slot as usize] }
     }
 
-    /// The link, if it is still the one that is meant.
+    /// The link, if its generation is still the same.
     #[inline]
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Link<S>> {
         let current = *self.generations.get(key.slot as usize)? == key.generation;
         if current { self.slots.get_mut(key.slot) } else { None }
     }
 
-    /// Takes a link out.
+    /// Removes a link.
     ///
     /// # Panics
-    /// If it is gone, or the kernel has an operation on it.
+    /// If it was removed, or the kernel has an operation on it.
     pub(super) fn remove(&mut self, key: Key) -> Link<S> {
         let generation = &mut self.generations[key.slot as usize];
         assert_eq!(*generation, key.generation, "a link is removed once");
@@ -177,8 +177,8 @@ impl<S> Links<S> {
         self.slots.keys_from(0).map(key).collect()
     }
 
-    /// Gives memory back that links which left have had, of `slots_max` at most; whether there is
-    /// more.
+    /// Returns memory of links that have left, of `slots_max` at most; returns whether there is
+    /// more to do.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
         let more = self.slots.reclaim(slots_max);
         // Old keys must not find a link when a slot is used again.
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(links.get_mut(second).map(|link| link.socket), Some("second"));
     }
 
-    /// Nor does one of a slot that went meanwhile, and came again.
+    /// The same for a slot that was removed and added again.
     #[test]
     fn old_keys_find_nothing_in_new_slots() {
         let mut links = Links::new();

@@ -4,25 +4,25 @@ use std::ops::Range;
 
 use crate::transport::Accepts;
 
-/// After accepting failed (most likely: no descriptors left), the time until the next try.
+/// The time until accepting is tried again after a failure, most likely for want of descriptors.
 pub(super) const ACCEPT_PAUSE_MS: u64 = 100;
 
-/// The time between two warnings about that.
+/// The least time between two warnings about that.
 const ACCEPT_WARN_MS: u64 = 10_000;
 
-/// A listener, and how what it accepts is treated.
+/// A listener, and the treatment of its connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listener<L> {
-    /// The address of the listener.
+    /// The listening socket.
     pub socket: L,
     /// The kind of connections that are accepted.
     pub kind: ListenerKind,
 }
 
-/// How links of a listener are treated.
+/// The treatment of a listener's links.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct ListenerKind {
-    /// Only this host can reach it: a loopback address or a Unix socket.
+    /// Whether only this host can reach it: it has a loopback address or a Unix socket.
     pub local: bool,
     /// Whether accepted connections use TLS.
     pub tls: bool,
@@ -30,36 +30,35 @@ pub struct ListenerKind {
     pub accepts: Accepts,
     /// Whether a proxy is in front of the addresses.
     pub proxied: Proxied,
-    /// Tells it from the broker's other listeners.
+    /// Its number among the broker's listeners.
     pub number: u16,
 }
 
 impl ListenerKind {
-    /// Whether a caller is on this host for sure.
+    /// Whether a client is certainly on this host.
     pub(super) fn is_local(self) -> bool {
         self.local && self.proxied == Proxied::No
     }
 }
 
-/// Whether links begin with a PROXY header, and which addresses may send one. A proxy's connections
-/// may come from any address: such a listener is not local.
+/// Whether links begin with a PROXY header, and which addresses may send one. Behind a proxy,
+/// clients may come from any address, so such a listener is not local.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Proxied {
-    /// They do not.
+    /// They begin with none.
     #[default]
     No,
-    /// They do, and come from a trusted address.
+    /// They begin with one, from a trusted address.
     ByTrusted,
-    /// They do; something else decides which processes may connect, such as the mode of a Unix
-    /// socket.
+    /// They begin with one, and something else decides which processes may connect, such as the
+    /// mode of a Unix socket.
     ByAnyone,
 }
 
-/// The listeners of a reactor, and where accepting has stopped for a while. The ring numbers their
-/// listeners in this order.
+/// The listeners of a reactor, and their pauses. The ring numbers its listeners in this order.
 #[derive(Debug)]
 pub(super) struct Listeners {
-    /// Each with when to accept again if it stopped.
+    /// Each with the time to accept again, if it has stopped.
     listeners: Vec<(ListenerKind, Option<u64>)>,
     warned_ms: Option<u64>,
 }
@@ -69,17 +68,17 @@ impl Listeners {
         Self { listeners: kinds.map(|kind| (kind, None)).collect(), warned_ms: None }
     }
 
-    /// How links of a listener are treated.
+    /// The treatment of a listener's links.
     pub(super) fn kind(&self, listener: u32) -> ListenerKind {
         self.listeners[listener as usize].0
     }
 
-    /// Every listener.
+    /// The numbers of all listeners.
     pub(super) fn numbers(&self) -> Range<u32> {
         0..u32::try_from(self.listeners.len()).expect("few listeners")
     }
 
-    /// Stops accepting for a while, as it failed; whether that is worth a warning.
+    /// Stops accepting for a while after a failure; returns whether a warning is due.
     pub(super) fn pause(&mut self, listener: u32, now_ms: u64) -> bool {
         self.listeners[listener as usize].1 = Some(now_ms + ACCEPT_PAUSE_MS);
         let warns = self.warned_ms.is_none_or(|ms| ms + ACCEPT_WARN_MS <= now_ms);
@@ -89,7 +88,7 @@ impl Listeners {
         warns
     }
 
-    /// A listener whose pause is over; it is returned once.
+    /// Takes a listener whose pause is over.
     pub(super) fn next_due(&mut self, now_ms: u64) -> Option<u32> {
         let is_due =
             |(_, again): &(ListenerKind, Option<u64>)| again.is_some_and(|ms| ms <= now_ms);
@@ -98,7 +97,7 @@ impl Listeners {
         Some(u32::try_from(at).expect("few listeners"))
     }
 
-    /// When the first pause ends.
+    /// The time at which the first pause ends.
     pub(super) fn due_ms(&self) -> Option<u64> {
         self.listeners.iter().filter_map(|(_, again)| *again).min()
     }
@@ -113,7 +112,7 @@ impl Listeners {
 mod tests {
     use super::*;
 
-    // A listener that failed accepts again after a pause; one warning is enough for a while.
+    // A listener that failed accepts again after a pause; only one warning is due for a while.
     #[test]
     fn pauses_end() {
         let mut listeners = Listeners::new([ListenerKind::default(); 2].into_iter());

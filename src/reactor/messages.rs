@@ -19,7 +19,7 @@ use super::subscription_sync::SubscriptionSync;
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Takes what an operator has set.
+    /// Applies an operator's settings.
     fn set(&mut self, settings: Settings) {
         let Settings {
             broker,
@@ -39,8 +39,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.with_broker(|shard, context| shard.set_options(&broker, retained, context));
     }
 
-    /// Sends the other shards the subscriptions of this shard's sessions. Accepting begins when
-    /// all of them have sent theirs.
+    /// Sends the other shards the subscriptions of this shard's sessions. Accepting begins when all
+    /// of them have sent theirs.
     pub(super) fn send_subscriptions(&mut self) {
         self.with_broker(|broker, context| broker.restore_bindings(context));
         let others = self.outboxes.others();
@@ -65,7 +65,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Handles what other shards sent, a bounded number of messages from each.
+    /// Handles messages of other shards, a bounded number from each.
     pub(super) fn handle_inboxes(&mut self) {
         for at in 0..self.inboxes.len() {
             let mut awaited = false;
@@ -83,15 +83,19 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 };
                 awaited |= self.handle_message(from, message);
             }
-            // Their other records are appended by the turn's end: acknowledgements, which no other
-            // shard waits for.
+            let refused = self.broker.take_refused();
+            if refused > 0 {
+                self.inboxes.note_refused(at, refused);
+            }
+            // Other records of the messages are appended at the turn's end: acknowledgements, for
+            // which no other shard waits.
             let (log, _) = self.broker.log_marks();
             self.inboxes.note_handled(at, log, awaited);
             self.tell_settled();
         }
     }
 
-    /// Tells other shards how far their messages are settled.
+    /// Reports to other shards which of their messages are settled.
     pub(super) fn tell_settled(&mut self) {
         let (_, settled) = self.broker.log_marks();
         self.inboxes.tell_settled(settled, |from| self.outboxes.ring(from));
@@ -114,7 +118,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             (ShardMessage::Control(message), _) => self.handle_control(message),
             (ShardMessage::Ask(ask), _) => self.asks.take(ask),
             (ShardMessage::Drained, Some(from)) => {
-                // It may have been told to stop before this shard was.
+                // The sender may have been told to stop before this shard.
                 self.begin_stopping();
                 self.stopping.note_drained(from);
             }
@@ -146,7 +150,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Adopts a link that another shard has sent here, and handles its unread bytes.
+    /// Adopts a link that another shard has sent, and handles its unread bytes.
     fn take_link(&mut self, transfer: LinkTransfer<R::Socket>) {
         // While stopping, the socket is dropped, which closes it.
         if self.is_running() {
@@ -160,8 +164,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.stopping.is_running()
     }
 
-    /// Whether the shard was told to stop, has closed all links, and its log is committed or out of
-    /// time.
+    /// Whether the shard was told to stop, has closed all links, and its log is committed or the
+    /// time for that is over.
     pub fn is_stopped(&self) -> bool {
         self.links.is_empty() && self.stopping.is_over(self.broker.is_committed(), self.now_ms)
     }
@@ -206,7 +210,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// See [`Report`]. Takes time with the number of vhosts alone.
+    /// See [`Report`]. Its cost depends only on the number of vhosts.
     fn report(&self) -> Report {
         let own = [
             ("links", self.links.len() as u64),
@@ -223,12 +227,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Whether an ask that waits has an answer.
+    /// Whether a waiting ask can be answered.
     pub(super) fn has_news(&mut self) -> bool {
         self.asks.waiting().iter().any(|ask| self.broker.may_answer(ask, &self.outboxes))
     }
 
-    /// Takes a step of each ask that is open, and more of those that only look while there is time.
+    /// Takes a step of each open ask, and more steps of those that only read while time is left.
     pub(super) fn advance_asks(&mut self) {
         if self.has_news() {
             self.asks.open_waiting(|ask| self.broker.may_answer(ask, &self.outboxes));
@@ -240,7 +244,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 let mut again = Vec::new();
                 for ask in round {
                     if allowance.is_spent() && ask.question.may_repeat() {
-                        // Its turn comes before that of those that have taken a step now.
+                        // It comes before those that have taken a step now.
                         self.asks.keep(ask);
                         continue;
                     }
@@ -258,9 +262,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.asks.end_turn();
     }
 
-    /// Takes a step of an ask; gives it back if it has another to take.
+    /// Takes a step of an ask; returns it if it needs another.
     fn advance_ask(&mut self, mut ask: Box<inspect::Ask>) -> Option<Box<inspect::Ask>> {
-        // Handling a message never blocks: neither on a full ring, nor on a stopping broker.
+        // Handling an ask never blocks on a full ring or a stopping broker.
         let refuses = !self.is_running() || self.outboxes.is_full();
         if refuses && ask.question.is_new_message() {
             ask.reply = Reply::None;

@@ -1,9 +1,9 @@
 //! The event loop of one shard. It turns the ring's completions into calls of the broker, and the
 //! broker's output into operations of the ring.
 //!
-//! A turn: sleep until something completes or is due, a little longer when much comes → handle
-//! completions → handle what other shards sent → replies that waited for them → timers → events →
-//! send, publish to other shards, and begin again. Only the sleep at its top blocks.
+//! A turn: sleep until something completes or is due, a little longer when messages come often →
+//! handle completions → handle messages of other shards → send replies that waited → timers →
+//! events → send, publish to other shards, and begin again. Only the sleep blocks.
 //!
 //! | file | noun |
 //! |---|---|
@@ -12,23 +12,23 @@
 //! | `sending` | sending, closing |
 //! | `messages` | messages from other shards and the control thread |
 //!
-//! Those are the reactor's steps; the types below import none of them:
+//! These are the reactor's steps. The types below import none of them:
 //!
 //! | file | noun |
 //! |---|---|
 //! | `links`, `unread`, `link_transfer` | sockets, their unread bytes, links that move |
 //! | `cutter` | bytes cut into packets for the broker |
-//! | `listener`, `accept_filter` | listeners, and which links are kept |
+//! | `listener`, `accept_filter` | listeners, and the decision which links are kept |
 //! | `handshakes` | TLS handshakes, a few each turn |
-//! | `inboxes`, `outboxes` | the ways from and to other shards |
-//! | `subscription_sync`, `stopping` | the beginning and the end of a shard |
+//! | `inboxes`, `outboxes` | the rings from and to other shards |
+//! | `subscription_sync`, `stopping` | the start and the end of a shard |
 //! | `storage` | writes and files for the log |
-//! | `asks` | what the admin thread asks, and the way back to it |
+//! | `asks` | asks of the admin thread, and the ring back to it |
 //! | `verifier` | the interface to the threads that verify passwords |
 //! | `reclaim` | memory of links that have left |
 //! | `report` | a shard's counters and figures |
-//! | `settings` | what an operator may set of a shard while it runs |
-//! | `gathering` | how long a shard lets completions gather before it wakes |
+//! | `settings` | settings that an operator may change while the shard runs |
+//! | `gathering` | the time for which a shard lets completions gather before it wakes |
 //! | `wheel` | timers |
 
 mod accept_filter;

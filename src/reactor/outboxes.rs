@@ -1,7 +1,7 @@
-//! The mesh rings to the other shards, and the messages that wait for room in them.
+//! The mesh rings to the other shards, and messages that wait for room in them.
 //!
 //! Invariant: messages to a shard arrive in order: while one waits for room, all later ones wait
-//! behind it. The number of waiting messages is bounded because their publishers are not read from
+//! behind it. The number of waiting messages is bounded, because their publishers are not read from
 //! meanwhile (invariant 6).
 
 use std::collections::VecDeque;
@@ -30,9 +30,9 @@ pub enum ShardMessage<S> {
     Large(Bytes),
     /// The sender has sent the subscriptions of the sessions that it found in its log.
     SubscriptionsSent,
-    /// From the control thread.
+    /// A command of the control thread.
     Control(ControlMessage),
-    /// From the admin thread: a question that goes back with its answer.
+    /// An ask of the admin thread, which returns with its answer.
     Ask(Box<Ask>),
     /// The sender will publish no more messages.
     Drained,
@@ -41,17 +41,17 @@ pub enum ShardMessage<S> {
 /// A command of the control thread to a shard.
 #[derive(Debug)]
 pub enum ControlMessage {
-    /// This holds from now on. A policy follows.
+    /// Apply these settings. A policy follows.
     Settings(Box<Settings>),
-    /// The users, vhosts and rules from now on.
+    /// Apply this policy: users, vhosts and rules.
     Policy(Arc<Policy>),
-    /// The certificates for new connections.
+    /// Use these certificates for new connections.
     Tls(Arc<TlsSetup>),
-    /// Delete those of these sessions that live on the receiver.
+    /// Delete those of these sessions that live on the receiving shard.
     Delete(Arc<[SessionName]>),
-    /// Accept clients, or none for now.
+    /// Whether to accept clients.
     Admit(bool),
-    /// Tell that all messages before this one were handled.
+    /// Confirm that all earlier messages were handled.
     Confirm(mpsc::Sender<()>),
     /// Send a report.
     Report(mpsc::Sender<Report>),
@@ -63,7 +63,7 @@ pub enum ControlMessage {
 pub struct Outbox<S: Send, W> {
     /// The ring to it.
     pub sender: Sender<ShardMessage<S>>,
-    /// Tells whether it sleeps.
+    /// Knows whether it sleeps.
     pub bell: Arc<Bell>,
     /// Wakes it.
     pub waker: W,
@@ -75,23 +75,23 @@ enum Waiting<S> {
     Object(ShardMessage<S>),
 }
 
-/// See the module.
+/// See the file.
 pub(super) struct Outboxes<S: Send, W> {
-    /// By shard; none for this one.
+    /// By shard; `None` for this one.
     boxes: Vec<Option<Outbox<S, W>>>,
     /// By shard.
     waiting: Vec<VecDeque<Waiting<S>>>,
-    /// By shard: the last message that replies may wait for.
+    /// By shard: the number of the last message for which replies may wait.
     awaited: Vec<u64>,
-    /// By shard: large messages on their way, each with its number and bytes.
+    /// By shard: large messages that are not handled yet, each with its number and size.
     large: Vec<VecDeque<(u64, usize)>>,
-    /// Bytes in all of `large`.
+    /// The bytes of all `large`.
     large_bytes: usize,
-    /// Records in all of `waiting`.
+    /// The records in all `waiting`.
     waiting_count: usize,
     client_counts: Arc<SharedCounts>,
     clients_max: usize,
-    /// Sessions of this shard that are counted with those of the others.
+    /// The sessions of this shard in the count of all shards.
     sessions: usize,
 }
 
@@ -117,7 +117,8 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         }
     }
 
-    /// So many sessions this shard has now: those of all shards, if its number has changed.
+    /// Sets the number of this shard's sessions; returns that of all shards, if the number has
+    /// changed.
     #[inline]
     pub(super) fn count_sessions(&mut self, now: usize) -> Option<usize> {
         let before = std::mem::replace(&mut self.sessions, now);
@@ -135,7 +136,7 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
         self.waiting_count > 0 || self.large_bytes > LARGE_BYTES_MAX
     }
 
-    /// Messages sent to a shard so far, those that wait for room included.
+    /// The number of messages sent to a shard, including those that wait for room.
     fn sent(&self, to: ShardId) -> u64 {
         let waiting = self.waiting[usize::from(to.0)].len() as u64;
         self.get(to).map_or(0, |outbox| outbox.sender.pushed() + waiting)
@@ -194,7 +195,7 @@ impl<S: Send, W: Wake> Outboxes<S, W> {
             if outbox.sender.publish() && outbox.bell.must_ring() {
                 outbox.waker.wake();
             }
-            // Messages that the other shard has handled hold no memory any more.
+            // Messages that the other shard has handled do not hold memory any more.
             let handled = outbox.sender.handled();
             while let Some((_, bytes)) =
                 self.large[at].pop_front_if(|(number, _)| *number <= handled)
@@ -254,6 +255,10 @@ impl<S: Send, W: Wake> Peers for Outboxes<S, W> {
 
     fn settled(&self, shard: ShardId) -> u64 {
         self.get(shard).map_or(0, |outbox| outbox.sender.settled())
+    }
+
+    fn refused(&self, shard: ShardId) -> u64 {
+        self.get(shard).map_or(0, |outbox| outbox.sender.answers())
     }
 
     fn is_congested(&self) -> bool {

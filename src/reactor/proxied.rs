@@ -1,4 +1,4 @@
-//! Links behind a proxy: the PROXY header that each begins with.
+//! Links behind a proxy, which begin with a PROXY header.
 
 use log::debug;
 
@@ -36,7 +36,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         match read {
             Ok(Some(header)) => {
                 link.unread.clear();
-                // The pieces before were no whole header: it ends in this one.
+                // The earlier pieces were not a complete header, so it ends in this one.
                 let skip = header.bytes - kept;
                 let whole = skip == bytes.len();
                 if !self.take_header(key, header) || whole {
@@ -58,7 +58,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Takes the client's address from a header; whether the link is kept.
+    /// Takes the client's address from a header; returns whether the link is kept.
     fn take_header(&mut self, key: Key, header: ProxyHeader) -> bool {
         let Some(link) = self.links.get_mut(key) else { return false };
         link.awaits_header = false;

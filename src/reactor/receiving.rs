@@ -26,7 +26,7 @@ use super::unread::UnreadBytes;
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     pub(super) fn on_accepted(&mut self, listener: u32, result: io::Result<R::Socket>, more: bool) {
         match result {
-            // Dropping the socket closes it: its client tries another broker, or later.
+            // Dropping the socket closes it. Its client tries another broker, or tries later.
             Ok(_) if !self.is_running() || !self.admits => {}
             Ok(socket) if self.links.len() < self.broker.clients() + PENDING_LINKS_MAX => {
                 self.start_link(self.listeners.kind(listener), socket);
@@ -49,7 +49,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Takes a socket that was accepted at a listener.
+    /// Starts a link for an accepted socket.
     fn start_link(&mut self, kind: ListenerKind, socket: R::Socket) {
         let peer = self.ring.peer(&socket);
         let address = peer.map(|peer| peer.ip().to_canonical());
@@ -81,7 +81,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.arm(key);
     }
 
-    /// Accepts again where it stopped.
+    /// Accepts again at listeners whose pause is over.
     pub(super) fn accept_again(&mut self) {
         while self.is_running()
             && let Some(listener) = self.listeners.next_due(self.now_ms)
@@ -90,13 +90,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Takes a socket that was accepted, or came from another shard.
+    /// Adopts a socket that was accepted or came from another shard.
     pub(super) fn adopt(&mut self, transfer: LinkTransfer<R::Socket>) -> Key {
         let client_address = transfer.client_address;
         let unread_bytes = transfer.unread.as_slice().len();
         let key = self.links.insert(transfer);
         self.broker.open(conn_of(key), client_address, self.now_ms);
-        // They came on another shard, which has forgotten the connection.
+        // The bytes came on another shard, which has forgotten the connection.
         let unread_bytes = u32::try_from(unread_bytes).unwrap_or(u32::MAX);
         self.broker.count_received(conn_of(key), unread_bytes);
         if let Some(link) = self.links.get_mut(key) {
@@ -141,7 +141,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Handles the packets that waited in a link, and receives again.
+    /// Handles the waiting packets of a link, and receives again.
     pub(super) fn resume(&mut self, key: Key) {
         if self.flow(key) != Flow::Continue || !self.is_running() {
             return;
@@ -158,7 +158,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.after_cut(key, &cut);
     }
 
-    /// Asks for more bytes, unless that was done or there is a reason not to.
+    /// Arms a receive, unless one is armed or there is a reason not to.
     pub(super) fn arm(&mut self, key: Key) {
         if self.flow(key) != Flow::Continue || !self.is_running() {
             return;
@@ -169,15 +169,15 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         };
         let may = link.closing == Closing::No && link.waiting == Waiting::No && !link.ended;
         if link.receiving == Receiving::Off && may {
-            // One at a time until the home is known: then no receive is in flight when the link
-            // moves.
+            // One receive at a time until the home shard is known: then none is in flight when the
+            // link moves.
             let mode = if greeting { RecvMode::Once } else { link.recv_mode() };
             link.receiving = Receiving::Armed(mode);
             self.ring.submit_recv(key, &link.socket, mode);
         }
     }
 
-    /// Takes the steps of handshakes that were put off, as many as this turn takes on.
+    /// Takes postponed steps of handshakes, as many as this turn allows.
     pub(super) fn go_on_with_handshakes(&mut self) {
         while let Some(key) = self.handshakes.next_waiting() {
             if let Some(link) = self.links.get_mut(key)
@@ -191,8 +191,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Handles received bytes, but for the first `skip`; without any, those that the transport has
-    /// kept.
+    /// Handles received bytes, except for the first `skip`; without a buffer, those that the
+    /// transport has kept.
     pub(super) fn on_data(&mut self, key: Key, buffer: Option<Buffer>, skip: usize) {
         let flow = self.flow(key);
         let stopping = !self.is_running();
@@ -228,7 +228,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         link.ended |= matches!(then, Then::End);
         certify(&mut self.broker, key, &link.transport);
         if flow != Flow::Continue || stopping {
-            // It waits for other shards: data that still arrives is kept.
+            // The link waits for other shards: received data is kept.
             link.unread.extend(bytes);
             self.recycle(buffer);
             self.pause(key);
@@ -269,8 +269,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Does what follows from received bytes: the transport's part first, so that a link that goes
-    /// home does so with what its transport has to say.
+    /// Does what follows from received bytes. The transport's part comes first, so that a link
+    /// moves with its transport's output.
     fn after_open(&mut self, key: Key, then: &Then, cut: Option<&Cut>) {
         let reason = match then {
             Then::More | Then::End => None,
@@ -286,7 +286,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.note_output(key);
     }
 
-    /// Sends at the end of the turn what a transport has to say by itself.
+    /// Sends a transport's own output at the end of the turn.
     pub(super) fn note_output(&mut self, key: Key) {
         if self.links.get_mut(key).is_some_and(|link| link.transport.has_output()) {
             self.unsent.push(key);
@@ -332,9 +332,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Ends a link whose peer has closed, when all earlier data was handled: a publisher that had
+    /// Ends a link whose peer has closed, after all earlier data was handled: a publisher that had
     /// to wait may have sent DISCONNECT meanwhile. The peer may have closed only its own direction
-    /// and still read: the remaining output is sent first.
+    /// and still read, so the remaining output is sent first.
     fn end_if_read(&mut self, key: Key) {
         if self.flow(key) == Flow::Pause {
             return;
@@ -346,7 +346,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Goes on in the next turn, or when the rings to other shards have room.
+    /// Continues a link in the next turn, or when the rings to other shards have room.
     fn yield_turn(&mut self, key: Key) {
         if let Some(link) = self.links.get_mut(key)
             && !std::mem::replace(&mut link.yielded, true)
@@ -359,7 +359,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.pause(key);
     }
 
-    /// Stops receiving; data that has arrived already must still be kept.
+    /// Stops receiving; data that has arrived must still be kept.
     fn pause(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.calm = 0;
@@ -381,7 +381,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         if let Some(link) = self.links.get_mut(key)
             && link.sending
         {
-            // Its packet waits in the link, and is found to be for another shard again.
+            // Its packet waits in the link, and is later found to be for another shard again.
             link.waiting = Waiting::Send;
             self.ring.await_send(key);
             return;
@@ -394,7 +394,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.outboxes.send_message(home, ShardMessage::Link(Box::new(transfer)));
     }
 
-    /// Sets the timer that the broker wants for a link now.
+    /// Sets the timer that the broker wants for a link.
     fn follow_timer(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else {
             return;
@@ -402,7 +402,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let Some(due_ms) = self.broker.timer_ms(conn_of(key)) else {
             return;
         };
-        // A timer that fires early is set anew; one that would fire late must be replaced.
+        // A timer that fires early is set again; one that would fire late must be replaced.
         if link.timer_ms == 0 || due_ms < link.timer_ms {
             self.set_timer(key, due_ms);
         }
@@ -427,7 +427,7 @@ fn closing_code(fault: DecodeError) -> ClosingCode {
     }
 }
 
-/// Tells the broker what carries a link and how TLS has secured it, while it wants to know.
+/// Tells the broker the transport of a link and its TLS parameters, while it wants to know them.
 fn certify(broker: &mut Shard, key: Key, transport: &Transport) {
     if matches!(transport, Transport::Plain) || !broker.is_connecting(conn_of(key)) {
         return;

@@ -1,27 +1,27 @@
-//! Memory that goes back to the system when many links have left, or sessions have expired.
+//! Returns memory to the system when many links have left or many sessions have expired.
 //!
 //! ```text
 //!  Keeping ──as many went as are there───► Due ──its time──► a step, until there is no more
 //!     ▲                                                              │
 //!     └──────────────────────────────────────────────────────────────┘
 //! ```
-//! Memory that a turn needs is kept for the next turn as long as links come and go. Each step is
+//! Memory that a turn needs is kept for the next turn while links come and go. Each step is
 //! bounded.
 
 use crate::limits::{RECLAIM_DELAY_MS, RECLAIM_HEAP_LINKS_MIN, RECLAIM_STEP_MS};
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub(super) struct Reclaim {
-    /// Links that have left since memory was reclaimed, and sessions that have expired.
+    /// Links that have left, and sessions that have expired, since memory was last returned.
     left: usize,
     expired: usize,
-    /// When the next step is due.
+    /// The time at which the next step is due.
     due_ms: Option<u64>,
 }
 
 impl Reclaim {
-    /// Notes that a link has left; `there` is how many have not.
+    /// Notes that a link has left; `there` is the number of remaining ones.
     pub(super) fn note_left(&mut self, there: usize, now_ms: u64) {
         self.left += 1;
         if self.left > there && self.due_ms.is_none() {
@@ -29,7 +29,7 @@ impl Reclaim {
         }
     }
 
-    /// Notes that sessions have expired; `there` is how many are left.
+    /// Notes that sessions have expired; `there` is the number of remaining ones.
     pub(super) fn note_expired(&mut self, count: usize, there: usize, now_ms: u64) {
         self.expired += count;
         if count > 0 && self.expired > there && self.due_ms.is_none() {
@@ -37,13 +37,13 @@ impl Reclaim {
         }
     }
 
-    /// When the next step is due.
+    /// The time at which the next step is due.
     pub(super) fn due_ms(&self) -> Option<u64> {
         self.due_ms
     }
 
-    /// Notes that a step is done, after which there is `more` or not; whether the heap is worth
-    /// trimming now.
+    /// Notes the end of a step, and whether there is `more` to do; returns whether the heap should
+    /// be trimmed now.
     pub(super) fn end_step(&mut self, more: bool, now_ms: u64) -> bool {
         if more {
             self.due_ms = Some(now_ms + RECLAIM_STEP_MS);
@@ -58,7 +58,7 @@ impl Reclaim {
 mod tests {
     use super::*;
 
-    /// Memory is reclaimed when more links have left, or more sessions have expired, than are left.
+    /// Memory is returned when more links have left, or more sessions have expired, than remain.
     #[test]
     fn due_when_most_have_gone() {
         for note in [Reclaim::note_left, |it: &mut Reclaim, there, now_ms| {

@@ -1,16 +1,16 @@
-//! A shard's report: its counters and current figures.
+//! A shard's report: its counters and present figures.
 
 use crate::broker::{ShardId, Stats, VhostReport};
 
-/// One shard in figures, at one moment.
+/// The figures of one shard at one time.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Which.
+    /// The shard.
     pub shard: ShardId,
     /// Its counters since it started.
     pub stats: Stats,
     /// Its part of each vhost.
     pub vhosts: Vec<VhostReport>,
-    /// Its current gauges, each with its name.
+    /// Its present gauges with their names.
     pub figures: Vec<(&'static str, u64)>,
 }

@@ -1,8 +1,8 @@
 //! Sending, with one send in flight for each link, and closing links.
 //!
-//! A link that closes first sends its output and the replies that are still promised, within
-//! [`FLUSH_MS_MAX`]. Then both directions are shut down. The link is removed when the kernel has no
-//! operation on it (invariant 2).
+//! A link that closes first sends its output and the promised replies, within [`FLUSH_MS_MAX`].
+//! Then both directions are shut down. The link is removed when the kernel has no operation on it
+//! (invariant 2).
 
 use std::io::{self, ErrorKind};
 
@@ -17,14 +17,14 @@ use super::links::{Closing, Receiving, Waiting, conn_of};
 use super::turn::{Clock, Reactor};
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// Sends a connection's output. While a send is in flight the output gathers instead.
+    /// Sends a connection's output. While a send is in flight, output gathers instead.
     pub(super) fn start_send(&mut self, key: Key) {
         let spare = self.spare_batch();
         let Some(link) = self.links.get_mut(key) else {
             return self.keep_batch(spare);
         };
         if link.sending || link.closing == Closing::Shut {
-            // What has come meanwhile goes when that has ended.
+            // The gathered output is sent when that send has ended.
             self.ring.await_send(key);
             return self.keep_batch(spare);
         }
@@ -54,7 +54,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             unreachable!("a link outlives its operations")
         };
         link.sending = false;
-        // A send that was cancelled may still tell of a part that went.
+        // A cancelled send may still report a part that was sent.
         let fault = result.as_ref().map_or_else(io::Error::kind, |_| ErrorKind::BrokenPipe);
         let sent = result.ok().filter(|bytes| *bytes > 0 && link.closing != Closing::Shut);
         match sent {
@@ -83,7 +83,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.after_last_completion(key);
     }
 
-    /// A send has ended: the next, unless the link waited for that to go home.
+    /// Handles the end of a send: starts the next, unless the link waited for it to move.
     fn go_on_sending(&mut self, key: Key) {
         match self.links.get_mut(key) {
             Some(link) if link.waiting == Waiting::Send => {
@@ -102,13 +102,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.ring.submit_send(key, &link.socket, batch);
     }
 
-    /// The network ended a link: no more bytes can be sent.
+    /// Ends a link because the network failed: no more bytes can be sent.
     pub(super) fn end(&mut self, key: Key, reason: CloseReason) {
         self.shut(key);
         self.with_broker(|broker, context| broker.close(conn_of(key), reason, context));
     }
 
-    /// The broker ended a connection: its remaining output is sent first.
+    /// Closes the link of a connection that the broker has ended, after its remaining output.
     pub(super) fn close_link(&mut self, key: Key) {
         let is_stopping = !self.is_running();
         let Some(link) = self.links.get_mut(key) else {
@@ -126,7 +126,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.after_last_completion(key);
     }
 
-    /// Ends the time a closing link has to say the rest; whether it was closing.
+    /// Ends the time for a closing link's remaining output; returns whether it was closing.
     pub(super) fn on_closing_timer(&mut self, key: Key) -> bool {
         let Some(link) = self.links.get_mut(key) else {
             return true;
@@ -139,7 +139,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         closing != Closing::No
     }
 
-    /// Ends both directions of a link; operations on it complete.
+    /// Shuts down both directions of a link; its operations complete.
     pub(super) fn shut(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else {
             return;
@@ -159,7 +159,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Takes a link's next step down, or arms it again, when an operation on it has ended.
+    /// Takes the next step of closing a link, or arms it again, after an operation on it has ended.
     pub(super) fn after_last_completion(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else {
             return;
@@ -177,7 +177,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         };
         match link.closing {
             Closing::Shut if !link.is_busy() => {
-                // The broker has closed the connection, or will have when its event is handled.
+                // The broker has closed the connection, or closes it when it handles the event.
                 self.with_broker(|broker, context| {
                     let reason = CloseReason::Failed(ErrorKind::ConnectionAborted);
                     broker.close(conn_of(key), reason, context);

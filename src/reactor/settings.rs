@@ -15,7 +15,7 @@ use super::accept_filter::Subnet;
 pub struct Settings {
     /// The broker's options; those of the shard itself are ignored.
     pub broker: broker::Options,
-    /// This shard's share of what may be retained.
+    /// This shard's share of the limits on retained messages.
     pub retained: CatalogLimits,
     /// `--max-connections`.
     pub clients_max: usize,
@@ -27,6 +27,6 @@ pub struct Settings {
     pub addresses: AddressLimits,
     /// `--proxy-trust`.
     pub trusted: Vec<Subnet>,
-    /// The rules that WebSocket requests are checked against.
+    /// The rules for WebSocket requests.
     pub websocket: Arc<WebSocketSetup>,
 }

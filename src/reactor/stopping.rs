@@ -1,4 +1,4 @@
-//! How far a shard is with stopping.
+//! The progress of stopping a shard.
 //!
 //! ```text
 //!  No ──Drain──► Wills ──every shard's wills are in──► Closing ──links gone──► stopped
@@ -9,7 +9,7 @@
 use crate::broker::{ShardId, ShardSet};
 use crate::limits::STOP_MS_MAX;
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Stopping {
     phase: Phase,
@@ -19,23 +19,23 @@ pub(super) struct Stopping {
 enum Phase {
     #[default]
     No,
-    /// Waiting for the wills of these shards.
+    /// It waits for the wills of these shards.
     Wills { missing: ShardSet, deadline_ms: u64 },
-    /// Waiting for links to say the rest, and for the disk.
+    /// It waits for the last output of links, and for the disk.
     Closing {
-        /// When to cut links off; none: that was done.
+        /// The time at which links are cut off; `None`: that was done.
         deadline_ms: Option<u64>,
-        /// When to give up waiting for the disk.
+        /// The time at which the wait for the disk ends.
         commit_deadline_ms: u64,
     },
 }
 
-/// The steps that are due now.
+/// A step that is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
-    /// Every connection is to be closed.
+    /// Close all connections.
     Close,
-    /// The links that are left are to be cut off.
+    /// Cut off the remaining links.
     CutOff,
 }
 
@@ -44,7 +44,7 @@ impl Stopping {
         matches!(self.phase, Phase::No)
     }
 
-    /// Begins, once; waits for the wills of the other shards.
+    /// Begins to stop; waits for the wills of the other shards.
     pub(super) fn begin(&mut self, others: ShardSet, now_ms: u64) {
         self.phase = Phase::Wills { missing: others, deadline_ms: now_ms + STOP_MS_MAX };
     }
@@ -56,7 +56,7 @@ impl Stopping {
         }
     }
 
-    /// The next step, if it is due. `has_promises`: replies wait for other shards or the disk.
+    /// The next step, if due. `has_promises`: replies wait for other shards or the disk.
     pub(super) fn next_step(&mut self, has_promises: bool, now_ms: u64) -> Option<Step> {
         match self.phase {
             Phase::Wills { missing, deadline_ms } => {
@@ -79,7 +79,7 @@ impl Stopping {
         }
     }
 
-    /// Whether all work is done, if there are no links.
+    /// Whether all work is done, apart from links.
     pub(super) fn is_over(&self, is_committed: bool, now_ms: u64) -> bool {
         match self.phase {
             Phase::No | Phase::Wills { .. } => false,
@@ -89,7 +89,7 @@ impl Stopping {
         }
     }
 
-    /// When something is due.
+    /// The time at which the next step is due.
     pub(super) fn due_ms(&self) -> Option<u64> {
         match self.phase {
             Phase::No => None,
@@ -111,7 +111,7 @@ mod tests {
         set
     }
 
-    // Connections are closed once when all wills and promises are in, or it takes too long.
+    // Connections are closed once, when all wills and promises have arrived or the time is over.
     #[test]
     fn wills_come_first() {
         let mut stopping = Stopping::default();
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(late.next_step(true, 10 + STOP_MS_MAX), Some(Step::CutOff), "no time is left");
     }
 
-    // Links are cut off once; the disk has its own time, from when connections were closed.
+    // Links are cut off once; the disk has its own time, which begins when connections are closed.
     #[test]
     fn ends_in_time() {
         let mut stopping = Stopping::default();

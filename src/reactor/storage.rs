@@ -1,4 +1,4 @@
-//! Carries the log's requests: writes to the ring, files from the medium.
+//! Passes on the log's requests: writes to the ring, files to the medium.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use crate::broker::Shard;
 use crate::ring::Ring;
 use crate::store::{FileId, Medium, MediumAnswer, Request};
 
-/// See the module.
+/// See the file.
 pub(super) struct Storage<M: Medium> {
     medium: M,
     files: HashMap<FileId, M::File>,
-    /// When the write that is under way was handed to the ring, microseconds.
+    /// The time at which the present write was passed to the ring, in microseconds.
     write_us: u64,
-    /// How many bytes it has.
+    /// The number of its bytes.
     write_bytes: u64,
 }
 
@@ -21,8 +21,8 @@ impl<M: Medium> Storage<M> {
         Self { medium, files: HashMap::new(), write_us: 0, write_bytes: 0 }
     }
 
-    /// Hands the medium what the broker asks for, and the ring what is to be written next; `now_us`
-    /// is the time.
+    /// Passes the broker's requests to the medium, and its next write to the ring; `now_us` is the
+    /// time.
     pub(super) fn serve<R>(
         &mut self,
         broker: &mut Shard,
@@ -45,17 +45,17 @@ impl<M: Medium> Storage<M> {
         }
     }
 
-    /// The write has ended: how long it took, microseconds.
+    /// The duration of the write that has ended, in microseconds.
     pub(super) fn write_took_us(&self, now_us: u64) -> u64 {
         now_us.saturating_sub(self.write_us)
     }
 
-    /// How many bytes it had.
+    /// The number of its bytes.
     pub(super) fn write_bytes(&self) -> u64 {
         self.write_bytes
     }
 
-    /// Ends the log: where it ends is noted, if all of it is committed.
+    /// Ends the log: its end is noted if everything is committed.
     pub(super) fn end(&mut self, broker: &mut Shard) {
         broker.end_log();
         while let Some(request) = broker.next_disk_request() {
@@ -63,7 +63,7 @@ impl<M: Medium> Storage<M> {
         }
     }
 
-    /// Hands the medium's answers to the broker.
+    /// Passes the medium's answers to the broker.
     pub(super) fn take_written(&mut self, broker: &mut Shard, now_ms: u64) {
         while let Some(answer) = self.medium.next_answer() {
             match answer {

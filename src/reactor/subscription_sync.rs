@@ -1,13 +1,13 @@
-//! The shards that have not sent their sessions' subscriptions yet.
+//! Waits for the other shards to send the subscriptions of their sessions.
 //!
-//! Invariant: no client is accepted before all have. Else a message could be acknowledged without
-//! having been sent to a shard that subscribes to it.
+//! Invariant: no client is accepted before all have sent them. Otherwise a message could be
+//! acknowledged without being sent to a shard with a subscription.
 
 use crate::broker::{ShardId, ShardSet};
 
 use super::link_transfer::LinkTransfer;
 
-/// See the module.
+/// See the file.
 pub(super) struct SubscriptionSync<S> {
     missing: ShardSet,
     /// Links that other shards have sent here meanwhile.
@@ -29,12 +29,12 @@ impl<S> SubscriptionSync<S> {
         self.missing.take(from);
     }
 
-    /// Keeps a link until they are complete.
+    /// Keeps a link until all subscriptions have arrived.
     pub(super) fn keep(&mut self, early: LinkTransfer<S>) {
         self.early.push(early);
     }
 
-    /// The links that were kept.
+    /// Takes the kept links.
     pub(super) fn take_early(&mut self) -> Vec<LinkTransfer<S>> {
         std::mem::take(&mut self.early)
     }

@@ -27,15 +27,15 @@ use super::subscription_sync::SubscriptionSync;
 use super::verifier::Verifier;
 use super::wheel::Wheel;
 
-/// Emptied batches kept for reuse.
+/// The number of empty batches kept for reuse.
 const SPARE_BATCHES_MAX: usize = 256;
 
-/// While a ring to another shard is full, the time after which to try again.
+/// The time after which to try again while a ring to another shard is full.
 const FULL_RETRY: Duration = Duration::from_millis(1);
 
-/// The time, as the reactor's owner gives it.
+/// The clock, from the reactor's owner.
 pub trait Clock {
-    /// Milliseconds since some fixed point; never goes back.
+    /// Milliseconds since a fixed point; they never go back.
     fn now_ms(&self) -> u64;
 
     /// The same in microseconds, for the shard's measurements.
@@ -44,7 +44,7 @@ pub trait Clock {
     }
 }
 
-/// The parts of a reactor, beside its ring and clock.
+/// The parts of a reactor, except for its ring and clock.
 pub struct Options<R: Ring, M: Medium<File = R::File>> {
     /// This shard's share of the broker.
     pub broker: Shard,
@@ -58,13 +58,13 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub listeners: Vec<Listener<R::Listener>>,
     /// Decides which of their links are kept.
     pub accept_filter: AcceptFilter,
-    /// Ways to the other shards, by shard; none to itself.
+    /// The rings to the other shards, by shard; `None` for itself.
     pub outboxes: Vec<Option<Outbox<R::Socket, R::Waker>>>,
-    /// Ways from the other shards, the control thread and the admin thread.
+    /// The rings from the other shards, the control thread and the admin thread.
     pub inboxes: Vec<Inbox<R::Socket>>,
-    /// Tells others whether this shard sleeps.
+    /// Tells other threads whether this shard sleeps.
     pub bell: Arc<Bell>,
-    /// Counts clients of all shards.
+    /// The counts of clients of all shards.
     pub client_counts: Arc<SharedCounts>,
     /// `--max-connections`.
     pub clients_max: usize,
@@ -72,17 +72,17 @@ pub struct Options<R: Ring, M: Medium<File = R::File>> {
     pub packet_bytes_max: usize,
     /// `--gather-max`.
     pub gather_max: Duration,
-    /// The TLS configuration of listeners; present if one uses TLS.
+    /// The TLS configuration of listeners; present if one of them uses TLS.
     pub tls: Option<Arc<TlsSetup>>,
-    /// The rules that WebSocket requests are checked against.
+    /// The rules for WebSocket requests.
     pub websocket: Arc<WebSocketSetup>,
-    /// The sender of answers to the asker; none: there is no asker.
+    /// The sender of answers to the asker; `None`: there is no asker.
     pub answers: Option<AnswerWay>,
-    /// Gives free pages of the heap back to the system.
+    /// Returns free pages of the heap to the system.
     pub trim_heap: fn(),
 }
 
-/// See the module.
+/// See the file.
 pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) ring: R,
     pub(super) clock: C,
@@ -102,16 +102,16 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     completions: Vec<Completion<R::Socket>>,
     fired: Vec<(u64, Key)>,
     spare_batches: Vec<Batch>,
-    /// Links that found no receive buffer.
+    /// Links for which there was no receive buffer.
     pub(super) starved: Vec<Key>,
-    /// Links that go on in the next turn, or when the rings to other shards have room.
+    /// Links that continue in the next turn, or when the rings to other shards have room.
     pub(super) yielded: Vec<Key>,
     /// Links with output of their transport.
     pub(super) unsent: Vec<Key>,
     pub(super) handshakes: Handshakes,
     pub(super) tls: Option<Arc<TlsSetup>>,
     pub(super) websocket: Arc<WebSocketSetup>,
-    /// Memory for opening and sealing.
+    /// Memory for decryption and encryption.
     pub(super) room: Vec<u8>,
     pub(super) listeners: Listeners,
     pub(super) accept_filter: AcceptFilter,
@@ -120,15 +120,15 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     pub(super) stopping: Stopping,
     pub(super) reclaim: Reclaim,
     pub(super) asks: Asks,
-    /// Clients are let in.
+    /// Whether clients are accepted.
     pub(super) admits: bool,
     trim_heap: fn(),
-    /// Whether the broker has housekeeping to go on with.
+    /// Whether the broker has more housekeeping to do.
     housekeeping: bool,
 }
 
 impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
-    /// A reactor that accepts on its listeners once every other shard has sent its subscriptions.
+    /// A reactor that accepts clients once every other shard has sent its subscriptions.
     pub fn new(mut ring: R, clock: C, options: Options<R, M>) -> Self {
         let now_ms = clock.now_ms();
         let listeners = Listeners::new(options.listeners.into_iter().map(|listener| {
@@ -175,7 +175,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         reactor
     }
 
-    /// Turns until it was told to stop and everything is closed; tells what happened.
+    /// Runs turns until it was told to stop and everything is closed; returns its counters.
     ///
     /// # Errors
     /// If the ring fails.
@@ -188,13 +188,13 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         Ok((self.stats(), self.broker.vhost_reports()))
     }
 
-    /// Counters so far.
+    /// The counters so far.
     pub fn stats(&self) -> Stats {
         self.broker.stats()
     }
 
-    /// One turn: sleeps for at most `timeout`, which [`Reactor::sleep_time`] gave just before, then
-    /// handles completions, messages of other shards and due timers.
+    /// Runs one turn: sleeps for at most `timeout`, which [`Reactor::sleep_time`] has just
+    /// returned, then handles completions, messages of other shards and due timers.
     ///
     /// # Errors
     /// If the ring fails.
@@ -225,7 +225,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.handle_inboxes();
         self.advance_asks();
         self.keep_promises();
-        // Events first: a connection that resumes must not be closed for its silence meanwhile.
+        // Events first: a resumed connection must not be closed for its silence.
         self.handle_events();
         self.on_due();
         self.handle_events();
@@ -259,8 +259,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// How long to sleep; none: until something completes. Announces to the other shards that this
-    /// one sleeps, then looks once more for messages that they sent before they could know.
+    /// The time to sleep; `None`: until something completes. Announces to the other shards that
+    /// this one sleeps, then checks for messages that they sent before the announcement.
     pub fn sleep_time(&mut self) -> Option<Duration> {
         let busy = self.broker.has_replays() || self.housekeeping || self.handshakes.is_waiting();
         if busy || !self.starved.is_empty() || self.asks.is_open() || self.has_news() {
@@ -270,9 +270,9 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.keep_promises();
         let missed = !self.inboxes.are_empty();
         let any = self.flush();
-        // A kept promise may have made another, which can be kept at once.
+        // A kept promise may have made another one that can be kept at once.
         let any = any || self.broker.has_due_promises(&self.outboxes) || self.has_news();
-        // Links that yielded go on; no event announces it.
+        // Links that yielded continue now; no event announces that.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
         if missed || any || has_room {
             self.bell.awake();
@@ -292,7 +292,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         until_due
     }
 
-    /// Lets the broker work, with the time and the way to the other shards.
+    /// Calls the broker with the time and the rings to the other shards.
     pub(super) fn with_broker<T>(
         &mut self,
         work: impl FnOnce(&mut Shard, &mut Context<'_>) -> T,
@@ -305,7 +305,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.with_broker(|broker, context| broker.keep_promises(context));
     }
 
-    /// Timers, the broker's own deadlines, accepting after a pause, links that found no buffer.
+    /// Handles timers, the broker's deadlines, ends of accept pauses, and links without a buffer.
     fn on_due(&mut self) {
         let mut fired = std::mem::take(&mut self.fired);
         self.wheel.fire(self.now_ms, &mut fired);
@@ -336,12 +336,12 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.advance_stopping();
     }
 
-    /// Takes the next step of giving memory back, if it is due.
+    /// Takes the next step of returning memory, if it is due.
     fn advance_reclaim(&mut self) {
         if self.reclaim.due_ms().is_none_or(|due_ms| self.now_ms < due_ms) {
             return;
         }
-        // Memory that a long turn needed.
+        // A long turn may have needed this memory.
         self.spare_batches = Vec::new();
         self.completions.shrink_to(0);
         self.fired.shrink_to(0);
@@ -388,8 +388,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             while let Some(event) = self.with_broker(|broker, context| broker.next_event(context)) {
                 match event {
                     Event::Resume(conn) => {
-                        // Data that it sent meanwhile is about to be read. A CONNECT has its own
-                        // timeout.
+                        // Data sent meanwhile is about to be read. A CONNECT has its own timeout.
                         if !self.broker.is_connecting(conn) {
                             self.broker.restart_keep_alive(conn, self.now_ms);
                         }
@@ -416,8 +415,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         }
     }
 
-    /// Starts sends for connections with output and publishes messages to other shards; whether
-    /// there was output.
+    /// Starts sends for connections with output, and publishes messages to other shards; returns
+    /// whether there was output.
     fn flush(&mut self) -> bool {
         let mut any = false;
         while let Some(conn) = self.broker.next_dirty() {

@@ -1,6 +1,6 @@
-//! Bytes that were received and not yet used, in order.
+//! Bytes that were received and not used yet, in order.
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
@@ -24,12 +24,12 @@ impl UnreadBytes {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Forgets everything.
+    /// Forgets all bytes.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Notes that the first `count` unread bytes were used; without any left there is no memory.
+    /// Notes that the first `count` bytes were used. It has no memory if none are left.
     pub(super) fn consume(&mut self, count: usize) {
         self.used += count;
         if self.is_empty() {
@@ -42,7 +42,7 @@ impl UnreadBytes {
 mod tests {
     use super::*;
 
-    /// Carried bytes are returned in order, in pieces of any size, and no memory remains in use.
+    /// Kept bytes are returned in order, in pieces of any size, and no memory remains in use.
     #[test]
     fn carry_keeps_order() {
         let (mut unread, mut expected, mut got) = (UnreadBytes::default(), Vec::new(), Vec::new());

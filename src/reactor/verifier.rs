@@ -2,16 +2,16 @@
 
 use crate::broker::{Answer, ConnId, PasswordCheck};
 
-/// Verifies passwords off the shard's thread, and wakes the shard when an answer is there.
+/// Verifies passwords in other threads, and wakes the shard when there is an answer.
 pub trait Verifier: Send {
-    /// Takes a password to be checked; answers at once if it can.
+    /// Takes a password to verify; answers at once if possible.
     fn ask(&mut self, check: PasswordCheck) -> Option<Answer>;
 
-    /// An answer that came.
+    /// The next answer.
     fn next_answer(&mut self) -> Option<(ConnId, Answer)>;
 }
 
-/// Verifies each password at once, in the shard's own thread: for simulations.
+/// Verifies each password at once in the shard's own thread; for simulations.
 #[derive(Clone, Copy, Debug)]
 pub struct InlineVerifier;
 

@@ -1,14 +1,14 @@
-//! Timers of all links of a shard: one wheel, no kernel timer per link.
+//! Timers of all links of a shard: one wheel, and no kernel timer for each link.
 //!
-//! A slot of the wheel covers [`TICK_MS`]; a deadline beyond one turn of the wheel stays in its
-//! slot until its round comes. Timers are never taken out: a timer that is no longer needed is
-//! ignored when it fires. Invariant: a timer fires at or up to one tick after its deadline, never
+//! A slot of the wheel covers [`TICK_MS`]. A deadline beyond one turn of the wheel stays in its
+//! slot until its round comes. Timers are never removed: a timer that is not needed any more is
+//! ignored when it fires. Invariant: a timer fires at its deadline or up to one tick later, never
 //! before.
 
-/// Milliseconds one slot covers: keep alive is in seconds, so this is fine enough.
+/// The milliseconds of a slot. Keep alive is in seconds, so this is fine enough.
 const TICK_MS: u64 = 50;
 
-/// Slots; one turn takes 102 seconds, so that most keep alives fire in their first.
+/// The number of slots. One turn takes 102 seconds, so that most keep alives fire in their first.
 const SLOTS: usize = 2048;
 
 const WORDS: usize = SLOTS / 64;
@@ -19,13 +19,13 @@ struct Timer<T> {
     owner: T,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Debug)]
 pub(super) struct Wheel<T> {
     slots: Vec<Vec<Timer<T>>>,
-    /// One bit a slot that has timers.
+    /// A bit for each slot with timers.
     occupied: [u64; WORDS],
-    /// Everything before this tick has fired.
+    /// All timers before this tick have fired.
     tick: u64,
 }
 
@@ -35,7 +35,7 @@ impl<T: Copy> Wheel<T> {
         Self { slots, occupied: [0; WORDS], tick: now_ms / TICK_MS }
     }
 
-    /// Adds a timer; one that is due already fires at the next tick.
+    /// Adds a timer; if it is due already, it fires at the next tick.
     pub(super) fn add(&mut self, deadline_ms: u64, owner: T) {
         let tick = deadline_ms.div_ceil(TICK_MS).max(self.tick);
         let slot = slot_of(tick);
@@ -43,11 +43,11 @@ impl<T: Copy> Wheel<T> {
         self.occupied[slot / 64] |= 1 << (slot % 64);
     }
 
-    /// When [`Wheel::fire`] may have something, if there are timers: not later than the next is
-    /// due.
+    /// The next time at which [`Wheel::fire`] may find timers, not later than the next deadline.
     pub(super) fn next_ms(&self) -> Option<u64> {
         let from = slot_of(self.tick);
-        // The words from the current slot on, the first one once more for the slots before it.
+        // The words from the current slot on; the first word is visited again for the slots before
+        // it.
         for step in 0..=WORDS {
             let word = (from / 64 + step) % WORDS;
             let mut bits = self.occupied[word];
@@ -63,10 +63,10 @@ impl<T: Copy> Wheel<T> {
         None
     }
 
-    /// Moves the timers that are due at `now_ms` to `fired`.
+    /// Moves the timers due at `now_ms` to `fired`.
     pub(super) fn fire(&mut self, now_ms: u64, fired: &mut Vec<(u64, T)>) {
         let last = now_ms / TICK_MS;
-        // After a long sleep one turn of the wheel sees every slot.
+        // After a long sleep, one turn of the wheel visits every slot.
         let first = self.tick.max((last + 1).saturating_sub(SLOTS as u64));
         for tick in first..=last {
             let slot = slot_of(tick);
@@ -95,8 +95,8 @@ fn slot_of(tick: u64) -> usize {
 mod tests {
     use super::*;
 
-    /// Every timer fires once, not before its deadline and at most a tick after, with steps of any
-    /// size.
+    /// With steps of any size, every timer fires once, not before its deadline and at most a tick
+    /// after.
     #[test]
     fn fires_once_and_in_time() {
         for step_ms in [1, 7, 49, 50, 51, 1000, 500_000] {

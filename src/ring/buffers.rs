@@ -1,17 +1,17 @@
-//! The provided-buffer ring: receive buffers the kernel picks from.
+//! The provided-buffer ring: receive buffers from which the kernel picks.
 //!
-//! The mapping of the [`Pool`] has the ring of entries in front of the buffers. A buffer is with
-//! the kernel (in the ring, or picked by an operation) or lent to the caller, never both.
+//! In the mapping of the [`Pool`], the ring of entries precedes the buffers. A buffer is either
+//! with the kernel (in the ring, or picked by an operation) or lent to the caller.
 //!
 //! Obligations towards the kernel, kept here:
-//! - Entries below the published tail are not written again before the kernel handed their buffer
-//!   back; there are as many entries as buffers, so the ring cannot overrun.
+//! - Entries below the published tail are not written again before the kernel has returned their
+//!   buffer. There are as many entries as buffers, so the ring cannot overrun.
 //! - Entry 0's last field *is* the tail: entries are written field by field, never whole.
 //! - The tail is stored with Release after the entries it covers; the partner is the kernel's
 //!   acquiring load.
-//! - The kernel writes by address, so a buffer in the ring may lose its pages at any time; they are
-//!   there again when it writes.
-//! - The pool goes after the ring's descriptor is closed with nothing in flight, or never.
+//! - The kernel writes by address, so a buffer in the ring may lose its pages at any time. They are
+//!   mapped again when it writes.
+//! - The pool is unmapped after the ring's descriptor is closed and nothing is in flight, or never.
 
 #![allow(unsafe_code)]
 
@@ -35,22 +35,22 @@ struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 16);
 
-/// See the module.
+/// See the file.
 pub(super) struct Buffers {
-    /// A power of two of buffers.
+    /// The number of buffers is a power of two.
     pool: Pool,
     /// Entries written; wraps. `published <= tail <= published + count`, as counters.
     tail: u16,
-    /// Entries the kernel may take; wraps.
+    /// Entries that the kernel may use; wraps.
     published: u16,
 }
 
 impl Buffers {
-    /// Maps the memory and puts every buffer in the ring. The pages of a buffer take no memory
-    /// until the kernel first writes to it.
+    /// Maps the memory and puts every buffer in the ring. The pages of a buffer use no memory until
+    /// the kernel first writes to it.
     ///
     /// # Errors
-    /// If there is no address space.
+    /// If there is not enough address space.
     ///
     /// # Panics
     /// If `count` is not a power of two up to 32,768, the kernel's limit.
@@ -65,10 +65,10 @@ impl Buffers {
         Ok(buffers)
     }
 
-    /// Makes the buffers known to the kernel under a group's number. They outlive the ring.
+    /// Registers the buffers with the kernel under a group's number. They outlive the ring.
     ///
     /// # Errors
-    /// If the kernel has no provided-buffer rings, or not these flags.
+    /// If the kernel does not support provided-buffer rings, or these flags.
     pub(super) fn register(&self, ring: &Submitter, group: u16, flags: u16) -> io::Result<()> {
         let address = self.pool.front(0).expose_provenance() as u64;
         // SAFETY: the entries start at `address`, page-aligned, `count` of them, and stay until the
@@ -76,7 +76,7 @@ impl Buffers {
         unsafe { ring.register_buf_ring_with_flags(address, self.pool.count(), group, flags) }
     }
 
-    /// Takes a buffer that an operation brought, with `len` bytes written in it.
+    /// Lends a buffer that an operation has filled with `len` bytes.
     ///
     /// # Panics
     /// If the kernel does not own that buffer, or it is smaller.
@@ -92,7 +92,7 @@ impl Buffers {
         self.pool.bytes_mut(buffer)
     }
 
-    /// Takes a buffer back; the kernel has it after [`Buffers::publish`].
+    /// Takes a buffer back; the kernel may use it after [`Buffers::publish`].
     ///
     /// # Panics
     /// If it is not lent by this ring.
@@ -101,7 +101,7 @@ impl Buffers {
         self.provide(id);
     }
 
-    /// Lets the kernel take what was recycled.
+    /// Lets the kernel use the recycled buffers.
     pub(super) fn publish(&mut self) {
         if self.published == self.tail {
             return;
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    /// Forgotten contents are those of the buffers; entries of the ring stay.
+    /// Only the contents of buffers are forgotten; the entries of the ring stay.
     #[test]
     fn entries_are_kept() {
         let mut buffers = Buffers::new(4, 64).expect("a page");

@@ -2,7 +2,7 @@
 //! generation that started it.
 //!
 //! Invariant: an entry is set exactly while its operation is in flight. A completion or a request
-//! that does not fit is a bug (of this ring or of its caller) and panics.
+//! that does not fit is a bug of this ring or of its caller, and panics.
 
 use super::Key;
 use crate::slots::{make_room, shorten};
@@ -10,7 +10,7 @@ use crate::slots::{make_room, shorten};
 /// No operation in flight: not a generation, those have 24 bits.
 const IDLE: u32 = u32::MAX;
 
-/// One link's operations. Idle links cost this much memory, so it is small.
+/// The operations of one link. Idle links need this much memory, so it is small.
 #[derive(Clone, Copy)]
 struct Operations {
     /// Generation of the receive, or [`IDLE`].
@@ -33,20 +33,20 @@ pub(super) struct Links {
 
 impl Links {
     /// # Panics
-    /// Whether a receive of any generation is in flight in this slot.
+    /// If a receive of any generation is in flight in this slot.
     pub(super) fn begin_recv(&mut self, key: Key) {
         let operations = self.operations(key);
         assert_eq!(operations.recv, IDLE, "one receive at a time in slot {}", key.slot);
         operations.recv = key.generation;
     }
 
-    /// Whether this very link has a receive in flight.
+    /// Whether the link with this generation has a receive in flight.
     pub(super) fn receives(&self, key: Key) -> bool {
         let operations = self.slots.get(key.slot as usize);
         operations.is_some_and(|operations| operations.recv == key.generation)
     }
 
-    /// Takes note of a receive's completion; with `more` it stays in flight.
+    /// Notes a completion of a receive; with `more` it stays in flight.
     ///
     /// # Panics
     /// If this link has no receive in flight.
@@ -58,7 +58,7 @@ impl Links {
     }
 
     /// # Panics
-    /// Whether a send of any generation is in flight in this slot.
+    /// If a send of any generation is in flight in this slot.
     pub(super) fn begin_send(&mut self, key: Key, send_slot: u32) {
         let operations = self.operations(key);
         assert_eq!(operations.send, IDLE, "one send at a time in slot {}", key.slot);
@@ -66,19 +66,19 @@ impl Links {
         operations.send_slot = send_slot;
     }
 
-    /// Whether this very link has a send in flight.
+    /// Whether the link with this generation has a send in flight.
     pub(super) fn sends(&self, key: Key) -> bool {
         let operations = self.slots.get(key.slot as usize);
         operations.is_some_and(|operations| operations.send == key.generation)
     }
 
-    /// The index of the memory of this link's send, if it has one in flight.
+    /// The index of the memory of this link's send, if one is in flight.
     pub(super) fn send_slot(&self, key: Key) -> Option<u32> {
         let operations = self.slots.get(key.slot as usize)?;
         (operations.send == key.generation).then_some(operations.send_slot)
     }
 
-    /// Ends the send and says where its memory is.
+    /// Ends the send; returns the index of its memory.
     ///
     /// # Panics
     /// If this link has no send in flight.
@@ -89,8 +89,8 @@ impl Links {
         operations.send_slot
     }
 
-    /// Releases memory of slots whose links have left, of `slots_max` at most; returns whether
-    /// there is more.
+    /// Returns memory of slots whose links have left, of `slots_max` at most; returns whether there
+    /// is more to do.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
         shorten(&mut self.slots, slots_max, |slot| slot.recv == IDLE && slot.send == IDLE)
     }
@@ -118,7 +118,7 @@ mod tests {
         catch_unwind(AssertUnwindSafe(action)).is_err()
     }
 
-    /// A slot takes its next generation only after the last completion of the one before.
+    /// A slot takes its next generation only after the last completion of the previous one.
     #[test]
     fn a_slot_is_joined_before_it_is_reused() {
         let mut links = Links::default();
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(links.on_sent(SECOND), 6);
     }
 
-    /// A completion of another generation, or of nothing, is a bug and not a case.
+    /// A completion of another generation, or without an operation, is a bug and panics.
     #[test]
     fn stale_completions_panic() {
         let mut links = Links::default();

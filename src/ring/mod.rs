@@ -1,15 +1,15 @@
-//! The seam to the kernel's completion queue: operations in, completions out.
+//! The interface to the kernel's completion queue: operations in, completions out.
 //!
-//! [`Ring`] is what a reactor needs of the kernel. [`Uring`] is io_uring, [`Epoll`] does the same
-//! where that is forbidden; they share sockets, listeners, wakers and files. A test may bring its
-//! own. Rules that hold for every implementation:
+//! [`Ring`] is the interface for a reactor. [`Uring`] implements it on io_uring, and [`Epoll`] on
+//! hosts that forbid that. They share sockets, listeners, wakers and files. A test may have its
+//! own. Rules for every implementation:
 //!
-//! - Memory given to the kernel is moved into the ring and comes back in the completion.
-//! - Every accepted `submit_*` ends in exactly one completion without `more` (join before free):
-//!   until then its key must not be given to another link.
-//! - One send per key at a time, one receive per key at a time, one write; asserted.
-//! - A completion that is held back ([`Ring::submit_quiet_send`]) comes before those of the wait
-//!   that it comes with.
+//! - Memory that is given to the kernel is moved into the ring and returns in the completion.
+//! - Every accepted `submit_*` ends in exactly one completion without `more` (join before free).
+//!   Until then its key must not be given to another link.
+//! - One send and one receive per key at a time, and one write; asserted.
+//! - A completion that is held back ([`Ring::submit_quiet_send`]) precedes those of the wait in
+//!   which it is returned.
 //! - A key names one socket from its first operation until it is released.
 
 mod buffers;
@@ -28,7 +28,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod uring;
-mod writes;
+mod writer;
 
 pub use self::epoll::Epoll;
 pub use self::options::Options;
@@ -46,21 +46,21 @@ use bytes::Bytes;
 
 use crate::chunk::Batch;
 
-/// Names the link an operation belongs to: a slot of the reactor's table and its generation.
+/// Names the link of an operation: a slot of the reactor's table and its generation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Key {
-    /// Index in the owner's table.
+    /// The index in the owner's table.
     pub slot: u32,
-    /// Counts the slot's owners; 24 bits.
+    /// Counts the owners of the slot; 24 bits.
     pub generation: u32,
 }
 
-/// How long a receive stays armed.
+/// The end of an armed receive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RecvMode {
-    /// It has one completion: no receive is in flight when that is handled, so the link may move.
+    /// It has one completion. No receive is in flight when that is handled: the link may move.
     Once,
-    /// Completions until it is cancelled, fails, or finds no buffer.
+    /// It has completions until it is cancelled, fails, or finds no buffer.
     Multishot,
 }
 
@@ -73,17 +73,17 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Names buffer `id` of a ring's pool, with `len` bytes in it. For the ring that lends it.
+    /// Names buffer `id` of a ring's pool, filled with `len` bytes. For the ring that lends it.
     pub const fn new(id: u16, len: u32) -> Self {
         Self { id, len }
     }
 
-    /// Which of its ring's buffers this is.
+    /// Its number among the buffers of its ring.
     pub const fn id(&self) -> u16 {
         self.id
     }
 
-    /// Bytes that are in it.
+    /// The number of bytes in it.
     pub const fn filled(&self) -> u32 {
         self.len
     }
@@ -92,11 +92,11 @@ impl Buffer {
 /// The result of a receive.
 #[derive(Debug)]
 pub enum Received {
-    /// Bytes; never empty.
+    /// At least one byte.
     Data(Buffer),
     /// The peer closed its side.
     End,
-    /// The pool was empty: recycle, then arm again.
+    /// The pool was empty: recycle buffers, then arm again.
     NoBuffers,
     /// [`Ring::cancel_recv`] took effect.
     Cancelled,
@@ -104,7 +104,7 @@ pub enum Received {
     Failed(io::Error),
 }
 
-/// The end, or one result of several, of an operation.
+/// The end of an operation, or one of its results.
 #[derive(Debug)]
 pub enum Completion<S> {
     /// A connection was accepted, or accepting failed.
@@ -116,7 +116,7 @@ pub enum Completion<S> {
         /// Whether the accept is still armed.
         more: bool,
     },
-    /// A receive brought something.
+    /// A receive has a result.
     Received {
         /// The link.
         key: Key,
@@ -125,22 +125,22 @@ pub enum Completion<S> {
         /// Whether the receive is still armed.
         more: bool,
     },
-    /// A send ended. It may be short, after a [`Ring::cancel_send`] too: the batch comes back as
-    /// it was given, and holds the rest only after [`Batch::advance`] by the given count.
+    /// A send has ended. It may be short, also after a [`Ring::cancel_send`]. The batch returns as
+    /// it was given, and has only the rest after [`Batch::advance`] by the returned count.
     Sent {
         /// The link.
         key: Key,
-        /// Bytes sent, at least one; or why none was.
+        /// The number of bytes sent, at least one; or the reason why none was.
         result: io::Result<usize>,
-        /// The memory, back from the kernel.
+        /// The memory, returned by the kernel.
         batch: Batch,
     },
-    /// A write is whole and, if that was asked, durable; or the first error.
+    /// A write is complete and, if requested, durable; or it has failed.
     Written {
-        /// An error leaves open which of the bytes were written.
+        /// After an error it is unknown which bytes were written.
         result: io::Result<()>,
     },
-    /// A waker rang.
+    /// A waker was used.
     Woken,
 }
 
@@ -150,9 +150,9 @@ pub trait Wake: Send + Sync {
     fn wake(&self);
 }
 
-/// The kernel, as a reactor sees it. Used by one thread only.
+/// The kernel as seen by a reactor. Used by one thread only.
 pub trait Ring {
-    /// A connected socket; dropping it closes it. To be dropped when no operation is in flight.
+    /// A connected socket; dropping it closes it. It may be dropped when no operation is in flight.
     type Socket: Send + 'static;
     /// A bound and listening socket.
     type Listener: Send + 'static;
@@ -164,11 +164,11 @@ pub trait Ring {
     /// A handle that wakes this ring.
     fn waker(&self) -> Self::Waker;
 
-    /// Takes a listener; the number names it in [`Completion::Accepted`].
+    /// Adds a listener; its number names it in [`Completion::Accepted`].
     fn add_listener(&mut self, listener: Self::Listener) -> u32;
 
-    /// Accepts from a listener until cancelled or failed. A failure (no descriptors are left, say)
-    /// ends it: armed again at once it fails at once, so the caller lets some time pass.
+    /// Accepts from a listener until cancelled or failed. A failure, such as a lack of descriptors,
+    /// ends it. Accepting again at once would fail at once, so the caller waits a while.
     fn submit_accept(&mut self, listener: u32);
 
     /// Ends accepting, if it is armed; the last completion is a [`Completion::Accepted`] without
@@ -178,63 +178,64 @@ pub trait Ring {
     /// Arms a receive.
     fn submit_recv(&mut self, key: Key, socket: &Self::Socket, mode: RecvMode);
 
-    /// Ends a receive, if one is armed; data that came before it completes as usual, then a
-    /// completion without `more` follows. Data that the kernel still holds is for the next receive.
+    /// Ends a receive, if one is armed. Data received before completes as usual, then a completion
+    /// without `more` follows. Data that the kernel still has is for the next receive.
     fn cancel_recv(&mut self, key: Key);
 
-    /// Sends a batch that is not empty, whole unless the connection fails or it has more than
-    /// [`SEND_CHUNKS_MAX`](crate::limits::SEND_CHUNKS_MAX) chunks: then that many.
+    /// Sends a batch that is not empty: completely, unless the connection fails or it has more than
+    /// [`SEND_CHUNKS_MAX`](crate::limits::SEND_CHUNKS_MAX) chunks, of which only so many are sent.
     fn submit_send(&mut self, key: Key, socket: &Self::Socket, batch: Batch);
 
-    /// As [`Ring::submit_send`], for a send whose end nobody waits for: if all of it goes at once,
-    /// its completion does not end a wait, but comes with the next that does.
+    /// As [`Ring::submit_send`], for a send whose end does not matter now: if all bytes are sent at
+    /// once, its completion does not end a wait, but is returned with the next one that does.
     fn submit_quiet_send(&mut self, key: Key, socket: &Self::Socket, batch: Batch);
 
-    /// From now on somebody waits for the end of this link's send, if one is in flight.
+    /// Makes the end of this link's send end a wait, if a send is in flight.
     fn await_send(&mut self, key: Key);
 
-    /// Ends a send that does not progress, if one is in flight; completes as [`Completion::Sent`].
+    /// Ends a send that makes no progress, if one is in flight; completes as [`Completion::Sent`].
     fn cancel_send(&mut self, key: Key);
 
-    /// Releases a link that leaves: its socket is about to be closed or moved to another ring, and
-    /// its key may be reused. No operation on it is in flight. A backend that keeps no state of a
-    /// link between operations does nothing.
+    /// Releases a link: its socket is about to be closed or moved to another ring, and its key may
+    /// be used again. No operation on it may be in flight. A ring without state for links between
+    /// operations does nothing.
     fn release(&mut self, key: Key, socket: &Self::Socket) {
         let _nothing = (key, socket);
     }
 
-    /// Writes `bytes` at `offset` of a file, whole unless it fails; with `sync` the data is durable
-    /// (fdatasync) before it completes, including earlier writes to the file. Not empty, shorter
+    /// Writes `bytes` at `offset` of a file, completely unless it fails. With `sync`, the data and
+    /// earlier writes to the file are durable (fdatasync) before it completes. Not empty, shorter
     /// than 4 GiB, and one write at a time; asserted. Ends in one [`Completion::Written`]. The
-    /// memory is only read, so other clones of `bytes` may be meanwhile.
+    /// memory is only read, so other clones of `bytes` may be read meanwhile.
     fn submit_write(&mut self, file: &Self::File, offset: u64, bytes: Bytes, sync: bool);
 
-    /// Ends both directions of a connection now: the peer sees the end, all operations complete. A
-    /// send of this turn has not begun and fails; a send that must succeed has to complete first.
+    /// Shuts down both directions of a connection now: the peer sees the end, and all operations
+    /// complete. A send of this turn has not begun and fails; a send that must succeed has to
+    /// complete first.
     fn shutdown(&mut self, socket: &Self::Socket);
 
-    /// The peer's address, where the kernel still knows it.
+    /// The peer's address, if the kernel still knows it.
     fn peer(&self, socket: &Self::Socket) -> Option<SocketAddr>;
 
-    /// The bytes of a lent buffer; the caller may write in it (decryption in place).
+    /// The bytes of a lent buffer; the caller may write to it (decryption in place).
     fn bytes_mut(&mut self, buffer: &Buffer) -> &mut [u8];
 
-    /// Gives memory back to the system that operations have needed and no longer do, in a time
-    /// bounded by `slots_max`: how many links' or sends' share. Whether there is more.
+    /// Returns memory that operations do not need any more to the system. `slots_max` bounds the
+    /// number of links or sends that a call visits. Returns whether there is more to do.
     fn reclaim(&mut self, slots_max: usize) -> bool {
         let _nothing = slots_max;
         false
     }
 
-    /// Gives a buffer back to the pool. It is handed to the kernel at the next [`Ring::wait`].
+    /// Returns a buffer to the pool. The kernel gets it at the next [`Ring::wait`].
     fn recycle(&mut self, buffer: Buffer);
 
-    /// Submits what was asked, waits until at least one completion is there or `timeout` is over
-    /// (`None`: for ever, zero: not at all), and appends the completions to `into`. It may return
-    /// earlier with none, when what completed was the ring's own affair.
+    /// Submits the requested operations, waits until at least one has completed or `timeout` is
+    /// over (`None`: without limit, zero: not at all), and appends the completions to `into`. It
+    /// may return earlier with none, if only internal operations completed.
     ///
     /// # Errors
-    /// Only what the ring cannot survive; interruptions and time-outs are not errors.
+    /// Only errors that the ring cannot survive; interruptions and time-outs are not errors.
     fn wait(
         &mut self,
         timeout: Option<Duration>,
@@ -244,9 +245,9 @@ pub trait Ring {
     }
 
     /// As [`Ring::wait`], but if nothing has completed, completions gather for `time` before the
-    /// first is taken: the thread sleeps once for all of them. The waker, a signal and `timeout`
-    /// end that early; with io_uring the waker does not while a write is under way. Where the
-    /// kernel does not let completions gather, this is [`Ring::wait`].
+    /// first is taken: the thread sleeps once for all of them. The waker, a signal, `timeout` and
+    /// the end of a write end that early. If the kernel does not let completions gather, this is
+    /// [`Ring::wait`].
     ///
     /// # Errors
     /// As for [`Ring::wait`].

@@ -1,17 +1,17 @@
-//! Receive buffers: one anonymous mapping, and which of its buffers are lent.
+//! Receive buffers: one anonymous mapping, and the state of each of its buffers.
 //!
 //! ```text
 //!        lend               recycle
 //! ours ───────► the caller's ───────► ours
 //! ```
-//! Invariant: a buffer has one owner, the ring or the caller. In front of the buffers the mapping
-//! has room that is the owner's.
+//! Invariant: a buffer has one owner, the ring or the caller. The mapping has space before the
+//! buffers for the pool's owner.
 //!
 //! Obligations kept here:
-//! - References are formed only to buffers that are lent.
-//! - Pages are given back only while no buffer is lent.
-//! - The code that gave addresses of this mapping to the kernel keeps the kernel from buffers that
-//!   are lent, and drops the mapping when the kernel is done with it, or never.
+//! - References are formed only to lent buffers.
+//! - Pages are released only while no buffer is lent.
+//! - The code that gave addresses of this mapping to the kernel keeps the kernel from lent buffers,
+//!   and drops the mapping when the kernel does not use it any more, or never.
 
 #![allow(unsafe_code)]
 
@@ -20,7 +20,7 @@ use std::ptr::{self, NonNull};
 
 use super::Buffer;
 
-/// The alignment of the buffers, behind the room in front.
+/// The alignment of the buffers after the space in front.
 const PAGE_BYTES: usize = 4096;
 
 /// Receive buffers shared by all links of a ring.
@@ -30,16 +30,16 @@ pub(super) struct Pool {
     buffer_bytes: u32,
     /// The offset of the first buffer in the mapping.
     offset: usize,
-    /// Which buffers the caller has.
+    /// Whether the caller has each buffer.
     lent: Box<[bool]>,
 }
 
 impl Pool {
-    /// Maps memory for `count` buffers behind `front_bytes` of room. The pages of a buffer take no
-    /// memory until it is first written to.
+    /// Maps memory for `count` buffers after `front_bytes` of space. The pages of a buffer use no
+    /// memory until it is first written.
     ///
     /// # Errors
-    /// If there is no address space.
+    /// If there is not enough address space.
     pub(super) fn new(front_bytes: usize, count: u16, buffer_bytes: u32) -> io::Result<Self> {
         assert!(buffer_bytes > 0);
         let offset = front_bytes.next_multiple_of(PAGE_BYTES);
@@ -48,12 +48,12 @@ impl Pool {
         Ok(Self { mapping, count, buffer_bytes, offset, lent })
     }
 
-    /// How many buffers there are.
+    /// The number of buffers.
     pub(super) fn count(&self) -> u16 {
         self.count
     }
 
-    /// Bytes of each.
+    /// The size of each buffer.
     pub(super) fn buffer_bytes(&self) -> u32 {
         self.buffer_bytes
     }
@@ -63,16 +63,16 @@ impl Pool {
         self.mapping.at(self.offset + usize::from(id) * self.buffer_bytes as usize)
     }
 
-    /// A byte of the room in front.
+    /// A byte of the space in front.
     pub(super) fn front(&self, at: usize) -> *mut u8 {
         assert!(at < self.offset);
         self.mapping.at(at)
     }
 
-    /// Lends a buffer, with `len` bytes in it.
+    /// Lends a buffer that has `len` bytes.
     ///
     /// # Panics
-    /// If it is lent already, or smaller.
+    /// If it is lent already, or smaller than `len`.
     pub(super) fn lend(&mut self, id: u16, len: u32) -> Buffer {
         assert!(len <= self.buffer_bytes, "{len} bytes are more than a buffer has");
         let lent = &mut self.lent[usize::from(id)];
@@ -94,7 +94,7 @@ impl Pool {
         unsafe { std::slice::from_raw_parts_mut(start, buffer.len as usize) }
     }
 
-    /// Takes a buffer back; tells which it was.
+    /// Takes a buffer back; returns its number.
     ///
     /// # Panics
     /// If it is not lent by this ring.
@@ -107,10 +107,10 @@ impl Pool {
         id
     }
 
-    /// Gives the pages of all buffers back to the system: they are zero when next written in. While
-    /// buffers are lent it has no effect.
+    /// Returns the pages of all buffers to the system; they are zero when next used. It has no
+    /// effect while buffers are lent.
     ///
-    /// The caller has handled all received data: the content of buffers that are not lent is lost.
+    /// All received data must be handled: the content of buffers that are not lent is lost.
     pub(super) fn forget_contents(&mut self) {
         if self.lent.contains(&true) {
             return;
@@ -124,7 +124,7 @@ impl Pool {
         debug_assert_eq!(given, 0, "the range is mapped");
     }
 
-    /// Leaves the memory mapped for ever, because the kernel may still write in it.
+    /// Leaves the memory mapped forever, because the kernel may still write to it.
     pub(super) fn leak(&mut self) {
         self.mapping.leaked = true;
     }
@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    /// Buffers do not overlap, each from its first byte to its last, nor does the room in front.
+    /// Neither buffers nor the space in front overlap, from their first byte to their last.
     #[test]
     fn buffers_are_apart() {
         let mut pool = Pool::new(64, 4, 64).expect("a page");
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(unsafe { *pool.front(63) }, 0);
     }
 
-    /// Contents are forgotten while no buffer is lent, and only then.
+    /// Contents are forgotten only while no buffer is lent.
     #[test]
     fn contents_are_forgotten() {
         let mut pool = Pool::new(0, 4, 64).expect("a page");
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(pool.bytes_mut(&buffer), [0; 64]);
     }
 
-    /// A buffer has one owner: it is neither lent nor recycled twice, nor read after.
+    /// A buffer has one owner: it is neither lent nor recycled twice, nor read after recycling.
     #[test]
     fn a_buffer_has_one_owner() {
         let mut pool = Pool::new(0, 2, 64).expect("a page");

@@ -1,4 +1,4 @@
-//! The features of this kernel's io_uring. They are found by trying, since distributions backport.
+//! The features of this kernel's io_uring. They are found by trial, since distributions backport.
 //!
 //! ```text
 //! set-up: deferred, no array ─EINVAL─► deferred ─EINVAL─► cooperative ─EINVAL─► plain ─► too old
@@ -27,25 +27,25 @@ pub(super) const BUFFER_GROUP: u16 = 0;
 /// A buffer group that only the probe uses.
 const PROBE_GROUP: u16 = 1;
 
-/// The least a ring may have when locked memory is short: a turn still submits and reaps hundreds.
+/// The least size if locked memory is short: a turn can still submit and reap hundreds.
 const ENTRIES_MIN: Entries = Entries { submissions: 256, completions: 2048 };
 
-/// Waits of a trial, each at most [`TRIAL_WAIT_MAX`]: it needs five.
+/// The most waits of a trial, each at most [`TRIAL_WAIT_MAX`]: it needs five.
 const TRIAL_WAITS_MAX: usize = 32;
 
-/// How long one wait of a trial may take; all it waits for is in this process.
+/// The longest time of one wait of a trial; all it waits for is in this process.
 const TRIAL_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// How the kernel runs the ring's work, best first.
+/// The way in which the kernel does the ring's work, best first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mode {
-    /// Deferred, and submissions without the array between (6.6).
+    /// Deferred, and submissions without the intermediate array (6.6).
     DeferredNoArray,
     /// In the ring's own enter call only (6.1).
     Deferred,
-    /// At any of the thread's syscalls, without interrupting it (5.19).
+    /// In any syscall of the thread, without interrupting it (5.19).
     Cooperative,
-    /// Interrupting the thread.
+    /// By interrupting the thread.
     Plain,
 }
 
@@ -69,7 +69,7 @@ struct Entries {
 
 impl Entries {
     fn halved(self) -> Option<Self> {
-        // A limit that is below the least was set on purpose, and stays.
+        // A limit below the least was set on purpose, so it stays.
         let half = |entries: u32, least: u32| (entries / 2).max(least).min(entries);
         let halved = Self {
             submissions: half(self.submissions, ENTRIES_MIN.submissions),
@@ -79,7 +79,7 @@ impl Entries {
     }
 }
 
-/// Features found at start. Displays as one line for the log.
+/// The features found at start. Displayed as one line for the log.
 #[derive(Clone, Debug)]
 pub struct Features {
     mode: Mode,
@@ -91,7 +91,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Whether the kernel works for the ring inside its own enter call and nowhere else.
+    /// Whether the kernel works for the ring only inside its enter call.
     pub(super) fn is_deferred(&self) -> bool {
         matches!(self.mode, Mode::DeferredNoArray | Mode::Deferred)
     }
@@ -116,7 +116,7 @@ impl fmt::Display for Features {
     }
 }
 
-/// Makes the kernel's ring and gives it its receive buffers, as good as the kernel allows.
+/// Makes the kernel's ring with the best mode it allows, and registers the receive buffers.
 pub(super) fn set_up(options: &Options) -> Result<(IoUring, Buffers, Features), RingRefused> {
     let wanted = Entries { submissions: options.submissions, completions: options.completions };
     let (ring, mode, entries) = climb(wanted, build)
@@ -132,7 +132,7 @@ pub(super) fn set_up(options: &Options) -> Result<(IoUring, Buffers, Features), 
     Ok((ring, buffers, Features { mode, entries, recv_buffers, recv_buffer_bytes, extras }))
 }
 
-/// Tries modes and sizes until one is accepted; gives the last error if none is.
+/// Tries modes and sizes until one is accepted; returns the last error if none is.
 fn climb<T>(
     wanted: Entries,
     mut build: impl FnMut(Mode, Entries) -> io::Result<T>,
@@ -192,7 +192,7 @@ fn has_incremental_buffers(ring: &IoUring) -> bool {
     true
 }
 
-/// Sends itself a few bytes with each operation the ring builds on.
+/// Sends itself a few bytes, with each operation that the ring needs.
 ///
 /// # Errors
 /// If the kernel lacks one of them.
@@ -214,10 +214,10 @@ pub(super) fn try_out(
     Err(RingRefused::Other(io::Error::new(io::ErrorKind::TimedOut, "a trial did not complete")))
 }
 
-/// One of each operation, and which of them have ended.
+/// One of each operation, and which of them have completed.
 struct Trial {
     sender: Socket,
-    /// Held open while the receive is armed.
+    /// Kept open while the receive is armed.
     _receiver: Socket,
     accepted: bool,
     sent: bool,
@@ -232,7 +232,7 @@ impl Trial {
         let (sender, receiver) =
             rustix::net::socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
         let (sender, receiver) = (Socket::from(sender), Socket::from(receiver));
-        // Not a listener: a kernel that knows the operation says so, without any network.
+        // It is not a listener: a kernel with the operation reports that, without any network.
         let listener =
             ring.add_listener(ListenSocket::from(OwnedFd::from(std::fs::File::open("/")?)));
         ring.submit_accept(listener);
@@ -279,7 +279,7 @@ impl Trial {
 mod tests {
     use super::*;
 
-    /// A kernel that knows `known` and has memory for so many completions.
+    /// A kernel that knows `known` and has memory for `completions_max` completions.
     fn kernel(known: Mode, completions_max: u32) -> impl FnMut(Mode, Entries) -> io::Result<()> {
         move |mode, entries| {
             if (mode as u8) < known as u8 {
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// The ladder ends at the best mode and the largest size that the kernel takes.
+    /// The search ends at the best mode and the largest size that the kernel accepts.
     #[test]
     fn ladder_takes_the_best() {
         let wanted = Entries { submissions: 1024, completions: 16384 };

@@ -1,4 +1,4 @@
-//! Why io_uring is refused, as an error that says what to do about it.
+//! The reason why io_uring is refused, as an error that says what to do.
 
 use std::fmt;
 use std::io;
@@ -7,33 +7,34 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::advice;
 
-/// The oldest Linux that has everything this ring needs.
+/// The oldest Linux with everything that this ring needs.
 pub(super) const LINUX_MIN: &str = "6.1";
 
-/// The kernel, or a sandbox in front of it, refuses io_uring.
+/// The kernel, or a sandbox, refuses io_uring.
 #[derive(Debug)]
 pub enum RingRefused {
-    /// `kernel.io_uring_disabled` is 1, and this user is not excepted.
+    /// `kernel.io_uring_disabled` is 1, and this user is not exempt.
     DisabledForUsers,
     /// `kernel.io_uring_disabled` is 2.
     DisabledForAll,
-    /// The call is forbidden, though not by the sysctl: a seccomp filter.
+    /// The call is forbidden by a seccomp filter, not by the sysctl.
     Filtered,
-    /// A security module said no.
+    /// A security module denied it.
     Denied,
     /// The kernel does not know the call.
     Unknown,
-    /// No memory for the smallest rings. Holds the limit in bytes; `None` is unlimited.
+    /// There is no memory for the smallest rings. The value is the limit in bytes; `None` is
+    /// unlimited.
     Memory(Option<u64>),
-    /// The kernel lacks something; named here.
+    /// The kernel lacks the named feature.
     TooOld(&'static str),
     /// Anything else.
     Other(io::Error),
 }
 
 impl RingRefused {
-    /// Finds the reason of a failed set-up. `lacks` is what the kernel lacks if it calls the
-    /// request invalid.
+    /// Finds the reason of a failed set-up. `lacks` is the missing feature if the kernel reports an
+    /// invalid request.
     pub(super) fn explain(error: io::Error, lacks: &'static str) -> Self {
         let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
             .ok()
@@ -57,7 +58,7 @@ impl RingRefused {
     }
 }
 
-/// Facts about this machine that explain the error.
+/// Settings of this host that explain the error.
 struct HostSettings {
     /// `kernel.io_uring_disabled`; kernels before 6.6 do not have it.
     disabled: Option<u8>,
@@ -127,7 +128,7 @@ impl std::error::Error for RingRefused {
 mod tests {
     use super::*;
 
-    /// Each errno, with what the machine says, gives the advice that helps.
+    /// Each errno, with the settings of the host, leads to the right advice.
     #[test]
     fn reasons_name_their_remedy() {
         let table = [

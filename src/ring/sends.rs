@@ -1,9 +1,9 @@
 //! The memory of sends in flight: each batch, and the vectors that describe it to the kernel.
 //!
 //! Obligations towards the kernel, kept here:
-//! - The memory that [`Sends::begin`] points at stays in place, unread and unwritten by us, until
-//!   [`Sends::end`]: a batch's bytes are on the heap and never move, a [`Message`] is boxed.
-//! - [`Sends`] is not dropped while a send is in flight; its owner leaks it rather.
+//! - The memory of [`Sends::begin`] stays in place, unread and unwritten by us, until
+//!   [`Sends::end`]: a batch's bytes are on the heap and never move, and a [`Message`] is boxed.
+//! - [`Sends`] is not dropped while a send is in flight; its owner leaks it instead.
 
 #![allow(unsafe_code)]
 
@@ -14,10 +14,10 @@ use slab::Slab;
 use crate::chunk::Batch;
 use crate::limits::SEND_CHUNKS_MAX;
 
-/// Messages kept for reuse, 1 KiB each. Over: the memory goes back.
+/// The messages kept for reuse, 1 KiB each. The memory of others is freed.
 const MESSAGES_KEPT_MAX: usize = 1024;
 
-/// The most that the kernel sends of one buffer (`MAX_RW_COUNT`); the rest is a short send.
+/// The most bytes of one buffer that the kernel sends (`MAX_RW_COUNT`); more are a short send.
 const SLICE_BYTES_MAX: u32 = 0x7fff_f000;
 
 /// A `msghdr` and its vectors. `header` points into `vectors`.
@@ -29,14 +29,13 @@ struct Message {
 /// A send in flight.
 struct Sending {
     batch: Batch,
-    /// Only where the batch has several slices.
+    /// Only if the batch has several slices.
     message: Option<Box<Message>>,
-    /// What the kernel returns if all of it has gone and nobody waits for that; none: somebody
-    /// does.
+    /// The kernel's result if all bytes are sent and no one waits for that; `None`: someone waits.
     quiet_bytes: Option<i32>,
 }
 
-/// The parts of a send operation. Valid until [`Sends::end`] of its slot.
+/// The arguments of a send operation. Valid until [`Sends::end`] of its slot.
 pub(super) enum Prepared {
     /// One slice.
     Slice {
@@ -46,7 +45,7 @@ pub(super) enum Prepared {
     Message(*const libc::msghdr),
 }
 
-/// All sends in flight, and messages to describe the next.
+/// All sends in flight, and messages for the next ones.
 #[derive(Default)]
 pub(super) struct Sends {
     slots: Slab<Sending>,
@@ -56,7 +55,7 @@ pub(super) struct Sends {
 }
 
 impl Sends {
-    /// Takes the batch until [`Sends::end`] and describes its first [`SEND_CHUNKS_MAX`] slices.
+    /// Takes the batch until [`Sends::end`], and describes its first [`SEND_CHUNKS_MAX`] slices.
     ///
     /// # Panics
     /// If the batch is empty.
@@ -66,7 +65,7 @@ impl Sends {
         let entry = self.slots.vacant_entry();
         let slot =
             u32::try_from(entry.key()).expect("no more sends than links, which have 32 bits");
-        // The pointers are made from the final place, so that no move comes after them.
+        // The pointers are made from the final place, which does not change.
         let sending = entry.insert(Sending { batch, message, quiet_bytes: None });
         let prepared = match &mut sending.message {
             Some(message) => Prepared::Message(message.describe(sending.batch.slices())),
@@ -75,19 +74,19 @@ impl Sends {
         (slot, prepared)
     }
 
-    /// Nobody waits for the end of this send, or somebody does.
+    /// Sets whether no one waits for the end of this send.
     pub(super) fn set_quiet(&mut self, slot: u32, is_quiet: bool) {
         let sending = &mut self.slots[slot as usize];
         let whole = || i32::try_from(sending.batch.bytes()).ok();
         sending.quiet_bytes = if is_quiet { whole() } else { None };
     }
 
-    /// Whether nobody waits for the end of this send, and `result` is that all of it has gone.
+    /// Whether no one waits for the end of this send, and `result` means that all bytes were sent.
     pub(super) fn is_quiet_end(&self, slot: u32, result: i32) -> bool {
         self.slots[slot as usize].quiet_bytes == Some(result)
     }
 
-    /// Gives the batch back after the kernel is done with it.
+    /// Returns the batch after the kernel has finished with it.
     ///
     /// # Panics
     /// If the send has ended before.
@@ -99,7 +98,7 @@ impl Sends {
         batch
     }
 
-    /// Releases memory if no send is in flight.
+    /// Returns memory if no send is in flight.
     pub(super) fn reclaim(&mut self) {
         if self.slots.is_empty() {
             *self = Self::default();
@@ -149,7 +148,7 @@ mod tests {
         batch
     }
 
-    /// One slice needs no message; several take one that is used again; too many are cut.
+    /// One slice needs no message; several use one that is reused; too many are cut.
     #[test]
     fn messages_are_reused() {
         let mut sends = Sends::default();
@@ -169,7 +168,7 @@ mod tests {
         assert!(headers.len() == 3 && headers.iter().all(|header| *header == headers[0]));
     }
 
-    /// Memory is released when no send is in flight, and not before; the rest is used again.
+    /// Memory is returned when no send is in flight, and not before; otherwise it is reused.
     #[test]
     fn memory_goes_back_when_idle() {
         let mut sends = Sends::default();

@@ -1,4 +1,4 @@
-//! Sockets as both rings take them: owned descriptors that close when dropped, and the waker.
+//! Sockets for both rings: owned descriptors that close when dropped, and the waker.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ impl From<OwnedFd> for Socket {
 }
 
 impl Socket {
-    /// Ends both directions, now; nothing if they have ended.
+    /// Shuts down both directions now; does nothing if they have ended.
     pub(super) fn shutdown(&self) {
         match rustix::net::shutdown(&self.0, Shutdown::Both) {
             Ok(()) | Err(Errno::NOTCONN) => {}
@@ -33,7 +33,7 @@ impl Socket {
         }
     }
 
-    /// The peer's address, where the kernel still knows it.
+    /// The peer's address, if the kernel still knows it.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         rustix::net::getpeername(&self.0).ok()??.try_into().ok()
     }
@@ -45,25 +45,25 @@ impl AsFd for Socket {
     }
 }
 
-/// A bound and listening stream socket. Its options are inherited by what it accepts.
+/// A bound and listening stream socket. Accepted sockets inherit its options.
 #[derive(Debug)]
 pub struct ListenSocket(OwnedFd);
 
 impl ListenSocket {
     /// Listens on `address`, shared with other listeners that do the same (`SO_REUSEPORT`: the
-    /// kernel spreads connections over them). Accepted sockets do not wait to fill segments
-    /// (`TCP_NODELAY`): coalescing is done above. `backlog` is cut by `net.core.somaxconn`.
+    /// kernel distributes connections among them). Accepted sockets do not wait to fill segments
+    /// (`TCP_NODELAY`): the layers above coalesce. `backlog` is limited by `net.core.somaxconn`.
     ///
     /// # Errors
-    /// If the address cannot be had.
+    /// If the address is not available.
     pub fn bind(address: SocketAddr, backlog: i32) -> io::Result<Self> {
         Self::bind_shared(address, backlog, |_| Ok(()))
     }
 
-    /// The same for an IPv6 address that is to take no IPv4, as `::` else does.
+    /// As [`ListenSocket::bind`] for an IPv6 address that must not accept IPv4, as `::` would.
     ///
     /// # Errors
-    /// If the address cannot be had.
+    /// If the address is not available.
     pub fn bind_v6_only(address: SocketAddr, backlog: i32) -> io::Result<Self> {
         Self::bind_shared(address, backlog, |fd| sockopt::set_ipv6_v6only(fd, true))
     }
@@ -89,11 +89,10 @@ impl ListenSocket {
         Ok(Self(fd))
     }
 
-    /// Binds a Unix socket to a path where there is no file yet. No client can connect before it
-    /// listens.
+    /// Binds a Unix socket to a path without a file. No client can connect before it listens.
     ///
     /// # Errors
-    /// If the path cannot be had.
+    /// If the path is not available.
     pub fn bind_unix(path: &Path) -> io::Result<Bound> {
         let kind = SocketType::STREAM;
         let fd = rustix::net::socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
@@ -101,8 +100,8 @@ impl ListenSocket {
         Ok(Bound(fd))
     }
 
-    /// The same socket once more: several rings may accept from it, and the kernel wakes one of
-    /// them for each connection.
+    /// Clones the socket: several rings may accept from it, and the kernel wakes one of them for
+    /// each connection.
     ///
     /// # Errors
     /// If there are no descriptors left.
@@ -110,7 +109,7 @@ impl ListenSocket {
         Ok(Self(self.0.try_clone()?))
     }
 
-    /// The address it is bound to, with the port the kernel chose.
+    /// Its address, with the port that the kernel chose.
     ///
     /// # Errors
     /// If it is not an internet socket.
@@ -119,12 +118,12 @@ impl ListenSocket {
     }
 }
 
-/// A Unix socket that has its path, and does not listen yet.
+/// A Unix socket that has its path and does not listen yet.
 #[derive(Debug)]
 pub struct Bound(OwnedFd);
 
 impl Bound {
-    /// Lets others connect.
+    /// Lets clients connect.
     ///
     /// # Errors
     /// If the system refuses.
@@ -146,7 +145,7 @@ impl AsFd for ListenSocket {
     }
 }
 
-/// Wakes a ring: an eventfd that the ring polls. It is only ever written, never read: the poll is
+/// Wakes a ring: an eventfd that the ring polls. It is written and never read: the poll is
 /// edge-triggered, and the counter would need 2^64 wakes to fill.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<OwnedFd>);

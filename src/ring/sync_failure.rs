@@ -1,9 +1,9 @@
-//! The error of a write whose bytes were written, and then not synced.
+//! The error of a write whose bytes were written, but not synced.
 
 use std::error::Error;
 use std::{fmt, io};
 
-/// See the module; with the system's error.
+/// See the file; with the system's error.
 #[derive(Debug)]
 struct SyncFailure(io::Error);
 
@@ -19,7 +19,7 @@ impl Error for SyncFailure {
     }
 }
 
-/// The error of a write that was not synced, from what the system says.
+/// Makes the error of a write that was not synced from the system's error.
 pub(super) fn sync_failure(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), SyncFailure(error))
 }
@@ -29,7 +29,7 @@ pub fn is_sync_failure(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<SyncFailure>())
 }
 
-/// The number of the system's error, also of a sync.
+/// The number of the system's error, also within a sync failure.
 #[cfg(test)]
 pub(super) fn errno_of(error: &io::Error) -> Option<i32> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<SyncFailure>());
@@ -40,7 +40,7 @@ pub(super) fn errno_of(error: &io::Error) -> Option<i32> {
 mod tests {
     use super::*;
 
-    // It is told from other errors, keeps their kind, and says what the system said.
+    // It is distinguished from other errors, and keeps the kind and the text of the system's error.
     #[test]
     fn syncs_are_told_from_writes() {
         let of_system = || io::Error::from_raw_os_error(libc::EIO);

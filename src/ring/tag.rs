@@ -1,35 +1,33 @@
-//! Identifies the operation of a completion, in the 64 bits that the kernel returns: `kind 8 |
-//! generation 24 | slot 32`. Never a pointer: a stale one is undefined behaviour, a stale tag an
-//! assertion.
+//! Identifies the operation of a completion in the 64 bits that the kernel returns: `kind 8 |
+//! generation 24 | slot 32`. It is never a pointer: a stale pointer is undefined behaviour, and a
+//! stale tag an assertion.
 
 use super::Key;
 
-/// Bits of a [`Key`]'s generation.
+/// The bits of a [`Key`]'s generation.
 pub(super) const GENERATION_BITS: u32 = 24;
 
-/// Which operation completed. Zero is none of them, so that a zeroed entry is noticed.
+/// The kind of a completed operation. Zero is none of them, so that a zeroed entry is noticed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// Slot: the listener's number.
+    /// The slot is the listener's number.
     Accept = 1,
-    /// Slot and generation: the link's.
+    /// Slot and generation are those of the link.
     Recv = 2,
-    /// Slot and generation: the link's.
+    /// Slot and generation are those of the link.
     Send = 3,
     /// The waker's poll.
     Wake = 4,
     /// A cancel of one of the above.
     Cancel = 5,
-    /// The write to a file.
+    /// The poll of the writer's signal.
     Write = 6,
-    /// The sync of a file that is written.
-    Sync = 7,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Accept, Self::Recv, Self::Send, Self::Wake, Self::Cancel, Self::Write, Self::Sync];
+    const ALL: [Self; 6] =
+        [Self::Accept, Self::Recv, Self::Send, Self::Wake, Self::Cancel, Self::Write];
 }
 
 impl TryFrom<u8> for Kind {
@@ -40,7 +38,7 @@ impl TryFrom<u8> for Kind {
     }
 }
 
-/// A completion's subject.
+/// The operation of a completion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Tag {
     pub(super) kind: Kind,
@@ -53,7 +51,7 @@ impl Tag {
         Self { kind, key }
     }
 
-    /// The tag of an operation that belongs to no link.
+    /// The tag of an operation without a link.
     pub(super) fn other(kind: Kind, slot: u32) -> Self {
         let generation = 0;
         Self { kind, key: Key { slot, generation } }
@@ -84,7 +82,7 @@ impl Tag {
 mod tests {
     use super::*;
 
-    /// Every kind comes back with its slot and generation, at both ends of their ranges.
+    /// Every kind is read back with its slot and generation, at both ends of their ranges.
     #[test]
     fn comes_back_whole() {
         let generation_max = (1 << GENERATION_BITS) - 1;
@@ -98,10 +96,10 @@ mod tests {
         }
     }
 
-    /// A byte that names no operation is not taken for one.
+    /// A byte that is not a kind is refused.
     #[test]
     fn alien_kinds_are_refused() {
-        for byte in [0, 8, 255] {
+        for byte in [0, 7, 255] {
             assert_eq!(Kind::try_from(byte), Err(byte));
         }
     }

@@ -1,15 +1,20 @@
-//! [`Uring`]: the ring on io_uring. Operations become submissions, completions come back as values.
+//! [`Uring`]: the ring on io_uring. Operations become submissions; completions return as values.
 //!
-//! One turn is one syscall: operations since the last turn are submitted by the same [`Ring::wait`]
-//! that waits. Invariant: `in_flight` counts the operations whose last completion has not been
-//! handled, cancels and the waker's poll included; memory they use is freed only when it is 0.
+//! A thread of the ring writes to files ([`Writer`]). io_uring would use one of the kernel's
+//! threads. But there, a sync that is linked to its write begins only when the ring's thread enters
+//! the kernel again: a write would wake that thread twice, and not end a [`Pause`].
+//!
+//! One turn is one syscall: the [`Ring::wait`] that waits also submits the operations since the
+//! last turn. Invariant: `in_flight` counts the operations whose last completion has not been
+//! handled, including cancels and the polls of the signals. Their memory is freed only when it is
+//! 0.
 //!
 //! Obligations towards the kernel, kept here:
-//! - Descriptors in submissions are open until the last completion: the trait asks the caller to
-//!   drop a socket only then; listeners and waker belong to the ring.
-//! - Receives write only in [`Buffers`], sends read only what [`Sends`] holds, writes to files what
-//!   [`Writes`] holds.
-//! - On drop everything is cancelled and awaited. If that takes too long the memory is leaked.
+//! - Descriptors in submissions are open until the last completion: the trait requires that the
+//!   caller drops a socket only then; listeners and signals belong to the ring.
+//! - Receives write only to [`Buffers`], and sends read only memory that [`Sends`] holds.
+//! - A drop cancels all operations and waits for them. If that takes too long, the memory is
+//!   leaked.
 
 #![allow(unsafe_code)]
 
@@ -34,23 +39,23 @@ use super::refused::RingRefused;
 use super::sends::{Prepared, Sends};
 use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
-use super::writes::Writes;
+use super::writer::Writer;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 use crate::chunk::Batch;
 use crate::limits::RECV_BUFFERS;
 
-/// Times a full submission queue is submitted before the kernel counts as broken. It takes
-/// nothing only while it has no memory at all.
+/// The number of tries to submit a full queue before the kernel counts as broken. The kernel
+/// accepts nothing only while it has no memory at all.
 const SUBMITS_MAX: usize = 1 << 20;
 
-/// How long dropping waits without any progress for what was cancelled.
+/// The time for which a drop waits for cancelled operations without any progress.
 const DRAIN_WAIT_MAX: Duration = Duration::from_millis(50);
 
-/// Waits without progress before dropping gives up; with [`DRAIN_WAIT_MAX`] one second.
+/// The waits without progress after which a drop gives up; with [`DRAIN_WAIT_MAX`] one second.
 const DRAIN_WAITS_MAX: usize = 20;
 
-/// Completions that one turn takes, give or take what the kernel gives at a time: fewer than there
-/// are receive buffers, so that none of a turn's receives finds none.
+/// About the completions that one turn takes. They are fewer than the receive buffers, so that each
+/// receive of a turn finds one.
 const COMPLETIONS_MAX: usize = RECV_BUFFERS as usize / 2;
 
 /// MSG_WAITALL: a short send is the exception. MSG_NOSIGNAL: a closed peer is a result.
@@ -62,30 +67,31 @@ struct Accepting {
     armed: bool,
 }
 
-/// A ring on io_uring. Stays in the thread that made it.
+/// A ring on io_uring. It stays in the thread that made it.
 pub struct Uring {
-    /// Closed before the buffers go: fields are dropped in this order.
+    /// Closed before the buffers are freed: fields are dropped in this order.
     queue: Queue,
     buffers: Buffers,
     sends: Sends,
-    writes: Writes,
+    writer: Writer,
     links: Links,
     listeners: Vec<Accepting>,
     waker: Waker,
     pause: Pause,
     waker_armed: bool,
+    writer_armed: bool,
     /// Whether quiet sends were pushed since the last enter.
     quiet_pushed: bool,
-    /// Whether the waker rang in this turn; several times are one.
+    /// Whether the waker was used in this turn, once or more.
     woken: bool,
     in_flight: usize,
-    /// Completions moved out of their queue and not yet handled.
+    /// Completions that were moved out of their queue and not handled yet.
     reaped: Vec<cqueue::Entry>,
     features: Features,
 }
 
 impl Uring {
-    /// Makes a ring for the calling thread, with the best this kernel offers, and tries it out.
+    /// Makes a ring for the calling thread with the best features of this kernel, and tries it out.
     ///
     /// # Errors
     /// If io_uring is refused or lacks something; the error says what to do.
@@ -95,54 +101,47 @@ impl Uring {
     pub fn new(options: &Options) -> Result<Self, RingRefused> {
         let (queue, buffers, features) = probe::set_up(options)?;
         let waker = Waker::new().map_err(RingRefused::Other)?;
-        let pause = Pause::new(&waker).map_err(RingRefused::Other)?;
+        let writer = Writer::start(options.worker_cpus.clone()).map_err(RingRefused::Other)?;
+        let pause = Pause::new([&waker, writer.signal()]).map_err(RingRefused::Other)?;
         let mut ring = Self {
             queue: Queue::new(queue),
             buffers,
             sends: Sends::default(),
-            writes: Writes::default(),
+            writer,
             links: Links::default(),
             listeners: Vec::new(),
             waker,
             pause,
             waker_armed: false,
+            writer_armed: false,
             quiet_pushed: false,
             woken: false,
             in_flight: 0,
             reaped: Vec::new(),
             features,
         };
-        ring.queue.set_workers(&options.worker_cpus);
+        ring.queue.bound_workers();
         probe::try_out(&mut ring)?;
         ring.listeners.clear();
         Ok(ring)
     }
 
-    /// Features found at start, for the log.
+    /// The features found at start, for the log.
     pub fn features(&self) -> &Features {
         &self.features
     }
 
-    /// Submits an operation.
+    /// Submits an operation. A full queue is submitted first, so no operation is lost.
     ///
     /// # Safety
-    /// As for [`Uring::push_together`].
+    /// As for [`Queue::push`]: the memory of the entry belongs to `self.buffers` or `self.sends`,
+    /// and stays until the entry's last completion.
     unsafe fn push(&mut self, entry: squeue::Entry, tag: Tag) {
-        // SAFETY: passed on to the caller.
-        unsafe { self.push_together(&[entry.user_data(tag.encode())]) };
-    }
-
-    /// Submits operations with their tags, at once. A full queue is submitted first, so none is
-    /// lost.
-    ///
-    /// # Safety
-    /// As for [`Queue::push`]: the memory that the entries point at is `self.buffers`',
-    /// `self.sends`' or `self.writes`', and stays until the entries' last completions.
-    unsafe fn push_together(&mut self, entries: &[squeue::Entry]) {
-        self.in_flight += entries.len();
+        self.in_flight += 1;
+        let entry = entry.user_data(tag.encode());
         for _ in 0..SUBMITS_MAX {
             // SAFETY: passed on to the caller.
-            if unsafe { self.queue.push(entries) }.is_ok() {
+            if unsafe { self.queue.push(&entry) }.is_ok() {
                 return;
             }
             self.enter(Some(Duration::ZERO)).expect("the kernel takes submissions");
@@ -165,69 +164,51 @@ impl Uring {
                 opcode::SendMsg::new(fd(socket), header).flags(SEND_FLAGS.unsigned_abs()).build()
             }
         };
-        // SAFETY: `self.sends` keeps what the entry points at until this send's only completion.
+        // SAFETY: `self.sends` keeps the entry's memory until this send's only completion.
         unsafe { self.push(entry, Tag::link(Kind::Send, key)) };
     }
 
     fn push_cancel(&mut self, target: Tag) {
         let entry = opcode::AsyncCancel::new(target.encode()).build();
-        // SAFETY: the entry points at no memory.
+        // SAFETY: the entry points to no memory.
         unsafe { self.push(entry, Tag::other(Kind::Cancel, 0)) };
     }
 
-    /// Keeps the waker's poll armed. A ring that rang meanwhile completes at once.
-    fn arm_waker(&mut self) {
-        let events = libc::POLLIN.unsigned_abs().into();
-        let entry = opcode::PollAdd::new(fd(&self.waker), events).multi(true).build();
-        // SAFETY: the entry points at no memory.
-        unsafe { self.push(entry, Tag::other(Kind::Wake, 0)) };
-        self.waker_armed = true;
-    }
-
-    /// Submits what the write needs next, if anything.
-    fn push_write(&mut self) {
-        let entries = self.writes.next();
-        if entries.is_empty() {
-            return;
+    /// Keeps the polls of the signals armed. A signal that rang meanwhile completes at once.
+    fn arm_signals(&mut self) {
+        if !mem::replace(&mut self.waker_armed, true) {
+            self.push_poll(fd(&self.waker), Kind::Wake);
         }
-        // SAFETY: `self.writes` keeps what the entries point at until both have completed, and each
-        // completes once.
-        unsafe { self.push_together(&entries) };
+        if !mem::replace(&mut self.writer_armed, true) {
+            self.push_poll(fd(self.writer.signal()), Kind::Write);
+        }
     }
 
-    /// One enter; completions are in `reaped` afterwards.
+    fn push_poll(&mut self, signal: Fd, kind: Kind) {
+        let events = libc::POLLIN.unsigned_abs().into();
+        let entry = opcode::PollAdd::new(signal, events).multi(true).build();
+        // SAFETY: the entry points to no memory.
+        unsafe { self.push(entry, Tag::other(kind, 0)) };
+    }
+
+    /// Enters the kernel once; completions are in `reaped` afterwards.
     fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.buffers.publish();
         let entered = self.queue.enter(timeout);
-        if self.queue.has_leftovers() {
-            self.writes.distrust_link();
-        }
         self.queue.reap(&mut self.reaped);
         entered
     }
 
-    /// Lets completions gather.
-    fn rest(&mut self, time: Duration) -> io::Result<()> {
-        if !self.writes.is_under_way() {
-            self.pause.rest(time);
-            return Ok(());
-        }
-        // The sync that is linked to a write begins in an enter, so the thread sleeps there.
-        let entered = self.queue.gather(COMPLETIONS_MAX, time);
-        self.queue.reap(&mut self.reaped);
-        entered
-    }
-
-    /// One enter, and its completions.
+    /// Enters the kernel once and handles the completions.
     fn turn(
         &mut self,
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
-        // Completions that a full queue made us reap already must not wait for a sleep.
+        // Completions that were reaped because of a full queue must not wait for a sleep.
         let timeout = if self.has_news() { Some(Duration::ZERO) } else { timeout };
         let mut entered = self.enter(timeout);
-        // The kernel gives about twenty at a time. What is there already is handled in one turn.
+        // The kernel returns about twenty at a time. All present ones are handled in one turn.
         while entered.is_ok() && self.reaped.len() < COMPLETIONS_MAX && self.queue.has_work() {
             let before = self.reaped.len();
             entered = self.enter(Some(Duration::ZERO));
@@ -250,7 +231,7 @@ impl Uring {
         entered
     }
 
-    /// Whether completions were reaped that somebody waits for.
+    /// Whether any reaped completion must end a wait.
     fn has_news(&self) -> bool {
         let is_quiet = |entry: &cqueue::Entry| {
             let Tag { kind, key } = Tag::decode(entry.user_data());
@@ -262,7 +243,7 @@ impl Uring {
 
     fn dispatch(&mut self, entry: &cqueue::Entry, into: &mut Vec<Completion<Socket>>) {
         let Tag { kind, key } = Tag::decode(entry.user_data());
-        // Whatever the result: without this flag it was the operation's last completion.
+        // Without this flag it was the operation's last completion, whatever the result.
         let more = cqueue::more(entry.flags());
         if !more {
             self.in_flight -= 1;
@@ -282,13 +263,15 @@ impl Uring {
             Kind::Wake => {
                 self.waker_armed = more;
                 self.woken = true;
-                self.pause.note_woken();
+                self.pause.note_signal();
             }
-            Kind::Write | Kind::Sync => {
-                let ended = self.writes.on_ended(kind, entry.result());
-                into.extend(ended.map(|result| Completion::Written { result }));
+            Kind::Write => {
+                self.writer_armed = more;
+                self.pause.note_signal();
+                let result = self.writer.take_result();
+                into.extend(result.map(|result| Completion::Written { result }));
             }
-            // Found or not: the operation it cancels has its own completion.
+            // Whether found or not, the cancelled operation has its own completion.
             Kind::Cancel => {}
         }
     }
@@ -306,7 +289,7 @@ impl Uring {
         let buffer = cqueue::buffer_select(entry.flags());
         match (outcome(entry.result()), buffer) {
             (Ok(len @ 1..), Some(id)) => return Received::Data(self.buffers.lend(id, len)),
-            // Some kernels pick a buffer before they find that there is nothing to put in it.
+            // Some kernels pick a buffer before they find that there is no data for it.
             (_, Some(id)) => {
                 let unused = self.buffers.lend(id, 0);
                 self.buffers.recycle(unused);
@@ -344,7 +327,7 @@ impl Ring for Uring {
         accepting.armed = true;
         let entry = opcode::AcceptMulti::new(fd(&accepting.listener));
         let entry = entry.flags(libc::SOCK_CLOEXEC).build();
-        // SAFETY: the entry points at no memory.
+        // SAFETY: the entry points to no memory.
         unsafe { self.push(entry, Tag::other(Kind::Accept, listener)) };
     }
 
@@ -358,13 +341,14 @@ impl Ring for Uring {
         self.links.begin_recv(key);
         let entry = match mode {
             RecvMode::Multishot => opcode::RecvMulti::new(fd(socket), BUFFER_GROUP).build(),
-            // No address, no length: all of the buffer that the kernel picks.
+            // No address and no length: the complete buffer that the kernel picks.
             RecvMode::Once => opcode::Recv::new(fd(socket), std::ptr::null_mut(), 0)
                 .buf_group(BUFFER_GROUP)
                 .build()
                 .flags(squeue::Flags::BUFFER_SELECT),
         };
-        // SAFETY: the entry points at no memory; the buffers it picks are `self.buffers`'.
+        // SAFETY: the entry points to no memory; the buffers that it picks belong to
+        // `self.buffers`.
         unsafe { self.push(entry, Tag::link(Kind::Recv, key)) };
     }
 
@@ -395,8 +379,7 @@ impl Ring for Uring {
     }
 
     fn submit_write(&mut self, file: &Arc<OwnedFd>, offset: u64, bytes: Bytes, sync: bool) {
-        self.writes.begin(Arc::clone(file), offset, bytes, sync);
-        self.push_write();
+        self.writer.begin(Arc::clone(file), offset, bytes, sync);
     }
 
     fn shutdown(&mut self, socket: &Socket) {
@@ -416,12 +399,12 @@ impl Ring for Uring {
     }
 
     fn reclaim(&mut self, slots_max: usize) -> bool {
-        // If the kernel works for this ring only inside a wait, and all completions are handled, a
-        // buffer that is not lent is empty.
+        // If the kernel works for this ring only inside a wait and all completions are handled,
+        // each buffer that is not lent is empty.
         if self.features.is_deferred() && self.reaped.is_empty() && self.queue.is_drained() {
             self.buffers.forget_contents();
         }
-        // What a full queue made us reap is handled by the next wait.
+        // The next wait handles completions that were reaped because of a full queue.
         self.reaped.shrink_to(0);
         self.sends.reclaim();
         self.links.reclaim(slots_max)
@@ -433,32 +416,27 @@ impl Ring for Uring {
         timeout: Option<Duration>,
         into: &mut Vec<Completion<Socket>>,
     ) -> io::Result<()> {
-        if !self.waker_armed {
-            self.arm_waker();
-        }
-        // Where the kernel does not defer its work, every completion would end the pause.
+        self.arm_signals();
+        // If the kernel does not defer its work, every completion would end the pause.
         let pauses = !time.is_zero() && self.features.is_deferred();
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps && (pauses || mem::take(&mut self.quiet_pushed)) {
-            // Ends of quiet sends are here after this, and end no sleep.
+            // After this, the ends of quiet sends are known and end no sleep.
             self.pause.prepare();
             self.enter(Some(Duration::ZERO))?;
             if pauses && !self.has_news() {
-                self.rest(timeout.map_or(time, |timeout| timeout.min(time)))?;
+                self.pause.rest(timeout.map_or(time, |timeout| timeout.min(time)));
             }
         }
-        self.turn(timeout, into)?;
-        // The rest of a short write goes with the next turn. None follows a drop: it only ends.
-        self.push_write();
-        Ok(())
+        self.turn(timeout, into)
     }
 }
 
 impl Drop for Uring {
-    /// Cancels everything and waits until the kernel let go of it.
+    /// Cancels all operations and waits for their ends.
     fn drop(&mut self) {
         let entry = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
-        // SAFETY: the entry points at no memory.
+        // SAFETY: the entry points to no memory.
         unsafe { self.push(entry, Tag::other(Kind::Cancel, 0)) };
         let mut idle = 0;
         let mut completions = Vec::new();
@@ -475,17 +453,16 @@ impl Drop for Uring {
             log::warn!("io_uring: {in_flight} operations do not end; their memory is not freed");
             self.buffers.leak();
             mem::forget(mem::take(&mut self.sends));
-            mem::forget(mem::take(&mut self.writes));
         }
     }
 }
 
-/// A submission's view of a descriptor.
+/// The descriptor in a submission.
 fn fd(owner: &impl AsFd) -> Fd {
     Fd(owner.as_fd().as_raw_fd())
 }
 
-/// A completion's result as the kernel means it: a count or a negative errno.
+/// The result of a completion: a count or a negative errno.
 fn outcome(result: i32) -> io::Result<u32> {
     u32::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result))
 }

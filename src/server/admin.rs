@@ -36,7 +36,7 @@ use super::tls;
 /// can be on their way at once.
 const RING_BYTES: usize = 4096;
 
-/// The socket in the data directory, and the user that may open it.
+/// The socket in the data directory, and its mode.
 const SOCKET_FILE: &str = "admin.sock";
 const SOCKET_MODE: u32 = 0o660;
 

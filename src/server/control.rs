@@ -55,8 +55,8 @@ impl Control {
     }
 }
 
-/// Waits until every shard has handled what it was sent, so that whoever is told of it finds it so
-/// on every shard. A shard that does not answer is not waited for any longer.
+/// Waits until every shard has handled its messages, so that the change is in effect on every shard
+/// when it is reported. The wait for a shard that does not answer is limited.
 pub(super) fn confirm(controls: &mut [Control]) {
     let (sender, answers) = mpsc::channel();
     for control in controls.iter_mut() {

@@ -85,8 +85,8 @@ impl ControlThread {
                 (error.faults(), format!("serving; the last reload failed: {error:.200}"))
             }
         };
-        // The service manager is told first: the process that waits for the result may then end the
-        // reload.
+        // The service manager is informed first, since the process that waits for the result may
+        // then end the reload.
         self.notifier.reloaded(&status);
         let note = ReloadNote { began_us, faults: faults.iter().map(Fault::to_string).collect() };
         if let Err(error) = note.write(self.reloader.data_dir()) {

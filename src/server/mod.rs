@@ -133,7 +133,7 @@ pub fn run(configuration: &Configuration, signals: io::Result<Signals>) -> Resul
         ControlThread { reloader, access, controls, admin, notifier, log_until: None };
     control.run(&events);
     let ControlThread { controls, admin, notifier, .. } = control;
-    // Whoever reads the next line is told so by probes as well.
+    // The probes fail before the next line is logged.
     admin.iter().for_each(Admin::note_stopping);
     info!("stopping");
     notifier.stopping();
@@ -168,7 +168,7 @@ fn log_format(options: &Options) -> logging::Format {
 }
 
 /// Opens the data directory as the user that the broker runs as. To change to another user it first
-/// opens the listeners, while it still may.
+/// opens the listeners, while the process is still allowed to.
 fn open(
     options: &Options,
     sites: &[ListenAddress],

@@ -25,7 +25,7 @@ use super::storage::Storage;
 /// The control thread's channels to the shards.
 type Controls = Vec<Sender<ShardMessage<Socket>>>;
 
-/// Together with the name of the ring that all shards use.
+/// The threads, their channels, and the name of the ring that all shards use.
 pub(super) type Started = (Vec<thread::JoinHandle<ShardResult>>, Vec<Control>, &'static str);
 
 /// Starts the threads. Each creates its ring; then all learn how to wake each other.

@@ -221,7 +221,7 @@ pub(super) fn disk_low(options: &Options) -> Option<Threshold> {
     })
 }
 
-/// Milliseconds; 0: never.
+/// The session expiry in milliseconds; 0: never.
 pub(super) fn expiry_ms(options: &Options) -> u64 {
     match options.session_expiry {
         config::SessionExpiry::Never => 0,

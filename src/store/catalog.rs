@@ -1,11 +1,11 @@
-//! The state of one shard beside its logs: sessions, retained messages, and the messages that came
-//! from publishers of other shards.
+//! The state of one shard without its logs: sessions, retained messages, and the QoS 2 messages of
+//! publishers on other shards.
 //!
-//! Invariant: each change to a session that is not clean, or to a retained message, is appended to
-//! the log in the same call, so recovery reads exactly the changes that were made. The exception is
-//! acknowledgements, which are written at the end of the turn ([`Catalog::write_acks`]). Whether a
-//! change is on disk already is told by [`super::Log::committed`]. A session's queue is changed
-//! only through [`SessionMut`], which keeps both up to date.
+//! Invariant: each change to a durable session, or to a retained message, is appended to the log in
+//! the same call, so recovery reads exactly the changes that were made. Acknowledgements are the
+//! exception: they are appended at the end of the turn ([`Catalog::write_acks`]).
+//! [`super::Log::committed`] tells which changes are on disk. A session's queue is changed only
+//! through [`SessionMut`], which keeps totals and notes up to date.
 
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
@@ -30,57 +30,58 @@ pub struct CatalogLimits {
     pub retained_bytes_max: u64,
 }
 
-/// A message that is to be stored.
+/// A message to be stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NewMessage<'a> {
-    /// Names the vhost.
+    /// The number of the vhost.
     pub vhost: u16,
-    /// QoS it was published with, 0 to 2.
+    /// The QoS of its publication, 0 to 2.
     pub qos: u8,
-    /// It is to be its topic's retained message; its payload is not empty.
+    /// Whether it becomes its topic's retained message; then its payload is not empty.
     pub retain: bool,
-    /// The time, milliseconds of the time line.
+    /// The time on the time line, in milliseconds.
     pub time_ms: u64,
     /// Topic name.
     pub topic: &'a str,
-    /// Application message.
+    /// The payload.
     pub payload: &'a [u8],
-    /// The properties (MQTT 5) that the message carries to each receiver, encoded as in a packet;
-    /// none for earlier versions. Properties that depend on the receiver are not among them. If it
-    /// expires, they begin with that: `02` and the Message Expiry Interval it came with, 4 bytes,
-    /// big endian.
+    /// The properties (MQTT 5) that each receiver gets, encoded as in a packet; none for earlier
+    /// versions. Properties that depend on the receiver are not among them. If the message expires,
+    /// they begin with the Message Expiry Interval of the publication: `02` and 4 bytes, big
+    /// endian.
     pub properties: &'a [u8],
-    /// The session and packet identifier it was received with, of a publisher here, at QoS 2.
+    /// The session and packet identifier of a QoS 2 publisher here.
     pub received: Option<(SessionKey, u16)>,
-    /// The same of a publisher on another shard.
+    /// The origin of a QoS 2 message from another shard.
     pub origin: Option<Origin>,
 }
 
 /// See the module.
 pub struct Catalog {
     pub(super) sessions: Sessions,
-    /// Totals of the retained messages of each vhost.
+    /// Totals of the sessions of each vhost.
     totals: Vec<SessionTotals>,
-    /// Tells how long ago something was.
+    /// The time line, which tells how old something is.
     pub timeline: Timeline,
     pub(super) limits: CatalogLimits,
     /// By vhost.
     pub(super) retained: Vec<RetainStore>,
     /// QoS 2 messages of publishers on other shards that are not released.
     pub(super) remote_qos2: BTreeSet<Origin>,
-    /// Some of them name the copies of single sessions.
+    /// Whether some of them name the copies of single sessions.
     pub(super) has_copies: bool,
-    /// Starts of segments with messages that sessions wait for which the message does not name:
-    /// their retained messages were sent to them. All that were there at the start may be.
+    /// Starts of segments with messages that do not name all sessions that wait for them, because
+    /// they were sent to these sessions as retained messages. All segments that were found at the
+    /// start may be such.
     unlisted: BTreeSet<u64>,
     unlisted_below: u64,
     /// Offsets of the segment that is being cleaned, and the sessions that were sent retained
-    /// messages in it since cleaning began.
+    /// messages in it since then.
     watched: Range<u64>,
     late_unlisted: Vec<(SessionKey, Position)>,
     /// Sessions with acknowledgements to write.
     noted: Vec<SessionKey>,
-    /// The targets as a record has them.
+    /// Memory for the encoded targets of a message.
     encoded: Vec<u8>,
 }
 
@@ -103,7 +104,7 @@ impl Catalog {
         }
     }
 
-    /// The same with sessions that recovery has found.
+    /// Sets the sessions that recovery has found.
     pub(super) fn with_sessions(self, sessions: Sessions) -> Self {
         let mut catalog = Self { sessions, ..self };
         let keys: Vec<SessionKey> = catalog.sessions.keys_from(0).collect();
@@ -111,7 +112,7 @@ impl Catalog {
             let vhost = catalog.session(key).vhost;
             let is_lane = catalog.session(key).is_lane();
             catalog.totals_mut(vhost).sessions += u64::from(!is_lane);
-            // Dropping this counts the waiting messages.
+            // Dropping the guard counts the waiting messages.
             drop(catalog.session_mut(key));
         }
         catalog
@@ -124,13 +125,13 @@ impl Catalog {
     }
 
     /// # Panics
-    /// If the session is gone: whoever keeps keys drops them with the session.
+    /// If the session has ended: holders of keys drop them with the session.
     #[inline]
     pub fn session(&self, key: SessionKey) -> &Session {
         self.sessions.get(key)
     }
 
-    /// The session, to be changed.
+    /// A session for changes.
     ///
     /// # Panics
     /// As [`Catalog::session`].
@@ -155,13 +156,13 @@ impl Catalog {
         &mut self.totals[at]
     }
 
-    /// The owner goes on with the log: notes what the clocks showed when it was opened.
+    /// Notes the time of the clocks at which the log was opened, before the owner appends to it.
     pub fn begin_time(&mut self, logs: &mut Logs) {
         logs.disk.append(&Record::Clock(self.timeline.mark_start()));
     }
 
-    /// Looks at what the clocks show, which was read at the time `time_ms` at the latest; tells of
-    /// a gap in the time line that was not known before.
+    /// Handles a reading of the clocks that is not newer than `time_ms`; returns a gap of the time
+    /// line that was not known before.
     pub fn look_at_clocks(
         &mut self,
         clocks: ClockReading,
@@ -173,7 +174,7 @@ impl Catalog {
         gap
     }
 
-    /// Appends what is known of the time line; of its gaps if that is asked for.
+    /// Appends the state of the time line, and its gaps if asked for.
     pub(super) fn capture_time(&self, with_gaps: bool, logs: &mut Logs) {
         let (mark, gaps) = self.timeline.captured();
         if with_gaps && !gaps.is_empty() {
@@ -184,7 +185,7 @@ impl Catalog {
         }
     }
 
-    /// Opens a session; there must be none of that client.
+    /// Opens a session; the client must not have one.
     pub fn open_session(
         &mut self,
         vhost: u16,
@@ -205,7 +206,7 @@ impl Catalog {
         session
     }
 
-    /// Ends a session: its subscriptions and what waits in it. Gives its filters.
+    /// Ends a session with its waiting messages; returns its subscriptions.
     pub fn end_session(&mut self, key: SessionKey, logs: &mut Logs) -> super::Subscriptions {
         let mut session = self.sessions.remove(key);
         let totals = self.totals_mut(session.vhost);
@@ -219,7 +220,7 @@ impl Catalog {
         session.subscriptions
     }
 
-    /// A client uses the session from now on.
+    /// Attaches a client to a session.
     pub fn attach(&mut self, key: SessionKey, holder: Holder, logs: &mut Logs) {
         let session = self.sessions.get_mut(key);
         session.holder = Some(holder);
@@ -242,7 +243,7 @@ impl Catalog {
         }
     }
 
-    /// Its client is gone.
+    /// Detaches the client of a session.
     pub fn detach(&mut self, key: SessionKey, time_ms: u64, logs: &mut Logs) {
         let session = self.sessions.get_mut(key);
         session.holder = None;
@@ -254,7 +255,7 @@ impl Catalog {
         }
     }
 
-    /// A group has members, or `Some`: none since then. It is noted with its lane 0.
+    /// Notes with a group's lane 0 that the group has members (`None`), or since when it has none.
     pub fn set_memberless(&mut self, key: SessionKey, since_ms: Option<u64>, logs: &mut Logs) {
         let session = self.sessions.get_mut(key);
         session.left_ms = since_ms.unwrap_or(0);
@@ -271,16 +272,16 @@ impl Catalog {
         }
     }
 
-    /// Reserves the numbers of leases below this one for a session that is not clean: no other
-    /// message gets an identifier of theirs when the broker starts again. They may be used when
-    /// that is committed.
+    /// Reserves the numbers of leases below `below` for a durable session. No other message gets
+    /// their packet identifiers after the next start. They may be used once the record is
+    /// committed.
     pub fn reserve_leases(&mut self, key: SessionKey, below: u64, logs: &mut Logs) {
         let session = self.sessions.get_mut(key);
         session.set_leases_below(below);
         logs.append_promised(&Record::Leases { session: key, below });
     }
 
-    /// Sets what a filter is granted; `None` if the session may not have another.
+    /// Sets the grant of a filter; `None` if the session may not have another filter.
     pub fn subscribe(
         &mut self,
         key: SessionKey,
@@ -296,7 +297,7 @@ impl Catalog {
         Some(())
     }
 
-    /// Takes a filter away; whether it was there.
+    /// Removes a filter; returns whether the session had it.
     pub fn unsubscribe(&mut self, key: SessionKey, filter: &str, logs: &mut Logs) -> bool {
         let session = self.sessions.get_mut(key);
         let found = session.subscriptions.remove(filter);
@@ -311,8 +312,8 @@ impl Catalog {
         self.limits = limits;
     }
 
-    /// Whether a message may be retained: there is room, of the vhost's `vhost_bytes_max` too, or
-    /// it replaces one that is no smaller.
+    /// Whether a message may be retained: there is room, also within the vhost's `vhost_bytes_max`,
+    /// or the message replaces one that is not smaller.
     pub fn may_retain(&self, message: &NewMessage<'_>, vhost_bytes_max: u64) -> bool {
         let store = self.retained(message.vhost);
         let vhost_bytes = store.map_or(0, RetainStore::bytes);
@@ -327,8 +328,7 @@ impl Catalog {
             && (known.is_some() || count < self.limits.retained_count_max)
     }
 
-    /// Stores a message, for sessions and as retained one; where it stands, and the bytes it takes
-    /// there.
+    /// Stores a message for sessions and as the retained one; returns its position and size.
     pub fn store(
         &mut self,
         message: &NewMessage<'_>,
@@ -358,7 +358,7 @@ impl Catalog {
             let entry = QueueEntry::stored(position, bytes, terms);
             self.session_mut(target.session).push(entry, logs);
         }
-        // A retained one may give way to another that is lost at a crash.
+        // The retained message may replace one that is lost in a crash.
         if message.retain || message.received.is_some() || message.origin.is_some() {
             logs.promise_turn();
         }
@@ -375,7 +375,7 @@ impl Catalog {
         stored
     }
 
-    /// Has a session wait for a message that is stored already, because it is retained.
+    /// Queues a message for a session that is stored already because it is retained.
     pub fn queue_retained(&mut self, target: Target, retained: Retained, logs: &mut Logs) {
         let Retained { position, bytes, .. } = retained;
         logs.disk.append(&Record::Queued { target, position, bytes });
@@ -392,34 +392,34 @@ impl Catalog {
         start < self.unlisted_below || self.unlisted.contains(&start)
     }
 
-    /// Makes [`Self::has_unlisted`] true below `end`: it is unknown for older sessions.
+    /// Makes [`Self::has_unlisted`] true below `end`, because it is unknown for older segments.
     pub(super) fn expect_unlisted_below(&mut self, end: u64) {
         self.unlisted_below = end;
     }
 
-    /// Sessions may wait for this message that it does not name.
+    /// Notes that sessions may wait for this message without being named by it.
     pub(super) fn expect_unlisted(&mut self, position: Position, logs: &Logs) {
         self.unlisted.extend(logs.disk.segment_of(position));
     }
 
-    /// From now on, notes each session that is sent retained messages of this segment.
+    /// From now on, notes each session that is sent a retained message of this segment.
     pub(super) fn watch_unlisted(&mut self, segment: Range<u64>) {
         self.watched = segment;
         self.late_unlisted.clear();
     }
 
-    /// Sessions that were noted since the last call.
+    /// Takes the sessions that were noted.
     pub(super) fn take_late_unlisted(&mut self) -> Vec<(SessionKey, Position)> {
         std::mem::take(&mut self.late_unlisted)
     }
 
-    /// A segment was cleaned.
+    /// Notes that a segment was cleaned.
     pub(super) fn forget_unlisted(&mut self, start: u64) {
         self.unlisted.remove(&start);
         self.watch_unlisted(0..0);
     }
 
-    /// Clears the retained message of a topic; whether there was one.
+    /// Clears the retained message of a topic; returns whether there was one.
     pub fn clear_retained(&mut self, vhost: u16, topic: &str, logs: &mut Logs) -> bool {
         let Some(before) = self.retained_mut(vhost).clear(topic) else { return false };
         logs.append_promised(&Record::Cleared { vhost, topic });
@@ -427,7 +427,7 @@ impl Catalog {
         true
     }
 
-    /// Clears all retained messages of a vhost; how many there were.
+    /// Clears all retained messages of a vhost; returns how many there were.
     pub fn clear_all_retained(&mut self, vhost: u16, logs: &mut Logs) -> usize {
         let mut topics = Vec::new();
         if let Some(store) = self.retained(vhost) {
@@ -442,12 +442,12 @@ impl Catalog {
         topics.len()
     }
 
-    /// The vhosts that there may be retained messages of.
+    /// The vhosts that may have retained messages.
     pub fn retained_vhosts(&self) -> Range<u16> {
         0..u16::try_from(self.retained.len()).expect("named by 16 bits")
     }
 
-    /// The retained messages of a vhost; `None` if there were never any.
+    /// The retained messages of a vhost; `None` if it never had any.
     pub fn retained(&self, vhost: u16) -> Option<&RetainStore> {
         self.retained.get(usize::from(vhost))
     }
@@ -460,7 +460,7 @@ impl Catalog {
         &mut self.retained[at]
     }
 
-    /// Notes the identifier of a QoS 2 message that is stored nowhere here; whether it is new.
+    /// Notes the identifier of a QoS 2 message that is not stored here; returns whether it is new.
     pub fn receive(&mut self, key: SessionKey, packet_id: u16, logs: &mut Logs) -> bool {
         let session = self.sessions.get_mut(key);
         let new = session.receive(packet_id);
@@ -470,7 +470,7 @@ impl Catalog {
         new
     }
 
-    /// PUBREL: an identifier is free for another message [MQTT-4.3.3-2]; whether it was taken.
+    /// Frees an identifier after PUBREL [MQTT-4.3.3-2]; returns whether it was in use.
     pub fn free(&mut self, key: SessionKey, packet_id: u16, logs: &mut Logs) -> bool {
         let session = self.sessions.get_mut(key);
         let was = session.free(packet_id);
@@ -480,24 +480,24 @@ impl Catalog {
         was
     }
 
-    /// The QoS 2 messages of publishers elsewhere that are not released, in order.
+    /// The QoS 2 messages of publishers on other shards that are not released, in order.
     pub fn origins(&self) -> impl Iterator<Item = Origin> {
         self.remote_qos2.iter().copied()
     }
 
-    /// Whether a QoS 2 message of a publisher elsewhere came before.
+    /// Whether a QoS 2 message of a publisher on another shard came before.
     pub fn has_origin(&self, origin: &Origin) -> bool {
         self.remote_qos2.contains(origin)
     }
 
-    /// Notes a QoS 2 message of a publisher elsewhere that is stored nowhere here.
+    /// Notes a QoS 2 message of a publisher on another shard that is not stored here.
     pub fn note_origin(&mut self, origin: Origin, logs: &mut Logs) {
         if self.remote_qos2.insert(origin) {
             logs.append_promised(&Record::Origins(vec![origin]));
         }
     }
 
-    /// A publisher elsewhere has released its message.
+    /// Frees the origin of a message that a publisher on another shard has released.
     pub fn free_origin(&mut self, origin: Origin, logs: &mut Logs) {
         if self.remote_qos2.remove(&origin) {
             logs.append_promised(&Record::FreedElsewhere(origin));
@@ -507,7 +507,7 @@ impl Catalog {
         }
     }
 
-    /// Notes that one session has a QoS 2 message which other sessions of this shard may not have.
+    /// Notes that a session has a QoS 2 message that other sessions of this shard may not have.
     pub fn note_copy(&mut self, origin: Origin, key: SessionKey, logs: &mut Logs) {
         self.note_origin(origin.copy_of(self.sessions.get(key).serial), logs);
         self.has_copies = true;
@@ -519,7 +519,7 @@ impl Catalog {
         self.has_copies
     }
 
-    /// Whether a session has a QoS 2 message that comes again.
+    /// Whether a session has a repeated QoS 2 message already.
     pub fn has_copy(&self, origin: Origin, key: SessionKey) -> bool {
         self.has_copies && self.has_origin(&origin.copy_of(self.sessions.get(key).serial))
     }
@@ -535,18 +535,18 @@ impl Catalog {
         self.has_copies = self.remote_qos2.range(Origin::FIRST_COPY..).next().is_some();
     }
 
-    /// Gives memory back that sessions which ended, and large fan-outs, have had, of `slots_max`
-    /// sessions at most; whether there is more.
+    /// Returns memory of ended sessions, `slots_max` of them at most, and of large fan-outs;
+    /// returns whether there is more to do.
     pub fn reclaim(&mut self, slots_max: usize) -> bool {
         self.noted.shrink_to(0);
         self.encoded = Vec::new();
         self.sessions.reclaim(slots_max)
     }
 
-    /// Writes the acknowledgements that were noted since the last call.
+    /// Appends the acknowledgements that were noted since the last call.
     pub fn write_acks(&mut self, logs: &mut Logs) {
         for key in self.noted.drain(..) {
-            // It may have ended, and another have its key.
+            // The session may have ended, and its key may belong to another.
             let Some(session) = self.sessions.try_get_mut(key) else { continue };
             session.noted = false;
             if let Some(acks) = session.queue.take_acks() {

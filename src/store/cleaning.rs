@@ -1,19 +1,19 @@
-//! A segment that is being cleaned, a bounded step at a time: its live records move to the end of
-//! the log, so that its file can be used again.
+//! The cleaning of a segment in bounded steps: its live records move to the end of the log, so that
+//! its file can be used again.
 //!
 //! ```text
 //!  Ask all ──► Look at each record ──► Relocate each session ──► "cleaned"
 //!   ▲ if some are not named  │
 //!   └──── Rescue ◄───────────┘ if one is damaged
 //! ```
-//! The sessions that wait for a message are named by it, or were by its block; except for
-//! *unlisted* ones, which were sent it because it was retained.
+//! A message, or its block, names the sessions that wait for it. The exceptions are *unlisted*
+//! sessions, which were sent it because it was retained.
 //!
-//! A message that has expired is not moved, unless it was sent to a session: that session keeps it
-//! until delivery is complete. The other sessions drop it when it would be sent.
+//! An expired message is not moved, unless it was sent to a session, which keeps it until delivery
+//! is complete. Other sessions drop it when its turn comes.
 //!
-//! Invariant: the segment is held until the log says that it was cleaned. So a crash finds either
-//! that, or everything in its old place.
+//! Invariant: the segment is held until the log has the record of its cleaning. So a crash leaves
+//! either that record, or everything in its old place.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
@@ -27,33 +27,33 @@ use super::queue::QueueLog;
 use super::record::{BadRecord, MessageRecord, Record, SessionKey, Target, Targets};
 use super::retained::Retained;
 
-/// See the module.
+/// See the file.
 pub(super) struct Cleaning {
     range: Range<u64>,
-    /// Sessions from this one on are still to be asked, because some may refer to messages that do
-    /// not name them.
+    /// The first session that is still to be asked, because some may need messages that do not name
+    /// them.
     all_from: Option<SessionKey>,
-    /// Where the search continues; `None`: it is complete.
+    /// The place where the search continues; `None`: it is complete.
     at: Option<u64>,
-    /// Records from here on are found by asking the sessions that need them: a damaged record
-    /// blocks the walk.
+    /// Records from here on are found by asking the sessions that need them, because a damaged
+    /// record blocks the search.
     rescue_from: Option<u64>,
-    /// Sessions that were asked what they need of the segment.
+    /// Sessions that were asked which messages of the segment they need.
     asked: HashSet<SessionKey>,
-    /// Those that need something.
+    /// Sessions that need some.
     concerned: BTreeSet<SessionKey>,
     /// Messages that sessions need.
     needed: HashSet<Position>,
-    /// Messages that were sent to some sessions already.
+    /// Messages that were already sent to some sessions.
     sent: HashSet<Position>,
     moves: HashMap<Position, Position>,
     /// Messages that have expired and were not moved.
     expired: HashSet<Position>,
-    /// Some sessions need messages that do not name them.
+    /// Whether some sessions need messages that do not name them.
     has_unlisted: bool,
     payload: Vec<u8>,
     properties: Vec<u8>,
-    /// The time of the step that is taken.
+    /// The time of the present step.
     now_ms: u64,
 }
 
@@ -80,12 +80,12 @@ impl Cleaning {
         }
     }
 
-    /// Start of the segment.
+    /// The start of the segment.
     pub(super) fn start(&self) -> u64 {
         self.range.start
     }
 
-    /// Takes a step, at this time of the time line; whether that was the last.
+    /// Takes a step at a time of the time line; returns whether it was the last one.
     pub(super) fn step(
         &mut self,
         catalog: &mut Catalog,
@@ -105,7 +105,8 @@ impl Cleaning {
         } else if let Some(at) = self.at {
             self.look(at, catalog, logs, stats);
         } else if let Some(key) = self.concerned.first().copied() {
-            // It may have ended meanwhile; another of the same key has no references into it.
+            // The session may have ended; another one of the same key has no references to the
+            // segment.
             if catalog.sessions.try_get(key).is_some() {
                 self.relocate(key, catalog, logs, stats);
             }
@@ -121,7 +122,7 @@ impl Cleaning {
         false
     }
 
-    /// Tells a session where what it needs is now.
+    /// Tells a session the new positions of its messages.
     fn relocate(
         &mut self,
         key: SessionKey,
@@ -133,7 +134,7 @@ impl Cleaning {
             true => 0,
             false => self.drop_expired(key, catalog, logs, stats),
         };
-        // Acknowledgements are in the log before the moved messages.
+        // The log has acknowledgements before the moved messages.
         catalog.write_acks(logs);
         let map = |position| self.moves.get(&position).copied();
         let mut session = catalog.session_mut(key);
@@ -142,8 +143,8 @@ impl Cleaning {
         stats.expired += expired;
     }
 
-    /// Moves what the session was sent since it was asked. How many messages it is without now,
-    /// because they have expired before.
+    /// Moves messages that were sent to the session since it was asked. Returns how many of its
+    /// messages are dropped because they had expired.
     fn drop_expired(
         &mut self,
         key: SessionKey,
@@ -183,7 +184,7 @@ impl Cleaning {
         }
     }
 
-    /// Sessions that were sent a retained message of the segment since it is being cleaned.
+    /// Adds the sessions that were sent retained messages of the segment during its cleaning.
     fn heed_late_unlisted(&mut self, catalog: &mut Catalog) {
         for (key, position) in catalog.take_late_unlisted() {
             self.concerned.insert(key);
@@ -192,7 +193,7 @@ impl Cleaning {
         }
     }
 
-    /// Looks at a step's worth of records and moves what lives.
+    /// Reads records for one step and moves the live ones.
     fn look(
         &mut self,
         mut at: u64,
@@ -212,7 +213,7 @@ impl Cleaning {
                     continue;
                 }
                 Err(BadRecord::Cut | BadRecord::Sum) => {
-                    // Or the segment ends here: its end is not known if its successor is gone.
+                    // Or the segment ends here: its end is unknown if its successor is gone.
                     (self.at, self.rescue_from, self.all_from) = (None, Some(at), Some(0));
                     return;
                 }
@@ -233,8 +234,8 @@ impl Cleaning {
         self.at = (at < self.range.end).then_some(at);
     }
 
-    /// Moves the needed records that can be read behind bytes that are not a record. If there are
-    /// none, the segment ends here, or may be treated so. This long step is rare.
+    /// Moves the needed records that can be read after invalid bytes. If no record there is needed,
+    /// the segment ends here, or may be treated so. This long step is rare.
     fn rescue(
         &mut self,
         from: u64,
@@ -245,7 +246,7 @@ impl Cleaning {
         self.heed_late_unlisted(catalog);
         let next = logs.disk.next_segment(from).unwrap_or(self.range.end).min(self.range.end);
         if !self.needs_any(&(from..next), catalog) {
-            // It was the end of its segment, or the record will never be read again.
+            // The segment ended here, or nothing after the invalid bytes is needed.
             self.at = (next < self.range.end).then_some(next);
             return;
         }
@@ -274,7 +275,7 @@ impl Cleaning {
         }
     }
 
-    /// Whether any session refers to these offsets. All sessions have been asked.
+    /// Whether any session needs these offsets. All sessions have been asked.
     fn needs_any(&self, range: &Range<u64>, catalog: &Catalog) -> bool {
         let is_here = |position: &Position| range.contains(&position.offset());
         let mut sessions = self.concerned.iter().filter_map(|key| catalog.sessions.try_get(*key));
@@ -311,8 +312,8 @@ impl Cleaning {
         self.move_record(position, is_retained, catalog, logs, stats);
     }
 
-    /// Appends a message anew, for the sessions that are concerned and may be as its topic's
-    /// retained one.
+    /// Appends a message again, for the sessions that need it and perhaps as its topic's retained
+    /// message.
     fn move_record(
         &mut self,
         position: Position,

@@ -1,7 +1,7 @@
-//! Numbers and texts of records: LEB128 for what is mostly small, little endian for the rest.
+//! Numbers and texts of records: LEB128 for mostly small numbers, little endian for others.
 
-/// Appends a number in LEB128: 7 bits a byte, the low ones first, the top bit set on all but the
-/// last.
+/// Appends a number in LEB128: 7 bits a byte, the low ones first, and the top bit set on all bytes
+/// but the last.
 #[inline]
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -17,13 +17,14 @@ pub(super) fn varint_bytes(value: u64) -> usize {
     ((u64::BITS - (value | 1).leading_zeros()).div_ceil(7)) as usize
 }
 
-/// Appends bytes behind their number, which is in LEB128.
+/// Appends the number of bytes in LEB128, and the bytes.
 pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-/// Reads what was put, from the front. Every method is `None` when the bytes do not hold it.
+/// Reads encoded values from the front. Every method returns `None` if the bytes are too short or
+/// invalid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
@@ -32,7 +33,7 @@ impl<'a> Cursor<'a> {
         self.0.is_empty()
     }
 
-    /// Bytes that are left.
+    /// The number of bytes that are left.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -49,7 +50,7 @@ impl<'a> Cursor<'a> {
         self.take(N)?.try_into().ok()
     }
 
-    /// All that is left.
+    /// All bytes that are left.
     #[inline]
     pub(super) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
@@ -89,7 +90,7 @@ impl<'a> Cursor<'a> {
         None
     }
 
-    /// A number in LEB128 that a narrower type takes.
+    /// A number in LEB128 that fits a narrower type.
     pub(super) fn narrow<T: TryFrom<u64>>(&mut self) -> Option<T> {
         T::try_from(self.varint()?).ok()
     }
@@ -108,8 +109,8 @@ impl<'a> Cursor<'a> {
 mod tests {
     use super::*;
 
-    /// Every number comes back at its edges, no shorter or longer form of it is taken beyond 64
-    /// bits, and what is cut off is noticed.
+    /// Numbers at the edges of each length are read back. Forms beyond 64 bits and truncated forms
+    /// are refused.
     #[test]
     fn numbers_come_back() {
         let mut edges = vec![0, u64::MAX];

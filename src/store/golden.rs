@@ -1,5 +1,5 @@
-//! The bytes of every record, and of the header, against those in `tests/golden/records.txt`: the
-//! format that existing data directories have.
+//! The bytes of every record, and of the header, compared with `tests/golden/records.txt`: the
+//! format of existing data directories.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use super::will::Will;
 
 const KNOWN: &str = include_str!("../../tests/golden/records.txt");
 
-/// The place of each record: offset XOR salt.
+/// The mark of each record: offset XOR salt.
 const PLACE: u64 = 0x0102_0304_0506_0708;
 
 const SESSION: SessionKey = 300;
@@ -149,7 +149,7 @@ fn assert_known(name: &str, now: &str) {
     );
 }
 
-// Every record is written as ever, and what was written is read.
+// Every record has its known bytes, and these are read back.
 #[test]
 fn records_are_as_ever() {
     let mut kinds = BTreeSet::new();
@@ -171,7 +171,7 @@ fn records_are_as_ever() {
     assert_eq!(decoded, Err(super::record::BadRecord::Unknown), "kind 99 needs a line");
 }
 
-// The same of a segment's header; that of the version before is read as well.
+// A header has its known bytes, and the header of the previous version is read.
 #[test]
 fn the_header_is_as_ever() {
     let (start, checkpoint, salt) = (1 << 33, 1 << 32, PLACE);

@@ -1,11 +1,11 @@
-//! The hash of every map whose keys clients choose.
+//! The hash of all maps whose keys clients choose.
 //!
-//! Seeded by the owner: a client that cannot know the seed cannot choose keys that collide, and the
+//! The owner seeds it. A client that does not know the seed cannot choose keys that collide. The
 //! same seed gives the same run.
 
 use std::collections::HashMap;
 
-/// How maps of one shard hash.
+/// The hash function of the maps of one shard.
 pub type Hashing = foldhash::fast::FixedState;
 
 /// A map whose keys clients choose.

@@ -1,4 +1,4 @@
-//! Checkpoints and cleaning, a bounded step at a time: they keep opening fast and the log small.
+//! Checkpoints and cleaning, in bounded steps: they keep opening fast and the log small.
 //!
 //! ```text
 //!         much was appended since the last             all captured
@@ -6,10 +6,10 @@
 //!   │   few live messages in many segments           all moved
 //!   └───────────────────────────────────────► Cleaning ────────────► Idle
 //! ```
-//! A checkpoint writes every session, and where every retained message stands, into the log;
-//! recovery begins where the last complete one began. Cleaning moves what lives in a segment to the
-//! end of the log. One at a time: a checkpoint never captures a session between a message's move
-//! and the change of the queues that refer to it.
+//! A checkpoint writes every session, and the position of every retained message, into the log.
+//! Recovery begins where the last complete one began. Cleaning moves the live records of a segment
+//! to the end of the log. Only one of the two runs at a time, so a checkpoint never captures a
+//! session between a message's move and the change of the queues that refer to it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,10 +22,10 @@ use super::record::{Record, SessionKey};
 use super::retained::ScanEnd;
 use super::retained_expiry::RetainedExpiry;
 
-/// Bytes that one step captures or looks at, more or less: a millisecond at most.
+/// About the bytes that one step captures or reads: a millisecond at most.
 pub(super) const STEP_BYTES: usize = 128 * 1024;
 
-/// Sessions that one step looks at.
+/// Sessions that one step visits.
 pub(super) const STEP_SESSIONS: usize = 256;
 
 /// Origins in one record.
@@ -34,17 +34,17 @@ const ORIGINS_MAX: usize = 4096;
 /// Segments in one record.
 const SEGMENTS_MAX: usize = 4096;
 
-/// A checkpoint is taken when this many times its own size was appended since the last: bytes
-/// written for checkpoints stay below a quarter of the rest.
+/// A checkpoint is taken when this many times its own size was appended since the last one, so
+/// checkpoints are less than a quarter of all other bytes.
 const CHECKPOINT_FACTOR: u64 = 4;
 
-/// Looks for a segment to clean, in the time in which one is filled.
+/// Searches for a segment to clean, in the time in which one is filled.
 const LOOKS_PER_SEGMENT: u64 = 16;
 
-/// Segments of garbage beyond what lives, before cleaning begins.
+/// Segments of garbage beyond the live bytes before cleaning begins.
 const SLACK_SEGMENTS: u64 = 8;
 
-/// A segment is not cleaned while more than this share of it lives, percent.
+/// The share of live bytes above which a segment is not cleaned, in percent.
 const LIVE_PERCENT_MAX: u64 = 75;
 
 enum Job {
@@ -65,42 +65,43 @@ enum Stage {
     Origins,
 }
 
-/// What was done so far.
+/// Counters of housekeeping.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct HousekeepingStats {
-    /// Checkpoints that were completed.
+    /// Completed checkpoints.
     pub checkpoints: u64,
-    /// Segments that were cleaned.
+    /// Cleaned segments.
     pub cleaned: u64,
-    /// Bytes of records that cleaning moved.
+    /// Bytes of moved records.
     pub moved_bytes: u64,
     /// Retained messages that could not be read.
     pub retained_lost: u64,
-    /// Messages that had expired when their segment was cleaned, for each session that had not been
-    /// sent them.
+    /// Messages that had expired when their segment was cleaned, counted for each session that had
+    /// not been sent them.
     pub expired: u64,
-    /// Retained messages that had expired.
+    /// Expired retained messages.
     pub retained_expired: u64,
 }
 
-/// See the module.
+/// See the file.
 pub struct Housekeeping {
     job: Job,
     segment_bytes: u64,
-    /// Where the last checkpoint began, and how many bytes it took.
+    /// The start and the size of the last checkpoint.
     last_begun: u64,
     last_bytes: u64,
-    /// Space was short at the last step.
+    /// Whether space was short at the last step.
     was_pressed: bool,
-    /// The part of the log that recovery would read is damaged or incomplete: a new checkpoint is
-    /// needed for recovery to start from.
+    /// Whether recovery would read a damaged or incomplete part of the log, so that a new
+    /// checkpoint is needed.
     is_owed: bool,
-    /// A checkpoint that counts when the log is committed up to the first offset; where it began.
+    /// A checkpoint that is complete once the log is committed up to the first offset; the second
+    /// is its begin.
     ended: Option<(u64, u64)>,
-    /// Segments that were cleaned and still have references, and how many: they are not cleaned
-    /// again for these.
+    /// Segments that were cleaned and still have references, and how many. They are not cleaned
+    /// again while that number stays.
     stuck: BTreeMap<u64, u64>,
-    /// How far the log is to go before segments to clean are looked for again.
+    /// The end of the log at which the next search for segments to clean is due.
     look_at: u64,
     scratch: Vec<u8>,
     retained_expiry: RetainedExpiry,
@@ -108,8 +109,8 @@ pub struct Housekeeping {
 }
 
 impl Housekeeping {
-    /// `begun`: where the checkpoint began that recovery used; `bytes`: how many it took;
-    /// `is_owed`: behind it something is damaged.
+    /// `begun` and `bytes` are the start and the size of the checkpoint that recovery used;
+    /// `is_owed`: some records after it are damaged.
     pub(super) fn new(segment_bytes: u64, begun: u64, bytes: u64, is_owed: bool) -> Self {
         Self {
             job: Job::Idle,
@@ -127,24 +128,24 @@ impl Housekeeping {
         }
     }
 
-    /// What was done so far.
+    /// The counters so far.
     pub fn stats(&self) -> HousekeepingStats {
         self.stats
     }
 
-    /// Bytes that a checkpoint takes, as far as is known.
+    /// The size of a checkpoint, as far as known.
     pub fn checkpoint_bytes(&self) -> u64 {
         self.last_bytes
     }
 
-    /// Has the next step begin a checkpoint, which is named as soon as it is committed.
+    /// Makes the next step begin a checkpoint, which is named as soon as it is committed.
     pub fn owe_checkpoint(&mut self) {
         self.is_owed = true;
     }
 
-    /// Takes a step, if there is one to take; whether there is another right away. `pressed`: space
-    /// is short, so that what can be got back is, at any price but more space. `now_ms`: the time
-    /// of the time line; 0: nothing has expired.
+    /// Takes a step if one is due; returns whether another is due at once. `pressed`: space is
+    /// short, so all that can be freed is freed, at any cost except more space. `now_ms` is the
+    /// time of the time line; at 0 nothing expires.
     pub fn step(
         &mut self,
         catalog: &mut Catalog,
@@ -195,14 +196,14 @@ impl Housekeeping {
             let gain = logs.disk.reclaimable();
             !logs.disk.has_unnamed_checkpoint() && gain > self.last_bytes * 2
         };
-        // If space is short, a step that frees none would use a file of the reserve in vain.
+        // If space is short, a checkpoint that frees no segment would waste a file of the reserve.
         if self.ended.is_none() && if pressed { pays() } else { is_due } {
             let begun = logs.disk.append(&Record::CheckpointBegun).offset();
             let bytes = logs.disk.appended() - begun;
             catalog.capture_time(true, logs);
             self.job = Job::Checkpoint { begun, bytes, stage: Stage::Sessions(0) };
         } else if logs.disk.appended() >= self.look_at {
-            // Not each turn: there may be thousands of segments to look at.
+            // Not each turn, because there may be thousands of segments.
             self.look_at = logs.disk.appended() + self.segment_bytes / LOOKS_PER_SEGMENT;
             if let Some(range) = self.victim(logs, pressed) {
                 self.job = Job::Clean(Box::new(Cleaning::new(range, catalog, logs)));
@@ -210,7 +211,7 @@ impl Housekeeping {
         }
     }
 
-    /// Goes on with the checkpoint that began at `begun` and has taken `bytes` so far.
+    /// Continues the checkpoint that began at `begun` and has taken `bytes` so far.
     fn go_on(
         &mut self,
         begun: u64,
@@ -220,7 +221,7 @@ impl Housekeeping {
         logs: &mut Logs,
     ) {
         if matches!(stage, Stage::Sessions(_)) {
-            // An acknowledgement that is not written yet must not be captured as if it were.
+            // An acknowledgement that is not appended yet must not be captured.
             catalog.write_acks(logs);
         }
         let from = logs.disk.appended();
@@ -237,7 +238,7 @@ impl Housekeeping {
         self.stats.checkpoints += 1;
     }
 
-    /// Captures a part; tells what is next, if anything.
+    /// Captures a part; returns the next part, if any.
     fn capture(&mut self, stage: Stage, catalog: &Catalog, logs: &mut Logs) -> Option<Stage> {
         match stage {
             Stage::Sessions(from) => Some(self.capture_sessions(from, catalog, logs)),
@@ -265,8 +266,9 @@ impl Housekeeping {
                 for some in segments.chunks(SEGMENTS_MAX) {
                     logs.disk.append(&Record::References(some.to_vec()));
                 }
-                // What comes behind one may go before it, and then nothing else tells. A guess
-                // would make damage of what was never written.
+                // A segment may be removed before the one in front of it, and then nothing else
+                // tells where that one ends. A guess would report damage to bytes that were never
+                // written.
                 let ends: Vec<(u64, u64)> = logs.disk.known_ends().rev().collect();
                 for some in ends.chunks(SEGMENTS_MAX) {
                     logs.disk.append(&Record::Ends(some.to_vec()));
@@ -300,7 +302,7 @@ impl Housekeeping {
         }
     }
 
-    /// The segment to clean, if garbage is worth it.
+    /// The segment to clean, if that frees enough.
     fn victim(&self, logs: &Logs, pressed: bool) -> Option<Range<u64>> {
         let checkpoint = logs.disk.checkpoint();
         let segments = || logs.disk.segments().filter(|segment| segment.end <= checkpoint);
@@ -315,8 +317,8 @@ impl Housekeeping {
         if !pressed && used <= live * 2 + SLACK_SEGMENTS * self.segment_bytes {
             return None;
         }
-        // Live records are written once more before the segment goes. None of them may need a
-        // longer file then: if space is short there might be none.
+        // Live records are written again before the segment is removed. None of them may need a
+        // longer file: if space is short, there might be none.
         let room = logs.disk.room().saturating_sub(self.last_bytes);
         let longest = logs.disk.longest_room();
         let sparse = segments()
@@ -324,7 +326,7 @@ impl Housekeeping {
             .filter(|s| s.live_bytes_estimate() * 100 <= s.used * LIVE_PERCENT_MAX)
             .filter(|s| !pressed || s.live_bytes_estimate() <= room && s.used <= longest);
         let victim = sparse.min_by_key(|s| (s.live_bytes_estimate() * 16 / s.used.max(1), s.start));
-        // Of such as share their references, all are cleaned, or none.
+        // Segments that share references are cleaned together.
         let range = logs.disk.shared_range(victim?.start)?;
         (range.end <= checkpoint).then_some(range)
     }

@@ -1,8 +1,8 @@
-//! How long a message may still be delivered (MQTT 5, 3.3.2.3.3): its properties tell for how long
-//! from when it came, the time line how much of that has passed.
+//! The time for which a message may still be delivered (MQTT 5, 3.3.2.3.3). Its properties have the
+//! interval since its arrival, and the time line tells how much of it has passed.
 //!
-//! The clock of a message is the time at which it came to the broker, wherever it has been since:
-//! in a queue, among the retained messages, in a record that cleaning moved, on another shard.
+//! The interval begins when the message arrives at the broker, whether it then waits in a queue, is
+//! retained, is moved by cleaning or goes to another shard.
 
 use std::num::NonZero;
 
@@ -11,23 +11,23 @@ use super::timeline::Timeline;
 /// The identifier of the property Message Expiry Interval.
 const MESSAGE_EXPIRY_INTERVAL: u8 = 2;
 
-/// The time that a message may still be delivered in.
+/// The time in which a message may still be delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lifetime {
     /// It does not expire.
     Unlimited,
-    /// Seconds, more than 0: the value that the receiver is sent [MQTT-3.3.2-6].
+    /// More than 0 seconds: the value that the receiver gets [MQTT-3.3.2-6].
     Left(NonZero<u32>),
-    /// It has expired: a session that was not sent it yet does not get it [MQTT-3.3.2-5].
+    /// It has expired: it is not sent to sessions that were not sent it before [MQTT-3.3.2-5].
     Over,
 }
 
 impl Lifetime {
-    /// Of a message with these properties that came at `time_ms`, at the time `now_ms`; both are of
-    /// this time line.
+    /// The lifetime at `now_ms` of a message with these properties that arrived at `time_ms`; both
+    /// are times of this time line.
     ///
-    /// A gap of the time line counts in full, also if only the wall clock vouches for it: a message
-    /// that is dropped is worse than a stale one only for those who set no expiry.
+    /// A gap of the time line counts in full, even if only the wall clock shows it: a publisher
+    /// that sets an expiry prefers a dropped message to a stale one.
     #[inline]
     pub fn of(properties: &[u8], time_ms: u64, timeline: &Timeline, now_ms: u64) -> Self {
         match expiry_interval_s(properties) {
@@ -50,7 +50,7 @@ impl Lifetime {
     }
 }
 
-/// For how many seconds a message with these properties may be delivered; `None`: for ever.
+/// The seconds for which a message with these properties may be delivered; `None`: without limit.
 #[inline]
 pub fn expiry_interval_s(properties: &[u8]) -> Option<u32> {
     match properties {
@@ -59,8 +59,8 @@ pub fn expiry_interval_s(properties: &[u8]) -> Option<u32> {
     }
 }
 
-/// The second of the time line in which a message with these properties that came at `time_ms` has
-/// expired at the latest; `None` if it does not expire, or so late that no one needs to know.
+/// A second of the time line by which a message with these properties that arrived at `time_ms` has
+/// expired; `None` if it never expires, or so late that it does not matter.
 pub(super) fn deadline_s(properties: &[u8], time_ms: u64) -> Option<NonZero<u32>> {
     let interval_s = expiry_interval_s(properties)?;
     let deadline_s = time_ms.div_ceil(1000) + u64::from(interval_s);
@@ -75,8 +75,8 @@ mod tests {
         Lifetime::Left(NonZero::new(seconds).expect("more than 0"))
     }
 
-    /// Whole seconds that were waited are taken off; at 0 it is over; the interval 0 is over at
-    /// once; the largest does not overflow; only the first property is looked at.
+    /// Whole seconds of waiting are subtracted; at 0 the message has expired; the interval 0
+    /// expires at once; the largest does not overflow; only the first property is read.
     #[test]
     fn what_is_left() {
         let timeline = Timeline::default();
@@ -100,11 +100,11 @@ mod tests {
             let is = Lifetime::of(properties, 0, &timeline, waited_ms);
             assert_eq!(is, expected, "{properties:?} after {waited_ms} ms");
         }
-        // A clock that goes back takes nothing off.
+        // A clock that goes back subtracts nothing.
         assert_eq!(Lifetime::of(&ten, 5_000, &timeline, 1_000), left(10));
     }
 
-    /// A deadline is never before a message has expired, and there is none where none is needed.
+    /// A deadline is never before the expiry, and there is none for messages that need none.
     #[test]
     fn deadlines() {
         let seconds =

@@ -1,11 +1,11 @@
-//! The two logs of one shard: the one on disk, and the one in memory for what clean sessions still
-//! wait for; and how far promises about the former are kept.
+//! The two logs of one shard: the log on disk, and the log in memory for messages that wait in
+//! clean sessions. Tracks how far the promises about the log on disk are kept.
 //!
 //! A promise that a message is safe is kept when its record is committed, or when it is not needed
-//! any more: every session it was stored for has acknowledged it. So a message that is consumed at
-//! once is acknowledged at once, without waiting for the disk. Invariant: `committed <= settled <=
-//! appended`, and every turn before `settled` is committed, or made nothing but messages that
-//! nobody refers to.
+//! any more because every session for which it was stored has acknowledged it. So a message that is
+//! consumed at once is acknowledged at once, without waiting for the disk. Invariant: `committed <=
+//! settled <= appended`, and every turn before `settled` is committed, or has appended only
+//! messages without references.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -20,24 +20,24 @@ use super::queue::QueueLog;
 use super::record::{BlockRecord, Record};
 use super::timeline::Timeline;
 
-/// A message as it is read from a log.
+/// A message that was read from a log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoredMessage<'a> {
     /// Topic name.
     pub topic: &'a str,
-    /// Application message.
+    /// The payload.
     pub payload: &'a [u8],
-    /// QoS it was published with, 0 to 2.
+    /// The QoS of its publication, 0 to 2.
     pub qos: u8,
-    /// The properties that go with it: see [`super::NewMessage::properties`].
+    /// The properties for receivers: see [`super::NewMessage::properties`].
     pub properties: &'a [u8],
-    /// When it came, milliseconds of the time line. One that is in memory only and does not expire
-    /// has no time: 0.
+    /// The time of its arrival on the time line, in milliseconds; 0 if it is in memory and does not
+    /// expire.
     pub time_ms: u64,
 }
 
 impl StoredMessage<'_> {
-    /// How long it may still be delivered, at the time `now_ms` of the time line.
+    /// Its remaining lifetime at the time `now_ms` of the time line.
     #[inline]
     pub fn lifetime(&self, timeline: &Timeline, now_ms: u64) -> Lifetime {
         Lifetime::of(self.properties, self.time_ms, timeline, now_ms)
@@ -47,39 +47,39 @@ impl StoredMessage<'_> {
 /// The records that one turn of the owner appended.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
-    /// One past its last byte.
+    /// The offset after its last byte.
     end: u64,
     /// References to its messages.
     held: u64,
-    /// There is something else in it that was promised.
+    /// Whether it has another record whose commit is promised.
     must_commit: bool,
 }
 
-/// Messages of one turn that are let go of, in one segment of the log on disk.
+/// Messages of one turn and one segment on disk that are released together.
 #[derive(Default)]
 struct Near {
-    /// Where they are, as [`Position::bits`], from the first on.
+    /// Their positions as [`Position::bits`].
     range: Range<u64>,
     count: u32,
 }
 
-/// See the module.
+/// See the file.
 pub struct Logs {
     /// The durable log: records that recovery must find.
     pub disk: Log,
     /// The volatile log: records that may be lost with the process.
     pub memory: MessageLog,
-    /// Bytes that the packed end of a durable queue may have.
+    /// The greatest size of the packed end of a durable queue, in bytes.
     pub tail_bytes_max: usize,
-    /// Turns that are not settled, in order; the last is the current one.
+    /// Ended turns that are not settled, in order.
     turns: VecDeque<Turn>,
     current: Turn,
     /// The offset at which the current turn begins.
     begun: u64,
     settled: u64,
-    /// References to what is in no segment: how many, by where the segment before it ends.
+    /// The number of references to positions in no segment, by the end of the segment before.
     missed: BTreeMap<u64, u64>,
-    /// Messages of blocks that are in no segment, likewise.
+    /// The number of messages in blocks that are in no segment, likewise.
     missed_blocks: BTreeMap<u64, u64>,
 }
 
@@ -101,12 +101,12 @@ impl Logs {
         }
     }
 
-    /// How many references to what is in no segment there were since they were last taken.
+    /// The number of references to positions in no segment since they were last taken.
     pub(super) fn missed(&self) -> u64 {
         self.missed.values().sum()
     }
 
-    /// Holds a retained message; false if it is in no segment.
+    /// Holds a retained message; returns false if its position is in no segment.
     pub(super) fn hold_retained(&mut self, position: Position) -> bool {
         let is_there = self.disk.hold(position, 1);
         if !is_there {
@@ -115,8 +115,8 @@ impl Logs {
         is_there
     }
 
-    /// References since the last time to what is in no segment, and messages of blocks that are in
-    /// none, by where the segment before it ends.
+    /// Takes the number of references to positions in no segment, and of messages in missing
+    /// blocks, by the end of the segment before.
     pub(super) fn take_missed(&mut self) -> BTreeMap<u64, u64> {
         let mut missed = std::mem::take(&mut self.missed);
         for (end, count) in std::mem::take(&mut self.missed_blocks) {
@@ -131,18 +131,19 @@ impl Logs {
         *self.missed.entry(end).or_default() += u64::from(count);
     }
 
-    /// Appends a record of which the commit is promised.
+    /// Appends a record whose commit is promised.
     pub(super) fn append_promised(&mut self, record: &Record<'_>) -> Position {
         self.current.must_commit = true;
         self.disk.append(record)
     }
 
-    /// What this turn appends is promised whatever becomes of its messages.
+    /// Promises the commit of all that this turn appends, even if its messages are released.
     pub fn promise_turn(&mut self) {
         self.current.must_commit = true;
     }
 
-    /// The turns of the held messages are not known any more.
+    /// Promises the commit of all turns, because it is not known to which of them held messages
+    /// belong.
     #[cold]
     fn promise_all(&mut self) {
         self.current.must_commit = true;
@@ -159,7 +160,7 @@ impl Logs {
         }
     }
 
-    /// How far promises are kept.
+    /// The end of the part of the log whose promises are kept.
     pub fn settled(&mut self) -> u64 {
         let committed = self.disk.committed();
         while let Some(first) = self.turns.front()
@@ -177,7 +178,7 @@ impl Logs {
         self.settled() >= self.disk.appended()
     }
 
-    /// The turn that appended what stands at `offset`, if it is not settled.
+    /// The turn that appended the record at `offset`, if it is not settled.
     #[inline]
     fn turn_of(&mut self, offset: u64) -> Option<&mut Turn> {
         if offset >= self.begun {
@@ -190,8 +191,7 @@ impl Logs {
         self.turns.get_mut(at)
     }
 
-    /// One past the last position behind this one that surely is in the same segment, and of the
-    /// same turn.
+    /// An end up to which all positions after this one are in the same segment and turn.
     fn near_end(&mut self, position: Position) -> u64 {
         let offset = position.offset();
         let Some(segment_end) = self.disk.segment_end(position) else { return offset + 1 };
@@ -205,7 +205,7 @@ impl Logs {
         segment_end.min(turn_end)
     }
 
-    /// Takes away one reference for each of some messages.
+    /// Removes one reference for each of some messages.
     fn release_near(&mut self, near: &Near) {
         if near.count == 0 {
             return;
@@ -219,7 +219,7 @@ impl Logs {
         }
     }
 
-    /// The message at a position that is held; `None` if the disk has lost it.
+    /// The message at a held position; `None` if the disk has lost it.
     pub fn message(&self, position: Position) -> Option<StoredMessage<'_>> {
         if position.is_volatile() {
             return Some(self.memory.get(position));
@@ -256,8 +256,8 @@ impl QueueLog for Logs {
             self.memory.release(position, count);
         } else {
             self.disk.release(position, count);
-            // Several of a block are in one segment, but maybe of several turns. A message that is
-            // not known to be released waits for its commit.
+            // Several messages of a block are in one segment, but perhaps of several turns. A
+            // message that is not known to be released waits for its commit.
             if count == 1
                 && let Some(turn) = self.turn_of(position.offset())
             {

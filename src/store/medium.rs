@@ -1,12 +1,12 @@
 //! The interface to the disk: the requests of a store, and their answers.
 //!
-//! The store itself opens, maps and writes nothing. It hands out [`Request`]s, which a [`Medium`]
-//! fulfils in its own time, and writes (see [`super::Log::next_write`]), which the reactor gives to
-//! its ring. Rules that hold for every implementation:
+//! The store itself opens, maps and writes nothing. It returns [`Request`]s, which a [`Medium`]
+//! fulfils in its own time, and writes (see [`super::Log::next_write`]), which the reactor passes
+//! to its ring. Rules for every implementation:
 //!
-//! - A file is named once and for all: a number is never used for another file of the shard.
-//! - A file that is supplied has its full length allocated, is durable under its name, and begins
-//!   with [`super::HEADER_BYTES`] zeros.
+//! - A file's number is never used for another file of the shard.
+//! - A supplied file has its full length allocated, is durable under its name, and begins with
+//!   [`super::HEADER_BYTES`] zeros.
 //! - Its other bytes are zeros, or left from an earlier use in this run of the process. A file that
 //!   was free when the store was opened is created again or zeroed: it may have records of a write
 //!   that a crash interrupted, and those would be valid in a segment with the same start. Zeros
@@ -21,12 +21,12 @@ use super::timeline::ClockReading;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FileId(pub u64);
 
-/// The bytes of a file, mapped for reading. Only what was written is to be read.
+/// The bytes of a file, mapped for reading. Only written bytes may be read.
 ///
 /// A disk may not be able to read some of them. Bytes that were read within [`Mapping::guard`] stay
 /// the same for the rest of the turn.
 pub trait Mapping: Send {
-    /// All of the file.
+    /// All bytes of the file.
     fn bytes(&self) -> &[u8];
 
     /// Calls `read`, which may read any of [`Mapping::bytes`]. Bytes that the disk cannot read are
@@ -54,8 +54,8 @@ impl dyn Mapping + '_ {
     }
 }
 
-/// A file that was there when the store was opened. The bytes of its mapping are durable, also if
-/// they were not yet when the previous process was killed.
+/// A file that was found when the store was opened. The bytes of its mapping are durable, even if
+/// they were not when the previous process was killed.
 pub struct Found {
     /// Its name.
     pub id: FileId,
@@ -63,36 +63,36 @@ pub struct Found {
     pub mapping: Box<dyn Mapping>,
 }
 
-/// How far a log is known to go. It is kept beside the files, so that a file that is gone, or has
-/// lost its end, is missed. A log may go further, unless it was ended.
+/// The known extent of a log. It is kept beside the files, so that a missing or truncated file is
+/// noticed. A log may be longer, unless it was ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Extent {
     /// The start of the newest segment in the log,
     pub start: u64,
-    /// and the file that has it. If it starts where the log ends, there is none.
+    /// and its file. There is none if it starts where the log ends.
     pub file: FileId,
-    /// Up to here the log was committed.
+    /// The end of the committed log.
     pub end: u64,
-    /// It was ended there: nothing follows.
+    /// Whether it was ended there, so that nothing follows.
     pub is_ended: bool,
 }
 
 /// A request of a store to its medium.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// A file of this length, header included. Answered by [`Answer::Supplied`] or
-    /// [`Answer::Refused`], once, in the order they were asked.
+    /// Requests a file of this length, including the header. Answered by [`Answer::Supplied`] or
+    /// [`Answer::Refused`], once, in the order of requests.
     Supply {
-        /// Bytes of the file.
+        /// The length of the file.
         bytes: u64,
     },
-    /// Nothing in this file is needed any more: make its header zeros, durably, and keep it for the
-    /// next `Supply` of its length, or remove it. No answer.
+    /// This file is not needed any more. Its header must be set to zeros durably. Then it is kept
+    /// for the next `Supply` of its length, or removed. No answer.
     Recycle(FileId),
-    /// The log goes so far: keep that, durably, instead of what was kept before; before anything
-    /// that is asked later is done. No answer.
+    /// Keep this extent durably in place of the previous one, before any later request is done. No
+    /// answer.
     Note(Extent),
-    /// Space is low: free files that are kept are removed. No answer.
+    /// Space is low: remove the free files that are kept. No answer.
     Shed,
     /// Asks for the time of the clocks. Answered by [`Answer::Clocks`].
     Clocks,
@@ -102,37 +102,36 @@ pub enum Request {
 
 /// An answer of a medium.
 pub enum Answer<F> {
-    /// A file, as it was asked for.
+    /// A requested file.
     Supplied {
         /// Its name.
         id: FileId,
-        /// For writing.
+        /// The file to write to.
         file: F,
         /// Its bytes.
         mapping: Box<dyn Mapping>,
     },
-    /// There is no file: no space, most likely. The store asks again later.
+    /// There is no file, most likely because of space. The store asks again later.
     Refused(io::Error),
-    /// How much space the file system has for us, and its size, bytes.
+    /// The available space and the size of the file system.
     Space {
-        /// Bytes that may still be allocated.
+        /// Bytes that can still be allocated.
         free: u64,
-        /// Bytes there are in all.
+        /// Bytes in total.
         total: u64,
     },
     /// The time of the clocks.
     Clocks(ClockReading),
 }
 
-/// One shard's part of a disk, as its reactor sees it. Its methods never block.
+/// One shard's interface to a disk, for its reactor. Its methods never block.
 pub trait Medium {
     /// The file that the ring writes to. All clones are the same file.
     type File: Clone + 'static;
 
-    /// Asks for something.
+    /// Makes a request.
     fn ask(&mut self, request: Request);
 
-    /// The next thing it has to say, if there is one. A medium that has something to say wakes the
-    /// reactor.
+    /// The next answer, if there is one. A medium with an answer wakes the reactor.
     fn next_answer(&mut self) -> Option<Answer<Self::File>>;
 }

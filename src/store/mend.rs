@@ -1,24 +1,25 @@
-//! Finds the one byte of something that is not what its CRC-32C says it was.
+//! Finds the one wrong byte among bytes with a CRC-32C.
 //!
-//! A CRC is linear: its difference from the right one depends only on the position of the wrong
+//! A CRC is linear: its difference from the right value depends only on the position of the wrong
 //! byte and on the wrong bits in it. So the difference is computed backwards byte by byte, as if
-//! fewer bytes had followed, until it is that of one byte. A larger fault is mistaken for one of a
-//! single byte in about `bytes / 2^24` cases. So a mended record is only used to tell what was
-//! lost, and is never written.
+//! fewer bytes had followed, until it fits one byte. A larger fault is mistaken for a single byte
+//! in about `bytes / 2^24` cases. So a mended record is only used to report what was lost, and is
+//! never written.
 
-/// Bytes of what is mended, at most: see above.
+/// The most bytes that are mended: see above.
 const MENDED_BYTES_MAX: usize = 256 * 1024;
 
 /// The fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Wrong {
-    /// A byte of the sum itself: the rest is whole.
+    /// A byte of the checksum itself: all other bytes are right.
     Sum,
-    /// This byte of what was summed up, in these bits.
+    /// This byte, in these bits.
     Byte { at: usize, bits: u8 },
 }
 
-/// The one wrong byte, if one explains that the sum of `bytes` bytes is `is` and was `was`.
+/// The wrong byte, if a single one explains that `bytes` bytes have the checksum `is` and not
+/// `was`.
 pub(super) fn wrong_byte(was: u32, is: u32, bytes: usize) -> Option<Wrong> {
     let mut difference = was ^ is;
     let is_of_one = difference.to_le_bytes().iter().filter(|byte| **byte != 0).count() == 1;
@@ -34,7 +35,7 @@ pub(super) fn wrong_byte(was: u32, is: u32, bytes: usize) -> Option<Wrong> {
     None
 }
 
-/// The difference before one more byte was added to the sum.
+/// The difference before one more byte was added to the checksum.
 fn unshifted(difference: u32) -> u32 {
     let low = LOW_BYTES[(difference >> 24) as usize];
     (difference ^ REMAINDERS[usize::from(low)]) << 8 | u32::from(low)
@@ -56,7 +57,7 @@ const REMAINDERS: [u32; 256] = {
     table
 };
 
-/// The low byte that was shifted out, by the high byte of what that left: each is different.
+/// The low byte that was shifted out, by the high byte of the result, which is different for each.
 const LOW_BYTES: [u8; 256] = {
     let mut table = [0; 256];
     let mut low = 0_u8;
@@ -74,7 +75,7 @@ const LOW_BYTES: [u8; 256] = {
 mod tests {
     use super::*;
 
-    // Any bits of any one byte are found, in what was summed up and in the sum.
+    // Any wrong bits of any one byte are found, also in the checksum.
     #[test]
     fn one_wrong_byte_is_found() {
         for bytes in [1, 2, 5, 9, 100, 1000] {
@@ -95,7 +96,7 @@ mod tests {
         }
     }
 
-    // More than one is not mended.
+    // Two wrong bytes are not mended.
     #[test]
     fn two_are_not() {
         let mut data = [7; 200];

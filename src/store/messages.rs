@@ -1,5 +1,5 @@
-//! The messages that clean sessions wait for: an append-only sequence of records in memory, each
-//! there once however many queues wait for it, owned by the shard.
+//! Messages that wait in clean sessions: an append-only sequence of records in memory, owned by the
+//! shard. A message is there once, however many queues have it.
 //!
 //! Invariant: a segment is kept while one of its records is referenced, or while it is the newest.
 //!
@@ -7,12 +7,12 @@
 //! |---|---|
 //! | 4 | payload length, little endian |
 //! | 2 | topic length, little endian |
-//! | 1 | bits 0–1 QoS it was published with, 7: it has properties |
+//! | 1 | bits 0–1: QoS of the publication, bit 7: it has properties |
 //! | topic length | topic name, UTF-8 |
 //! | payload length | payload |
 //! | 4 | if it has properties: their length, little endian |
 //! | properties length | properties |
-//! | 8 | if they begin with an expiry: when it came, milliseconds of the time line |
+//! | 8 | if they begin with an expiry: time of arrival, milliseconds of the time line |
 
 use std::collections::VecDeque;
 
@@ -20,13 +20,13 @@ use super::lifetime::expiry_interval_s;
 use super::logs::StoredMessage;
 use super::position::Position;
 
-/// Bytes a segment takes before the next one is opened. A larger record gets a segment of its own.
-/// A message that waits long keeps its whole segment: so they are small.
+/// The size of a segment. A larger record gets a segment of its own. Segments are small, because a
+/// message that waits for long keeps its whole segment.
 const SEGMENT_BYTES: usize = 64 * 1024;
 
 const HEADER_BYTES: usize = 7;
 
-/// The bit of the QoS byte that says that there are properties.
+/// The bit of the QoS byte for properties.
 const PROPERTIES: u8 = 1 << 7;
 
 /// The position of the byte with the QoS in a record.
@@ -35,19 +35,19 @@ const QOS_AT: usize = 6;
 struct Segment {
     start: u64,
     bytes: Vec<u8>,
-    /// References that queues hold to records of this segment.
+    /// References of queues to its records.
     references: u64,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Default)]
 pub struct MessageLog {
-    /// Ordered by `start`; gaps are segments that went.
+    /// Sorted by `start`; gaps are removed segments.
     segments: VecDeque<Segment>,
     end: u64,
-    /// Capacity of all segments and the spare.
+    /// The capacity of all segments and the spare.
     memory_bytes: usize,
-    /// One retired segment's memory, for the next.
+    /// The memory of one removed segment, for the next one.
     spare: Option<Vec<u8>>,
 }
 
@@ -93,10 +93,10 @@ impl MessageLog {
         self.segments[at].references += u64::from(count);
     }
 
-    /// Takes references away; the record may be gone afterwards.
+    /// Removes references; the record may be gone afterwards.
     ///
     /// # Panics
-    /// If fewer records of that segment are held.
+    /// If the segment has fewer references.
     pub fn release(&mut self, position: Position, count: u32) {
         let at = self.segment_of(position);
         let segment = &mut self.segments[at];
@@ -128,7 +128,7 @@ impl MessageLog {
         StoredMessage { topic, payload, qos, properties, time_ms }
     }
 
-    /// Bytes a held record takes.
+    /// The size of a held record.
     pub fn record_bytes(&self, position: Position) -> usize {
         let record = self.from(position);
         let (payload_len, topic_len) = lengths(record);
@@ -139,7 +139,7 @@ impl MessageLog {
         }
     }
 
-    /// Its segment's bytes, from a held record on.
+    /// The bytes of its segment, from a held record on.
     fn from(&self, position: Position) -> &[u8] {
         let segment = &self.segments[self.segment_of(position)];
         let at =
@@ -147,7 +147,7 @@ impl MessageLog {
         &segment.bytes[at..]
     }
 
-    /// Bytes of memory the log holds.
+    /// The memory of the log in bytes.
     pub fn memory_bytes(&self) -> usize {
         self.memory_bytes
     }
@@ -179,7 +179,7 @@ impl MessageLog {
     }
 
     fn segment_of(&self, position: Position) -> usize {
-        // Traffic that is only passing by touches the newest segment alone.
+        // Most traffic concerns the newest segment only.
         let newest = self.segments.len() - 1;
         if self.segments[newest].start <= position.offset() {
             return newest;
@@ -189,7 +189,7 @@ impl MessageLog {
     }
 }
 
-/// Bytes behind the payload of a message with these properties.
+/// The number of bytes after the payload of a message with these properties.
 fn tail_bytes(properties: &[u8]) -> usize {
     match properties.len() {
         0 => 0,
@@ -198,7 +198,7 @@ fn tail_bytes(properties: &[u8]) -> usize {
     }
 }
 
-/// The properties that stand behind a payload, and what follows them.
+/// The properties after a payload, and the bytes after them.
 fn split_properties(tail: &[u8]) -> (&[u8], &[u8]) {
     let (length, rest) = tail.split_first_chunk().expect("append put a length");
     rest.split_at(u32::from_le_bytes(*length) as usize)
@@ -218,7 +218,7 @@ mod tests {
         StoredMessage { topic: "t/é", payload, qos: 1, properties: &[], time_ms: 0 }
     }
 
-    /// Appended records are read back, across segments and also if larger than one.
+    /// Appended records are read back, across segments and also if larger than a segment.
     #[test]
     fn reads_back_what_was_appended() {
         let mut log = MessageLog::default();
@@ -238,8 +238,8 @@ mod tests {
         }
     }
 
-    /// Properties come back, and the time of those that expire; a message without is as short as
-    /// ever, and one that does not expire has no time.
+    /// Properties are read back, and the time of messages that expire. A message without properties
+    /// has no bytes for them, and one that does not expire has no time.
     #[test]
     fn properties_come_back() {
         let mut log = MessageLog::default();
@@ -260,7 +260,7 @@ mod tests {
         }
     }
 
-    /// Memory returns when the last reference goes, in whatever order; two segments stay at most.
+    /// Memory is released with the last reference, in any order; at most two segments are kept.
     #[test]
     fn retires_what_nobody_refers_to() {
         let mut log = MessageLog::default();

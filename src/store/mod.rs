@@ -1,34 +1,34 @@
-//! State that outlives a packet or the process: sessions, the queue of each, retained messages, and
-//! the log that recovery reads them from.
+//! State that outlives a packet or the process: sessions with their queues, retained messages, and
+//! the log from which they are recovered.
 //!
 //! ```text
 //!  Catalog: sessions (each with its Queue), retained messages ──changes──► Log ──groups──► files
 //!      ▲                                                                    │
 //!      └──────────────────────── replay (when opened) ◄─────────────────────┘
 //! ```
-//! A message is stored once per shard, however many sessions wait for it. One log takes everything
-//! in order: messages, acknowledgements, sessions, subscriptions, and now and then a checkpoint,
-//! from which opening reads on. So what happened together is found together, and one sync serves
-//! all of it.
+//! A message is stored once on each shard, however many sessions wait for it. One log takes all
+//! records in order: messages, acknowledgements, sessions, subscriptions, and at times a
+//! checkpoint, from which recovery reads on. So related changes are recovered together, and one
+//! sync serves all of them.
 //!
-//! Deterministic, and without I/O: a store hands out requests for files (see [`Medium`]) and writes
-//! (see [`GroupWrite`]), and is told of their ends.
+//! Deterministic, and without I/O: a store returns requests for files (see [`Medium`]) and writes
+//! (see [`GroupWrite`]), and is told their results.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `open`, `replay` | a shard's store; recovery |
-//! | `catalog`, `session`, `subscriptions`, `subscription`, `retained` | what is kept |
-//! | `session_end`, `will` | what a session has for the time after its connection |
-//! | `lifetime`, `retained_expiry` | messages that expire |
-//! | `queue/` | what a session's client must still acknowledge |
+//! | `catalog`, `session`, `subscriptions`, `subscription`, `retained` | the state |
+//! | `session_end`, `will` | a session's state for the time after its connection |
+//! | `lifetime`, `retained_expiry` | expiry of messages |
+//! | `queue/` | messages that a session's client must still acknowledge |
 //! | `log/`, `segment`, `record`, `cursor` | the log and its bytes |
-//! | `timeline` | how long ago something was |
-//! | `housekeeping`, `cleaning` | checkpoints; moving what lives out of old segments |
-//! | `logs`, `messages`, `position` | the log beside the one in memory; places in them |
-//! | `medium` | the seam to the disk |
-//! | `transfer` | taking over what another store has |
-//! | `mend` | the one wrong byte under a sum |
-//! | `hashing` | the hash of maps that clients fill |
+//! | `timeline` | the age of things |
+//! | `housekeeping`, `cleaning` | checkpoints; moving live records out of old segments |
+//! | `logs`, `messages`, `position` | the log on disk and the one in memory; places in them |
+//! | `medium` | the interface to the disk |
+//! | `transfer` | taking over the state of another store |
+//! | `mend` | the one wrong byte under a checksum |
+//! | `hashing` | the hash of maps with keys that clients choose |
 
 mod catalog;
 mod cleaning;
@@ -37,6 +37,7 @@ mod cursor;
 mod golden;
 mod hashing;
 mod housekeeping;
+mod lane;
 mod lifetime;
 mod log;
 mod logs;
@@ -63,6 +64,7 @@ mod will;
 pub use catalog::{Catalog, CatalogLimits, NewMessage};
 pub use hashing::{Hashing, Map};
 pub use housekeeping::{Housekeeping, HousekeepingStats};
+pub use lane::{lane_name, lane_of_name};
 pub use lifetime::{Lifetime, expiry_interval_s};
 pub use log::{
     Fault, FaultKind, GroupWrite, Log, LogEnd, LogOptions, OpenError, OpenReport, SegmentFacts,
@@ -81,7 +83,7 @@ pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets
 pub use replay::Losses;
 pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES, SegmentIdentity};
-pub use session::{Holder, LANE, Session, Sessions};
+pub use session::{Holder, Session, Sessions};
 pub use session_mut::{SessionMut, SessionTotals};
 pub use subscription::{SUBSCRIPTION_IDENTIFIER_MAX, SubscriptionOptions};
 pub use subscriptions::Subscriptions;

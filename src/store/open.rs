@@ -1,4 +1,4 @@
-//! A shard's store: opened once, then taken apart by its owner.
+//! A shard's store, which is opened once and then taken apart by its owner.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,50 +14,50 @@ use super::record::Record;
 use super::replay::{Losses, Replay};
 use super::timeline::ClockReading;
 
-/// The parameters of opening a store.
+/// The options for opening a store.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// The log's.
+    /// Options of the log.
     pub log: LogOptions,
-    /// Bounds.
+    /// Bounds of the catalog.
     pub limits: CatalogLimits,
-    /// Seeds hashes.
+    /// The seed of hashes.
     pub seed: u64,
     /// The time of the clocks; `None`: the store is only read.
     pub clocks: Option<ClockReading>,
 }
 
-/// See the module.
+/// See the file.
 pub struct Store {
-    /// The catalog of the state.
+    /// The state.
     pub catalog: Catalog,
-    /// The logs that hold it.
+    /// The logs of the state.
     pub logs: Logs,
     /// Checkpoints and cleaning.
     pub housekeeping: Housekeeping,
 }
 
-/// The report on opening a store.
+/// The report of opening a store.
 #[derive(Debug)]
 pub struct Opened {
-    /// Of the log.
+    /// The report of the log.
     pub report: OpenReport,
     /// The losses.
     pub losses: Losses,
-    /// Sessions there are.
+    /// The number of sessions.
     pub sessions: usize,
-    /// Retained messages there are.
+    /// The number of retained messages.
     pub retained: usize,
-    /// Bytes of records in segments, by start: as the checkpoint has them, and those of the newest.
+    /// The size of the records in each segment, by start: from the checkpoint, and for the newest.
     pub lengths: BTreeMap<u64, u64>,
 }
 
 impl Store {
-    /// Opens a shard's store from the files that are there; none is a store without anything in it.
-    /// `extent` is what its medium has noted last, if it has.
+    /// Opens a shard's store from the found files; without files the store is empty. `extent` is
+    /// the medium's last note, if it has one.
     ///
     /// # Errors
-    /// If the files are not this shard's, or of a later version: no file is changed then.
+    /// If files belong to another shard or to a later version. Then no file is changed.
     pub fn open(
         options: &StoreOptions,
         found: Vec<Found>,
@@ -74,7 +74,7 @@ impl Store {
                     Reading::Whole(record) => replay.apply(position, mark, record, &segment_of),
                     Reading::Mended(record) => replay.mended(position, mark, record, &segment_of),
                     Reading::Damaged(guess) => {
-                        // It may have been for others.
+                        // The record may have concerned other sessions too.
                         replay.begin_gap();
                         replay.pass_over(position, guess.as_ref());
                     }
@@ -85,7 +85,7 @@ impl Store {
             replay.mend(&|position| log.segment_of(position).is_some());
         }
         let hashing = Hashing::with_seed(options.seed);
-        // The seed may be the same for each run of a test; then it is the time that differs.
+        // The seed may be the same in each run of a test; then only the time differs.
         let ClockReading { wall_ms, boot_ms, .. } = options.clocks.unwrap_or_default();
         log.set_salt(options.seed ^ wall_ms.rotate_left(32) ^ boot_ms.rotate_left(16));
         let mut lengths = std::mem::take(&mut replay.ends);
@@ -103,7 +103,8 @@ impl Store {
         logs.disk.report_missed(&missed, &mut report);
         catalog.expect_unlisted_below(logs.disk.appended());
         logs.disk.finish_open();
-        // Messages acknowledged behind a gap are sent again only until the next checkpoint.
+        // Messages that were acknowledged after a gap are sent again until the next checkpoint
+        // only.
         let is_owed = report.faults.iter().any(|fault| fault.lost_bytes > 0);
         let housekeeping =
             Housekeeping::new(options.log.segment_bytes, begun, meter.bytes, is_owed);
@@ -114,19 +115,19 @@ impl Store {
     }
 }
 
-/// Finds how many bytes the last complete checkpoint has taken: its own, without the records of
-/// clients among them.
+/// Measures the last complete checkpoint: the size of its own records, without those of clients
+/// among them.
 #[derive(Default)]
 struct CheckpointMeter {
     bytes: u64,
-    /// Of one that is not at its end yet.
+    /// The size of an incomplete checkpoint.
     so_far: u64,
-    /// The offset of the record before, if it was of a checkpoint.
+    /// The offset of the previous record, if it belonged to a checkpoint.
     before: Option<u64>,
 }
 
 impl CheckpointMeter {
-    /// The next record of the log.
+    /// Handles the next record of the log.
     fn note(&mut self, position: Position, reading: &Reading<'_>) {
         let offset = position.offset();
         self.so_far += self.before.take().map_or(0, |before| offset - before);

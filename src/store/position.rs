@@ -1,7 +1,7 @@
 //! The place of a message.
 
-/// The place of a record: its byte offset in one of a shard's two endless logs, the one on disk or
-/// the one in memory. Neither grows beyond 2^55 bytes: at 1 GB/s that takes a year.
+/// The place of a record: its byte offset in one of a shard's two logs, on disk or in memory.
+/// Neither grows beyond 2^55 bytes, which takes a year at 1 GB/s.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Position(u64);
 
@@ -33,12 +33,12 @@ impl Position {
         self.0 & !Self::VOLATILE
     }
 
-    /// All of it in 56 bits.
+    /// The position in 56 bits.
     pub fn bits(self) -> u64 {
         self.0
     }
 
-    /// The position of which [`Position::bits`] gave these.
+    /// The position with these [`Position::bits`].
     pub fn from_bits(bits: u64) -> Self {
         debug_assert!(bits < Self::OFFSET_END << 1, "56 bits");
         Self(bits)

@@ -1,15 +1,15 @@
-//! Recovery: from the records of the log back to a catalog.
+//! Recovery: builds a catalog from the records of the log.
 //!
-//! Records are applied in their order, from the begin of a checkpoint on. The checkpoint's own
-//! pieces lie among the records that were appended while it was taken: each replaces the state of
-//! its session or topics, so it does not matter that they were captured one after another. A record
-//! of a session that is unknown (yet, or by now) is ignored.
+//! Records are applied in their order, from the start of a checkpoint on. The checkpoint's own
+//! parts are among the records that were appended meanwhile. Each part replaces the state of its
+//! session or topics, so it does not matter that the parts were captured one after another. A
+//! record of an unknown session is ignored.
 //!
-//! The damage of one record must not cost others. A session's messages are numbered by those that
-//! came before, so a lost one must be counted: the targets in the damaged record are trusted for
-//! that. If the number of lost messages is unknown, messages that were acknowledged behind them are
-//! sent again. A lost record of the end of a session, or of a cleaning, is inferred from the
-//! records after it.
+//! The damage of one record must not cost others. A session's messages are numbered in the order of
+//! their records, so a lost one must be counted, for which the targets in the damaged record are
+//! trusted. If the number of lost messages is unknown, messages that were acknowledged after them
+//! are sent again. A lost record of the end of a session, or of a cleaning, is inferred from later
+//! records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -27,33 +27,33 @@ use super::retained::{RetainStore, Retained};
 use super::session::{Session, Sessions};
 use super::timeline::Timeline;
 
-/// See the module.
+/// See the file.
 #[derive(Default)]
 pub(super) struct Replay {
     sessions: Vec<Option<Session>>,
-    /// Of each session: how many came before it.
+    /// For each session, how many sessions were opened before it.
     ages: Vec<u64>,
     came: u64,
     retained: Vec<RetainStore>,
     remote_qos2: BTreeSet<super::Origin>,
     pub(super) timeline: Timeline,
-    /// The new places of messages that an unfinished cleaning moved.
+    /// The new positions of messages that an unfinished cleaning moved.
     moves: HashMap<Position, Position>,
-    /// By start of segment: references that there were, so that what is left of them tells how much
-    /// lives in it.
+    /// By start of segment, the references that there ever were. The present ones relative to them
+    /// show how much of the segment is live.
     holds: HashMap<u64, u64>,
-    /// Lengths of segments, by start.
+    /// The lengths of segments, by start.
     pub(super) ends: BTreeMap<u64, u64>,
-    /// Messages that a damaged record was for: the session, and the number in its queue.
+    /// Messages in damaged records: the session, and the number in its queue.
     lost: Vec<(SessionKey, u64)>,
-    /// Sessions of which the numbers are those they had only below this one: behind it an unknown
-    /// number of messages is lost.
+    /// Sessions whose message numbers are known only below this one: after it an unknown number of
+    /// messages is lost.
     sure_below: HashMap<SessionKey, u64>,
     /// Other losses.
     losses: Losses,
 }
 
-/// The log while it is read: only the places of its segments.
+/// The log while it is read: only the segments of positions.
 struct Places<'a>(&'a dyn Fn(Position) -> u64);
 
 impl QueueLog for Places<'_> {
@@ -81,13 +81,13 @@ impl QueueLog for Places<'_> {
 /// State that recovery could not restore.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Losses {
-    /// Messages that sessions waited for.
+    /// Messages that waited in sessions.
     pub queued: u64,
     /// Retained messages.
     pub retained: u64,
     /// Sessions.
     pub sessions: u64,
-    /// Records with a right sum and invalid content: our own fault, or a later version's.
+    /// Records with a right checksum and invalid content: by our own fault, or of a later version.
     pub records: u64,
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for Losses {
 }
 
 impl Replay {
-    /// Applies a record; `mark` as [`super::Log::mark_of`], `segment_of` as
+    /// Applies a record; `mark` is as in [`super::Log::mark_of`], `segment_of` as in
     /// [`super::QueueLog::segment_of`].
     pub(super) fn apply(
         &mut self,
@@ -123,7 +123,7 @@ impl Replay {
                 let mut opened = Session::new(client_id, vhost, false);
                 (opened.serial, opened.left_ms) = (mark, time_ms);
                 self.timeline.replay_time(time_ms);
-                // If another session had its key, the record of that session's end is damaged.
+                // If another session has the key, the record of that session's end is damaged.
                 self.end(session);
                 self.put(session, opened);
             }
@@ -134,7 +134,7 @@ impl Replay {
                     let (first, count) = (block.first, block.count);
                     session.queue.replay_block(position, first, count, &Places(segment_of));
                     if is_moving {
-                        // The queue may have known the new places already.
+                        // The queue may already have used the new positions.
                         session.queue.replay_doubt(first);
                     }
                 }
@@ -174,8 +174,8 @@ impl Replay {
         }
     }
 
-    /// Applies a mended record of which one byte is damaged. Records that refer to its place lose
-    /// it all the same.
+    /// Applies a corrected record with one damaged byte. Records that refer to its place lose it
+    /// nevertheless.
     pub(super) fn mended(
         &mut self,
         position: Position,
@@ -189,8 +189,9 @@ impl Replay {
         }
     }
 
-    /// Applies a client's acknowledgements. Behind a gap messages have other numbers than before:
-    /// they are sent again, because a wrong message could be taken for acknowledged otherwise.
+    /// Applies a client's acknowledgements. After a gap, messages may have other numbers than
+    /// before. They are sent again, because the wrong message could be taken as acknowledged
+    /// otherwise.
     fn acks(&mut self, acks: &AcksRecord) {
         let sure = self.sure_below.get(&acks.session).copied();
         let Some(session) = self.session(acks.session) else { return };
@@ -204,7 +205,7 @@ impl Replay {
         session.queue.replay_acks(acks.first.min(sure), &gone, &released);
     }
 
-    /// An unknown number of messages is lost here, for whichever sessions there are.
+    /// Notes that an unknown number of messages is lost here, for any session.
     pub(super) fn begin_gap(&mut self) {
         for (key, session) in (0..).zip(&self.sessions) {
             let Some(session) = session else { continue };
@@ -212,11 +213,11 @@ impl Replay {
         }
     }
 
-    /// Passes over a damaged record that may have been this one.
+    /// Skips a damaged record; `guess` is its probable content.
     pub(super) fn pass_over(&mut self, position: Position, guess: Option<&Record<'_>>) {
         match guess {
             Some(Record::Message(MessageRecord { moved_from: Some(before), .. })) => {
-                // Sessions that wait for it will find it damaged.
+                // Sessions that have it will find it damaged.
                 self.moves.entry(*before).or_insert(position);
             }
             Some(Record::Message(message)) => {
@@ -233,7 +234,7 @@ impl Replay {
         }
     }
 
-    /// A message is lost that a session waited for.
+    /// Counts a lost message of a session.
     fn lose(&mut self, key: SessionKey) {
         if let Some(session) = self.session(key) {
             session.queue.replay_lost();
@@ -242,9 +243,9 @@ impl Replay {
         }
     }
 
-    /// Undoes what damaged records left undone; `is_there` tells which segments there are.
+    /// Infers the content of damaged records; `is_there` tells which segments exist.
     pub(super) fn mend(&mut self, is_there: &dyn Fn(Position) -> bool) {
-        // Of two sessions of one client, the older has ended.
+        // If a client has two sessions, the older has ended.
         let mut newest: HashMap<(u16, CompactString), usize> = HashMap::new();
         for at in 0..self.sessions.len() {
             let Some(session) = &self.sessions[at] else { continue };
@@ -254,7 +255,7 @@ impl Replay {
             self.sessions[if is_newer { other } else { at }] = None;
             newest.insert(client, if is_newer { at } else { other });
         }
-        // A segment goes when all that lives in it was moved.
+        // A segment is released when all its live records were moved.
         let moves = std::mem::take(&mut self.moves);
         let gone: HashMap<Position, Position> =
             moves.into_iter().filter(|(old, _)| !is_there(*old)).collect();
@@ -364,14 +365,14 @@ impl Replay {
         for session in self.sessions.iter_mut().flatten() {
             session.queue.replay_relocate(&(from..to), &map);
         }
-        // Others are there if a cleaning did not end, or the record of its end is damaged.
+        // Other moves exist if a cleaning did not end, or the record of its end is damaged.
         let others = moves.iter().filter(|(old, _)| !(from..to).contains(&old.offset()));
         self.moves = others.map(|(old, new)| (*old, map(*new).unwrap_or(*new))).collect();
     }
 
-    /// Holds the segments that are referred to and returns the catalog. Clients that were connected
-    /// count as disconnected since `now_ms`; 0: the store is only read, and they still count as
-    /// connected.
+    /// Holds the segments with references and returns the catalog. Clients that were connected
+    /// count as disconnected since `now_ms`. If it is 0, the store is only read, and they still
+    /// count as connected.
     pub(super) fn finish(
         self,
         limits: CatalogLimits,
@@ -385,7 +386,7 @@ impl Replay {
         });
         let mut losses = Losses { queued: lost.count() as u64, ..self.losses };
         let timeline = self.timeline;
-        // One by one into their places: a copy of them all would stay as memory of the heap.
+        // Moved one by one into their places: a copy of all sessions would stay in the heap.
         let sessions = (0..).zip(self.sessions).filter_map(|(key, session)| {
             let mut session = session?;
             let (was_there, left_ms) = (session.left_ms == 0, session.left_ms);
@@ -427,7 +428,7 @@ impl Replay {
         (catalog, losses)
     }
 
-    /// The starts of segments of the checkpoint and of now, also of those that are missing.
+    /// The starts of segments of the checkpoint and of now, including missing ones.
     pub(super) fn starts(&self) -> impl Iterator<Item = u64> {
         self.holds.keys().copied()
     }
@@ -444,7 +445,7 @@ impl Replay {
 
     fn put(&mut self, key: SessionKey, session: Session) {
         let at = key as usize;
-        // Its numbers are known from here on.
+        // The numbers of its messages are known from here on.
         self.sure_below.remove(&key);
         if at >= self.sessions.len() {
             self.sessions.resize_with(at + 1, || None);

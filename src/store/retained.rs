@@ -1,12 +1,11 @@
-//! The retained messages of one vhost whose topics belong to one shard: the place of each in the
-//! log.
+//! The retained messages of one vhost whose topics belong to one shard: their positions in the log.
 //!
-//! Invariant: at most one message a topic; none has an empty payload (that clears,
-//! [MQTT-3.3.1-10]). Topics are kept in byte order, so that a wildcard's literal beginning bounds
-//! the scan and a scan can stop and go on after any topic while the store changes.
+//! Invariant: a topic has at most one message, and none has an empty payload, which clears the
+//! topic [MQTT-3.3.1-10]. Topics are in byte order, so that a wildcard's literal prefix bounds a
+//! scan, and a scan can stop and continue after any topic while the store changes.
 //!
-//! Entry of a checkpoint: topic *text*, position 8, bytes of the record *v*. If it expires, the
-//! position's highest bit is set, and the deadline follows, 4.
+//! Entry of a checkpoint: topic *text*, position 8, size of the record *v*. If the message expires,
+//! the position's highest bit is set, and the deadline follows, 4.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -18,39 +17,38 @@ use super::position::Position;
 /// The place of a retained message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retained {
-    /// Its record.
+    /// The position of its record.
     pub position: Position,
-    /// Bytes of the record.
+    /// The size of the record.
     pub bytes: u32,
-    /// The second of the time line in which it has expired at the latest; `None`: that does not
-    /// happen, or not before 2106.
+    /// A second of the time line by which it has expired; `None`: never, or not before 2106.
     pub deadline_s: Option<NonZero<u32>>,
 }
 
-/// The bit of a position in a checkpoint that says that a deadline follows.
+/// The bit of a position in a checkpoint that announces a deadline.
 const EXPIRES: u64 = 1 << 63;
 
-/// How a scan ended.
+/// The end of a scan.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ScanEnd {
-    /// There is nothing more.
+    /// No topics are left.
     Done,
     /// It stopped after this topic.
     After(Box<str>),
 }
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub struct RetainStore {
     messages: BTreeMap<Box<str>, Retained>,
-    /// Bytes of all records.
+    /// The size of all records.
     bytes: u64,
-    /// Messages that have a deadline.
+    /// The number of messages with a deadline.
     expiring: usize,
 }
 
 impl RetainStore {
-    /// Sets the message of a topic; gives what it replaces.
+    /// Sets the message of a topic; returns the replaced one.
     pub(super) fn set(&mut self, topic: &str, retained: Retained) -> Option<Retained> {
         self.bytes += u64::from(retained.bytes);
         self.expiring += usize::from(retained.deadline_s.is_some());
@@ -61,7 +59,7 @@ impl RetainStore {
         before.inspect(|before| self.uncount(before))
     }
 
-    /// Clears the message of a topic; gives it.
+    /// Clears the message of a topic; returns it.
     pub(super) fn clear(&mut self, topic: &str) -> Option<Retained> {
         self.messages.remove(topic).inspect(|before| self.uncount(before))
     }
@@ -81,7 +79,7 @@ impl RetainStore {
         self.messages.get(topic).copied()
     }
 
-    /// Number of topics that have a message.
+    /// The number of topics with a message.
     pub fn len(&self) -> usize {
         self.messages.len()
     }
@@ -91,7 +89,7 @@ impl RetainStore {
         self.messages.is_empty()
     }
 
-    /// Bytes of all records.
+    /// The size of all records.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -101,8 +99,8 @@ impl RetainStore {
         self.messages.iter().map(|(topic, retained)| (&**topic, *retained))
     }
 
-    /// Visits the topics that begin with `prefix`, in byte order, from the one after `after`; at
-    /// most `visits_max` of them, and not beyond one for which `visit` breaks.
+    /// Visits the topics with this prefix in byte order, from the one after `after` on. It stops
+    /// after `visits_max` topics, or when `visit` breaks.
     pub fn scan(
         &self,
         prefix: &str,
@@ -126,7 +124,7 @@ impl RetainStore {
         ScanEnd::Done
     }
 
-    /// Appends the entries from the one after `after` on, some `bytes_max` bytes of them.
+    /// Appends the entries after `after`, about `bytes_max` bytes.
     pub(super) fn capture(
         &self,
         after: Option<&str>,
@@ -144,7 +142,7 @@ impl RetainStore {
         })
     }
 
-    /// Takes entries as [`RetainStore::capture`] wrote them; `None` if they are not.
+    /// Restores entries that [`RetainStore::capture`] wrote; `None` if they are invalid.
     pub(super) fn restore(&mut self, entries: &[u8]) -> Option<()> {
         let mut cursor = Cursor(entries);
         while !cursor.is_empty() {
@@ -219,7 +217,8 @@ mod tests {
         assert!(store.is_empty() && store.bytes() == 0);
     }
 
-    /// Captured in pieces of any size, everything comes back; and the bytes stay as they are.
+    /// Entries captured in parts of any size are restored completely, and their bytes do not
+    /// change.
     #[test]
     fn capture_and_restore() {
         let store = store(&["a", "a/b", "é/x", ""]);

@@ -1,10 +1,9 @@
-//! Retained messages that have expired: a topic that has one counts as having none, and gives its
-//! room back.
+//! Expired retained messages: their topics count as having none, and their space is freed.
 //!
-//! A reader of one calls [`super::StoredMessage::lifetime`] first, and may clear it at once
-//! ([`Catalog::clear_expired`]). A scan of all topics, a bounded step at a time, finds the others
-//! by their deadlines, without reading them. The scan ignores gaps of the time line, so it finds
-//! some late.
+//! A reader calls [`super::StoredMessage::lifetime`] first, and may clear an expired message at
+//! once ([`Catalog::clear_expired`]). A scan of all topics in bounded steps finds the others by
+//! their deadlines, without reading them. The scan ignores gaps of the time line, so it finds some
+//! late.
 
 use std::ops::ControlFlow;
 
@@ -14,16 +13,16 @@ use super::position::Position;
 use super::retained::ScanEnd;
 use crate::limits::{RETAINED_EXPIRY_PERIOD_MS, RETAINED_EXPIRY_VISITS_MAX};
 
-/// The look at all topics.
+/// The scan of all topics.
 #[derive(Debug)]
 pub(super) struct RetainedExpiry {
-    /// When the next one begins, by the time line.
+    /// The time of the time line at which the next scan begins.
     due_ms: u64,
     /// The topic at which the current scan continues.
     at: Option<Place>,
 }
 
-/// A vhost, and the topic behind which to go on.
+/// A vhost, and the topic after which to continue.
 #[derive(Default, Debug)]
 struct Place {
     vhost: u16,
@@ -31,12 +30,13 @@ struct Place {
 }
 
 impl RetainedExpiry {
-    /// The first look is at the first step: a start is when most has expired.
+    /// The first scan begins with the first step, because most messages have expired before a
+    /// start.
     pub(super) fn new() -> Self {
         Self { due_ms: 0, at: None }
     }
 
-    /// Takes a step, if there is one to take; how many messages were cleared.
+    /// Takes a step if one is due; returns how many messages were cleared.
     pub(super) fn step(&mut self, catalog: &mut Catalog, logs: &mut Logs, now_ms: u64) -> u64 {
         if self.at.is_none() {
             if now_ms < self.due_ms || !catalog.retained.iter().any(|store| store.has_expiring()) {
@@ -72,8 +72,8 @@ impl RetainedExpiry {
 }
 
 impl Catalog {
-    /// Clears the retained message of a topic that was found to have expired, if it is still the
-    /// one at this position; whether it was.
+    /// Clears the expired retained message of a topic, if it is still the one at this position;
+    /// returns whether it was.
     pub fn clear_expired(
         &mut self,
         vhost: u16,

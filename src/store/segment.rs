@@ -6,56 +6,56 @@
 //! | 4 | CRC-32C of the bytes 12 to 63 |
 //! | 4 | version of the format, 4 |
 //! | 2 | the shard whose log this is |
-//! | 2 | 1 if it goes on in the middle of another, of which the file failed; else 0 |
+//! | 2 | 1 if it continues a segment whose file failed; else 0 |
 //! | 4 | 0 |
-//! | 8 | start: offset in the log of the byte behind this header |
+//! | 8 | start: offset in the log of the byte after this header |
 //! | 8 | checkpoint: offset from which recovery reads the log |
-//! | 8 | salt: chosen anew whenever the log is opened; records' sums depend on it |
-//! | 8 | capacity: bytes the file has behind this header, at least |
+//! | 8 | salt: chosen at each opening of the log; records' checksums depend on it |
+//! | 8 | capacity: least number of bytes in the file after this header |
 //! | 8 | 0 |
 //!
 //! Numbers are little endian. A file that begins with 64 zeros is free. A segment ends where the
-//! next one starts. In version 1 there are zeros for the capacity, and no record tells that it
-//! begins a commit group. In versions 1 and 2 there is nothing of MQTT 5: no message has
-//! properties, no subscription has options, no session has an expiry interval or a will.
-//! In versions before 4 there are no lanes of groups, and no session has reserved leases.
+//! next one starts. Version 1 has zeros for the capacity, and no record is marked as the first of a
+//! commit group. Versions 1 and 2 have nothing of MQTT 5: no properties of messages, no options of
+//! subscriptions, no expiry intervals and wills of sessions. Versions before 4 have no lanes of
+//! groups and no reserved leases.
 
 use super::cursor::Cursor;
 use super::medium::Mapping;
 use super::mend::{Wrong, wrong_byte};
 
-/// Bytes of a segment's header.
+/// The size of a segment's header.
 pub const HEADER_BYTES: u64 = 64;
 
-/// The version of the format that is written, and the newest that is read.
+/// The version of the format that is written, and the newest that can be read.
 pub const FORMAT_VERSION: u32 = 4;
 
 const MAGIC: &[u8; 8] = b"ringmqsg";
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct SegmentHeader {
     pub(super) shard: u16,
     pub(super) start: u64,
     pub(super) checkpoint: u64,
     pub(super) salt: u64,
-    /// References to the segment before it may be to this one as well.
+    /// Whether references to the previous segment may concern this one as well.
     pub(super) continues: bool,
-    /// Bytes the file was made with behind the header, at least; 0 if that is not known.
+    /// The least number of bytes after the header with which the file was made; 0 if unknown.
     pub(super) capacity: u64,
 }
 
-/// Tells a segment from any other that was or will be in the same file.
+/// Distinguishes a segment from all others that were or will be in the same file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SegmentIdentity {
-    /// Offset in the log of its first byte.
+    /// The offset of its first byte in the log.
     pub start: u64,
     salt: u64,
 }
 
 impl SegmentIdentity {
-    /// That of the segment in a file which begins with these bytes; `None` if there is none, or
-    /// they are damaged.
+    /// The identity of the segment in a file with this begin; `None` if there is none or the bytes
+    /// are damaged.
     pub fn of(file: &[u8]) -> Option<Self> {
         match HeaderFound::decode(file.first_chunk()?)? {
             HeaderFound::Header(SegmentHeader { start, salt, .. }) => Some(Self { start, salt }),
@@ -70,9 +70,9 @@ pub(super) enum HeaderFound {
     /// Zeros: the file is free.
     Free,
     Header(SegmentHeader),
-    /// One byte of it is damaged; this is what it said.
+    /// One byte of it is damaged; this is the corrected header.
     Mended(SegmentHeader),
-    /// A format of a later version than this.
+    /// The format of a later version.
     Newer(u32),
     Damaged,
 }
@@ -95,7 +95,7 @@ impl SegmentHeader {
 }
 
 impl HeaderFound {
-    /// A header that the disk cannot read is damaged.
+    /// An unreadable header counts as damaged.
     pub(super) fn of(file: &dyn Mapping) -> Self {
         file.look(Self::read).unwrap_or(Self::Damaged)
     }
@@ -132,7 +132,7 @@ impl HeaderFound {
     }
 }
 
-/// A header with one damaged byte, as it was before. The damage costs a byte, not a file.
+/// Corrects a header with one damaged byte, so that the damage does not cost a file.
 fn mended(bytes: &[u8; 64]) -> Option<[u8; 64]> {
     let mut mended = *bytes;
     let is_magic = bytes.starts_with(MAGIC);
@@ -164,7 +164,7 @@ mod tests {
         capacity: 0x0908_0706,
     };
 
-    /// The bytes on disk are part of the promise.
+    /// The bytes of a header never change.
     #[test]
     fn golden_bytes() {
         let bytes = HEADER.encode();
@@ -175,8 +175,8 @@ mod tests {
         assert_eq!(bytes[8..12], crc32c::crc32c(&bytes[12..]).to_le_bytes());
     }
 
-    /// Any one wrong byte is seen and known, two are damage; zeros are a free file, also if a byte
-    /// of them is wrong; a later version is told apart.
+    /// One wrong byte is noticed and corrected; two are damage. Zeros are a free file, even if one
+    /// of them is wrong. A later version is recognized.
     #[test]
     fn damage_is_seen() {
         assert_eq!(HeaderFound::read(&HEADER.encode()), HeaderFound::Header(HEADER));

@@ -1,26 +1,27 @@
-//! Sessions: state that outlives a connection (3.1.2.4): subscriptions, and messages not yet
-//! acknowledged.
+//! Sessions: state that outlives a connection (3.1.2.4), namely subscriptions and messages that are
+//! not acknowledged.
 //!
-//! State of a session in a checkpoint, behind its key:
+//! The state of a session in a checkpoint, after its key:
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 2 | vhost |
 //! | 8 | serial: the mark of the record that opened it (see [`super::Log::mark_of`]) |
-//! | 8 | when its client left, milliseconds of the time line; 0: it was there; bit 63: see below |
+//! | 8 | when its client left, milliseconds of the time line; 0: connected; bits 62, 63: see below
+//! |
 //! | *text* | client id |
-//! | *text* | user name of its owner; empty: nobody |
+//! | *text* | user name of its owner; empty: none |
 //! | | subscriptions: number *v*, then for each options (see `subscription`), filter *text* |
 //! | | received: number *v*, then packet identifiers 2 |
 //! | rest | queue (see `queue`) |
 //!
-//! If bit 63 is set, its settings for the time after its connection precede the subscriptions:
-//! expiry interval *v* (0 the server's, else seconds + 1), will *bytes* (see `will`; empty: none).
-//! If bit 62 is set, the bound of its reserved leases *v* precedes the subscriptions (see
+//! If bit 63 is set, the settings for the time after its connection precede the subscriptions:
+//! expiry interval *v* (0 the broker's default, else seconds + 1), will *bytes* (see `will`; empty:
+//! none). If bit 62 is set, the bound of its reserved leases *v* precedes the subscriptions (see
 //! [`Session::leases_below`]).
 //!
-//! A *lane* is a session without a client: a part of what waits for a consumer group. Its client id
-//! begins with U+0000, which no client's has [MQTT-1.5.4-2], and names it.
+//! A *lane* is a session without a client: a part of the backlog of a consumer group. Its client id
+//! begins with U+0000, which no client's id contains [MQTT-1.5.4-2].
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -38,41 +39,41 @@ use super::subscriptions::Subscriptions;
 use super::will::{KeptWill, Will};
 use crate::slots::Slots;
 
-/// Why a session is found by its key.
+/// The reason why a session is found by its key.
 const THERE: &str = "whoever keeps the key of a session drops it with the session";
 
-/// The bit of the time in a session's state that says that there is more.
+/// The bit of the time in a session's state that announces settings.
 const HAS_MORE: u64 = 1 << 63;
 
-/// The bit of the same that says that leases are reserved.
+/// The bit that announces reserved leases.
 const HAS_LEASES: u64 = 1 << 62;
 
 /// The first character of the names of lanes.
-pub const LANE: char = '\0';
+pub(super) const LANE: char = '\0';
 
-/// Messages that a lane keeps unpacked. Full: further ones wait packed.
+/// The most messages that a lane keeps unpacked; further ones wait packed.
 const LANE_NEAR_MAX: u64 = 1024;
 
-/// The connection that uses a session now, as its owner names it.
+/// The connection that uses a session now, as named by its owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Holder(pub NonZero<u64>);
 
-/// See the module.
+/// See the file.
 #[derive(Debug)]
 pub struct Session {
-    /// Names the client within its vhost.
+    /// The client id, unique in its vhost.
     pub client_id: CompactString,
-    /// Names the vhost.
+    /// The number of the vhost.
     pub vhost: u16,
-    /// It ends with its connection, and nothing of it is on disk.
+    /// Whether it ends with its connection and is not on disk.
     pub clean: bool,
-    /// Its acknowledgements wait to be written.
+    /// Whether its acknowledgements wait to be appended.
     pub(super) noted: bool,
-    /// Its client's connection.
+    /// The connection of its client.
     pub holder: Option<Holder>,
-    /// When its client left, milliseconds of the log's time line; 0: it is there.
+    /// The time at which its client left, in milliseconds of the log's time line; 0: connected.
     pub left_ms: u64,
-    /// No other session of the shard ever has the same, nor had one that a crash undid: other
+    /// A number that no other session of the shard ever has, not even one that a crash undid. Other
     /// shards know the QoS 2 messages of its client by it.
     pub serial: u64,
     /// Its filters.
@@ -80,28 +81,28 @@ pub struct Session {
     /// Messages that its client must still acknowledge.
     pub queue: Queue,
     rare: Option<Box<Rare>>,
-    /// Messages dropped because it was full.
+    /// The number of messages that were dropped because it was full.
     pub dropped: u32,
-    /// Bytes of its queue that are counted with those of its vhost.
+    /// The bytes of its queue that are counted with those of its vhost.
     pub(super) counted_bytes: u64,
 }
 
 /// Fields that many sessions do not need.
 #[derive(Default, Debug)]
 struct Rare {
-    /// Identifiers of QoS 2 messages that came and are not released: each was passed on, and is not
+    /// Identifiers of QoS 2 messages that were routed and are not released; they are not routed
     /// again [MQTT-4.3.3-2].
     received: BTreeSet<u16>,
-    /// The user that owns it; empty: no user.
+    /// The user that owns it; empty: none.
     owner: CompactString,
-    /// Messages below this number came to the queue under other access rules, or for another user.
+    /// The number below which messages were queued under other access rules or for another user.
     screened_below: u64,
-    /// Waiting messages must not be sent.
+    /// Whether waiting messages must not be sent.
     withheld: bool,
-    /// It has an expiry interval of its own: this, in seconds.
+    /// Whether it has its own expiry interval, in seconds.
     has_expiry: bool,
     expiry_s: u32,
-    /// The will, published when its client has been away for a while.
+    /// The will that is published some time after its client has left.
     will: Option<Box<KeptWill>>,
     /// See [`Session::leases_below`].
     leases_below: u64,
@@ -125,20 +126,20 @@ impl Session {
         }
     }
 
-    /// Whether it is a part of what waits for a consumer group, and has no client.
+    /// Whether it is a part of a consumer group's backlog and has no client.
     #[inline]
     pub fn is_lane(&self) -> bool {
         self.client_id.as_bytes().first() == Some(&0)
     }
 
-    /// Whether a message for it stays unpacked: its client is there, or it is a lane with few.
+    /// Whether a message for it stays unpacked: its client is connected, or it is a lane with few.
     #[inline]
     pub(super) fn is_near(&self) -> bool {
         self.holder.is_some() || self.queue.waiting() < LANE_NEAR_MAX && self.is_lane()
     }
 
-    /// Identifiers of messages that its client gets as a member of consumer groups are numbered;
-    /// no number from this on was ever used (see [`super::Catalog::reserve_leases`]).
+    /// The bound of the lease numbers for messages of consumer groups to its client; no number from
+    /// this on was ever used (see [`super::Catalog::reserve_leases`]).
     pub fn leases_below(&self) -> u64 {
         self.rare.as_ref().map_or(0, |rare| rare.leases_below)
     }
@@ -163,20 +164,21 @@ impl Session {
         }
     }
 
-    /// Names it in the world: no session has the same that this store ever opened, a client's next
-    /// one neither. The numbers of its queue's messages belong to it (see `queue`). 0: it is clean.
+    /// Names it uniquely: this store never opens another session with the same epoch, not even for
+    /// the same client. The numbers of its queue's messages belong to it (see `queue`). 0: it is
+    /// clean.
     pub fn epoch(&self) -> u64 {
         self.serial
     }
 
-    /// How long it is kept when its client has left, seconds; [`u32::MAX`]: for ever; `None`: as
-    /// the server has it for all.
+    /// The seconds for which it is kept after its client has left; [`u32::MAX`]: forever; `None`:
+    /// the broker's default.
     pub fn expiry_s(&self) -> Option<u32> {
         self.rare.as_ref().filter(|rare| rare.has_expiry).map(|rare| rare.expiry_s)
     }
 
-    /// Whether it ends when its client leaves. One that is not clean and does is there after a
-    /// restart, and is to be ended then.
+    /// Whether it ends when its client leaves. A durable session of that kind is recovered after a
+    /// restart and must be ended then.
     pub fn ends_with_connection(&self) -> bool {
         self.clean || self.expiry_s() == Some(0)
     }
@@ -199,7 +201,7 @@ impl Session {
         self.rare.as_ref()?.will.as_deref()
     }
 
-    /// Replaces its will; whether there is one now, or was.
+    /// Replaces its will; returns whether it has one now or had one.
     pub(super) fn set_will(&mut self, will: Option<&Will<'_>>) -> bool {
         let had_any = self.rare.as_ref().is_some_and(|rare| rare.will.is_some());
         if will.is_some() || had_any {
@@ -210,14 +212,14 @@ impl Session {
         will.is_some() || had_any
     }
 
-    /// Notes that access rules, or the user, have changed: waiting messages must be checked again.
+    /// Notes a change of access rules or of its user: waiting messages must be checked again.
     pub(super) fn screen_waiting(&mut self) {
         if !self.queue.is_empty() {
             self.rare.get_or_insert_default().screened_below = self.queue.end();
         }
     }
 
-    /// Whether the message with this number, which is about to be sent, is one of those.
+    /// Whether the message with this number, which is about to be sent, must be checked.
     pub(super) fn must_screen(&mut self, number: u64) -> bool {
         let Some(rare) = &mut self.rare else { return false };
         if self.queue.first() >= rare.screened_below {
@@ -228,7 +230,8 @@ impl Session {
         number < rare.screened_below
     }
 
-    /// Sets whether waiting messages are withheld: its client may read none of its subscriptions.
+    /// Sets whether waiting messages are withheld, because its client may read none of its
+    /// subscriptions.
     pub(super) fn withhold(&mut self, withheld: bool) {
         if self.is_withheld() != withheld {
             self.rare.get_or_insert_default().withheld = withheld;
@@ -236,7 +239,7 @@ impl Session {
         }
     }
 
-    /// Whether what waits is kept back.
+    /// Whether waiting messages are withheld.
     pub fn is_withheld(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.withheld)
     }
@@ -246,18 +249,18 @@ impl Session {
         self.rare.as_ref().is_some_and(|rare| rare.received.contains(&packet_id))
     }
 
-    /// Identifiers of QoS 2 messages that came and are not released, in order.
+    /// Identifiers of QoS 2 messages that were received and are not released, in order.
     pub fn received(&self) -> impl ExactSizeIterator<Item = u16> {
         const NONE: &BTreeSet<u16> = &BTreeSet::new();
         self.rare.as_ref().map_or(NONE, |rare| &rare.received).iter().copied()
     }
 
-    /// Notes the identifier of a QoS 2 message; whether it is new.
+    /// Notes the identifier of a QoS 2 message; returns whether it is new.
     pub(super) fn receive(&mut self, packet_id: u16) -> bool {
         self.rare.get_or_insert_default().received.insert(packet_id)
     }
 
-    /// The identifier is free again; whether it was taken.
+    /// Frees an identifier; returns whether it was in use.
     pub(super) fn free(&mut self, packet_id: u16) -> bool {
         let rare = self.rare.as_mut();
         let was = rare.is_some_and(|rare| rare.received.remove(&packet_id));
@@ -336,7 +339,7 @@ impl Session {
 #[derive(Debug)]
 pub struct Sessions {
     slots: Slots<Session>,
-    /// How many of them are lanes.
+    /// The number of lanes among them.
     lanes: usize,
     by_client: HashTable<SessionKey>,
     hashing: Hashing,
@@ -352,7 +355,7 @@ impl Sessions {
         }
     }
 
-    /// The same with other keys for the slots: those that recovery found.
+    /// The sessions that recovery found, with their keys.
     pub(super) fn restored(
         sessions: impl Iterator<Item = (SessionKey, Session)>,
         hashing: &Hashing,
@@ -364,18 +367,23 @@ impl Sessions {
         restored
     }
 
-    /// Number of sessions of clients.
+    /// The number of sessions of clients.
     pub fn len(&self) -> usize {
         self.slots.len() - self.lanes
     }
 
-    /// Whether there is none, and no lane.
+    /// Whether there are no sessions and no lanes.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
     /// The session of a client.
     pub fn find(&self, vhost: u16, client_id: &str) -> Option<SessionKey> {
+        self.find_any(vhost, client_id).filter(|key| !self.get(*key).is_lane())
+    }
+
+    /// The session with this name: of a client, or a lane.
+    pub fn find_any(&self, vhost: u16, client_id: &str) -> Option<SessionKey> {
         let hash = self.hashing.hash_one((vhost, client_id));
         let is_it = |key: &SessionKey| {
             let session = self.get(*key);
@@ -384,22 +392,27 @@ impl Sessions {
         self.by_client.find(hash, is_it).copied()
     }
 
-    /// Keys from one on, in order.
+    /// The keys at and after one, in order.
     pub fn keys_from(&self, from: SessionKey) -> impl Iterator<Item = SessionKey> {
         self.slots.keys_from(from)
     }
 
-    /// Keys of clients' sessions in a range, in order: a look at no more slots than it has.
+    /// The keys of clients' sessions in a range, in order; only the slots of the range are visited.
     pub fn keys_in(&self, range: Range<SessionKey>) -> impl Iterator<Item = SessionKey> {
         self.slots.keys_in(range).filter(|key| !self.get(*key).is_lane())
     }
 
-    /// One past the highest key there is, or was lately.
+    /// The keys of all sessions in a range, in order, including those of lanes.
+    pub fn all_keys_in(&self, range: Range<SessionKey>) -> impl Iterator<Item = SessionKey> {
+        self.slots.keys_in(range)
+    }
+
+    /// The number after the highest key that exists, or did recently.
     pub fn end(&self) -> SessionKey {
         SessionKey::try_from(self.slots.end()).expect("keys have 32 bits")
     }
 
-    /// Adds a session; there must be none of that client.
+    /// Adds a session; its client must have none.
     pub(super) fn insert(&mut self, vhost: u16, client_id: &str, clean: bool) -> SessionKey {
         let key = self.slots.insert(Session::new(client_id, vhost, clean));
         self.lanes += usize::from(client_id.starts_with(LANE));
@@ -417,7 +430,7 @@ impl Sessions {
         session
     }
 
-    /// The session, if it is there.
+    /// The session, if it exists.
     pub fn try_get(&self, key: SessionKey) -> Option<&Session> {
         self.slots.get(key)
     }
@@ -427,7 +440,7 @@ impl Sessions {
     }
 
     /// # Panics
-    /// If the session is gone: whoever keeps keys drops them with the session.
+    /// If the session has ended: holders of keys drop them with the session.
     pub fn get(&self, key: SessionKey) -> &Session {
         self.slots.get(key).expect(THERE)
     }
@@ -439,11 +452,11 @@ impl Sessions {
         self.slots.get_mut(key).expect(THERE)
     }
 
-    /// Gives memory back that sessions which ended have had, of `slots_max` at most; whether there
-    /// is more.
+    /// Returns memory of ended sessions, of `slots_max` at most; returns whether there is more to
+    /// do.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
         let (slots, hashing, listed) = (&self.slots, &self.hashing, self.by_client.len());
-        // The index is rebuilt for the few sessions that remain.
+        // The index is rebuilt for the few remaining sessions.
         if listed < self.by_client.capacity() / 4 && listed <= slots_max {
             self.by_client.shrink_to_fit(|key| hash_of(slots, hashing, *key));
         }
@@ -466,7 +479,7 @@ fn hash_of(slots: &Slots<Session>, hashing: &Hashing, key: SessionKey) -> u64 {
 mod tests {
     use super::*;
 
-    /// A session is found by its client id while it exists; ids are told apart by case and vhost.
+    /// A session is found by its client id while it exists; ids differ by case and by vhost.
     #[test]
     fn found_by_client_id() {
         let mut sessions = Sessions::new(&Hashing::default());
@@ -482,15 +495,15 @@ mod tests {
         assert_eq!(rest, [6, 8, 9]);
     }
 
-    /// A session away from its client, with one filter, is small.
+    /// A session with one filter and no connected client is small.
     #[test]
     fn is_small() {
         assert!(size_of::<Session>() <= 168, "{}", size_of::<Session>());
-        // With the head that the heap has in front of it, six times 16 bytes.
+        // With the heap's head before it, that is six times 16 bytes.
         assert!(size_of::<Rare>() <= 88, "{}", size_of::<Rare>());
     }
 
-    /// A value that is set is kept, and one that is not takes no memory: an interval of 0 is a
+    /// A value that is set is kept, and one that is not set takes no memory; the interval 0 is a
     /// value.
     #[test]
     fn keeps_what_it_has_for_afterwards() {

@@ -1,6 +1,6 @@
-//! Settings of a session for the time after its connection: how long it is kept, and its will.
+//! Settings of a session for the time after its connection: its expiry interval and its will.
 //!
-//! Invariant: that of the catalog. A session that is clean has neither; its owner keeps them.
+//! Invariant: that of the catalog. A clean session has neither.
 
 use super::catalog::Catalog;
 use super::logs::Logs;
@@ -8,9 +8,9 @@ use super::record::{Record, SessionKey};
 use super::will::Will;
 
 impl Catalog {
-    /// Sets how long a session is kept when its client has left, seconds; [`u32::MAX`]: for ever;
-    /// `None`: as the server has it for all. To be called before [`Catalog::attach`], or before
-    /// [`Catalog::detach`] if the client changes it then.
+    /// Sets the seconds for which a session is kept after its client has left; [`u32::MAX`]:
+    /// forever; `None`: the broker's default. It must be called before [`Catalog::attach`], or
+    /// before [`Catalog::detach`] if the client changes it then.
     pub fn set_expiry(&mut self, key: SessionKey, interval_s: Option<u32>, logs: &mut Logs) {
         let session = self.sessions.get_mut(key);
         if !session.clean && session.expiry_s() != interval_s {
@@ -19,7 +19,7 @@ impl Catalog {
         }
     }
 
-    /// Has a session keep a will, in the place of any other.
+    /// Replaces the will that is kept with a session.
     ///
     /// # Panics
     /// If the session is clean.
@@ -30,7 +30,7 @@ impl Catalog {
         logs.append_promised(&Record::Will { session: key, will: *will });
     }
 
-    /// A session's will is published, or is not to be; whether there was one.
+    /// Removes a session's will; returns whether it had one.
     pub fn clear_will(&mut self, key: SessionKey, logs: &mut Logs) -> bool {
         let had_any = self.sessions.get_mut(key).set_will(None);
         if had_any {
@@ -39,9 +39,9 @@ impl Catalog {
         had_any
     }
 
-    /// In how many milliseconds of the time line, from `now_ms` on, the will of a session is due; 0
-    /// if it is. `None` if there is none, or its client is there. That its session ends before is
-    /// for the owner to know.
+    /// The milliseconds of the time line from `now_ms` until the will of a session is due; 0 if it
+    /// is due. `None` if there is none or its client is connected. The owner must know whether the
+    /// session ends before.
     pub fn will_due_ms(&self, key: SessionKey, now_ms: u64) -> Option<u64> {
         let session = self.sessions.get(key);
         let delay_ms = u64::from(session.will()?.delay_s) * 1000;

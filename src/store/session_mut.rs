@@ -1,9 +1,9 @@
-//! A session that is being changed.
+//! A guard for changes of a session.
 //!
-//! Invariant: when a [`SessionMut`] goes, changes of the session's queue are noted: messages that
-//! its client has completed are on the list of acknowledgements to write, and its waiting messages
-//! are counted with those of its vhost. There is no other way to a queue, so neither can be
-//! forgotten.
+//! Invariant: when a [`SessionMut`] is dropped, changes of the session's queue are noted. Messages
+//! that its client has completed are listed for the next acknowledgement record, and its waiting
+//! messages are counted with those of its vhost. A queue is changed in no other way, so neither can
+//! be forgotten.
 
 use std::ops::{Deref, Range};
 
@@ -20,15 +20,15 @@ use super::timeline::Timeline;
 /// Totals of the sessions of a vhost.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct SessionTotals {
-    /// Sessions, clean ones included.
+    /// Sessions, including clean ones.
     pub sessions: u64,
-    /// Clean ones.
+    /// Clean sessions.
     pub clean: u64,
-    /// Bytes of messages that wait in durable ones.
+    /// Bytes of messages that wait in durable sessions.
     pub queued_bytes: u64,
 }
 
-/// See the module.
+/// See the file.
 pub struct SessionMut<'a> {
     pub(super) key: SessionKey,
     pub(super) session: &'a mut Session,
@@ -43,8 +43,8 @@ impl SessionMut<'_> {
         self.key
     }
 
-    /// Puts a message at the end of its queue: of a session that is not clean only what is stored
-    /// for it already.
+    /// Appends a message to its queue; a durable session takes only messages that are stored for it
+    /// already.
     pub fn push(&mut self, entry: Entry, logs: &mut Logs) {
         let near = self.session.is_near();
         self.session.queue.push(entry, near, self.key, logs);
@@ -112,21 +112,21 @@ impl SessionMut<'_> {
         self.session.queue.withdraw(number, logs)
     }
 
-    /// How long a message may still be delivered, at the time `now_ms` of the time line. One that
-    /// has expired and was never sent is to be withdrawn [MQTT-3.3.2-5]; a message that was sent
-    /// continues to its end [MQTT-4.3.3-7].
+    /// The remaining lifetime of a message at `now_ms` of the time line. An expired message that
+    /// was never sent must be withdrawn [MQTT-3.3.2-5]; one that was sent is completed nevertheless
+    /// [MQTT-4.3.3-7].
     #[inline]
     pub fn lifetime(&self, message: &StoredMessage<'_>, now_ms: u64) -> Lifetime {
         message.lifetime(self.timeline, now_ms)
     }
 
-    /// When a message came, milliseconds since 1970, as the wall clock has it now.
+    /// The arrival of a message in milliseconds since 1970, by the present wall clock.
     pub fn wall_ms(&self, message: &StoredMessage<'_>) -> u64 {
         self.timeline.wall_ms(message.time_ms)
     }
 
-    /// Drops what has expired of the oldest messages that were never sent, at most
-    /// [`EXPIRED_LOOKS_MAX`] of them; how many there were. So dead messages keep no live ones out.
+    /// Drops expired messages among the oldest that were never sent, at most [`EXPIRED_LOOKS_MAX`];
+    /// returns how many. So expired messages do not take the place of others.
     pub fn drop_expired(&mut self, now_ms: u64, logs: &mut Logs) -> u64 {
         let mut dropped = 0;
         while dropped < EXPIRED_LOOKS_MAX
@@ -168,7 +168,7 @@ impl SessionMut<'_> {
         self.session.queue.pass_over(count, self.key, logs);
     }
 
-    /// Forgets what its client is done with, of a store that is not written to.
+    /// Forgets its acknowledgements; for a store that is not written.
     pub fn forget_acks(&mut self) {
         self.session.queue.take_acks();
     }
@@ -188,33 +188,33 @@ impl SessionMut<'_> {
         self.session.queue.forgive_lost(count);
     }
 
-    /// Counts a message that was dropped because it was full.
+    /// Counts a message that was dropped because the session is full.
     pub fn count_dropped(&mut self) {
         self.session.dropped = self.session.dropped.saturating_add(1);
     }
 
-    /// Its waiting messages came under other access rules, or for another user: they must be
-    /// checked before they are sent.
+    /// Marks its waiting messages, which came under other access rules or for another user: they
+    /// must be checked before they are sent.
     pub fn screen_waiting(&mut self) {
         self.session.screen_waiting();
     }
 
-    /// Whether a message of its queue is to be looked at before it is sent.
+    /// Whether a message of its queue must be checked before it is sent.
     pub fn must_screen(&mut self, number: u64) -> bool {
         self.session.must_screen(number)
     }
 
-    /// Keeps back what waits in it, or not any more.
+    /// Sets whether its waiting messages are withheld.
     pub fn withhold(&mut self, withheld: bool) {
         self.session.withhold(withheld);
     }
 
-    /// Bytes that wait in all durable sessions of its vhost.
+    /// The bytes that wait in all durable sessions of its vhost.
     pub fn vhost_queued_bytes(&self) -> u64 {
         self.totals.queued_bytes
     }
 
-    /// Counts what waits in it anew.
+    /// Updates the count of its waiting bytes.
     #[inline]
     pub(super) fn account(&mut self) {
         if !self.session.clean {

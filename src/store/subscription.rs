@@ -1,11 +1,11 @@
-//! The QoS and options that one subscription was granted (MQTT 5, 3.8.3.1).
+//! The granted QoS and options of a subscription (MQTT 5, 3.8.3.1).
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 1 | bits 0–1 QoS, 2 No Local, 3 Retain As Published, 7: it has an identifier |
-//! | *v* | if it has an identifier: that |
+//! | *v* | the identifier, if it has one |
 //!
-//! One of MQTT 3.1.1 is the byte with its QoS.
+//! A subscription of MQTT 3.1.1 is the byte with its QoS.
 
 use super::cursor::{Cursor, put_varint};
 
@@ -17,33 +17,33 @@ const NO_LOCAL: u8 = 1 << 2;
 const RETAIN_AS_PUBLISHED: u8 = 1 << 3;
 const IDENTIFIER: u8 = 1 << 7;
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct SubscriptionOptions {
     /// Granted QoS, 0 to 2.
     pub qos: u8,
-    /// Messages that the session's own client publishes are not sent to it.
+    /// Whether messages of the session's own client are not sent to it.
     pub no_local: bool,
-    /// RETAIN goes out as it was published.
+    /// Whether RETAIN is forwarded as published.
     pub retain_as_published: bool,
-    /// The subscription's identifier, at most [`SUBSCRIPTION_IDENTIFIER_MAX`]; 0: it has none.
+    /// The subscription's identifier, at most [`SUBSCRIPTION_IDENTIFIER_MAX`]; 0: none.
     pub identifier: u32,
 }
 
 impl SubscriptionOptions {
-    /// Of a subscription that was granted this QoS, without options, as in MQTT 3.1.1.
+    /// The options of a subscription with this QoS only, as in MQTT 3.1.1.
     pub fn of_qos(qos: u8) -> Self {
         Self { qos, ..Self::default() }
     }
 
-    /// All but the identifier, in 4 bits.
+    /// All options but the identifier, in 4 bits.
     pub(super) fn bits(self) -> u8 {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         debug_assert!(self.qos <= 2, "it was granted a QoS");
         self.qos | bit(self.no_local, NO_LOCAL) | bit(self.retain_as_published, RETAIN_AS_PUBLISHED)
     }
 
-    /// Those of which [`SubscriptionOptions::bits`] gave these; `None` if it never gives them.
+    /// The options with these [`SubscriptionOptions::bits`]; `None` if there are none.
     pub(super) fn from_bits(bits: u8) -> Option<Self> {
         let is_known = bits & !(QOS_BITS | NO_LOCAL | RETAIN_AS_PUBLISHED) == 0;
         (is_known && bits & QOS_BITS <= 2).then_some(Self {
@@ -78,8 +78,8 @@ impl SubscriptionOptions {
 mod tests {
     use super::*;
 
-    /// Every combination of options comes back, those of MQTT 3.1.1 as one byte; an invalid
-    /// combination is refused, and so is each truncation.
+    /// Every combination of options is read back, those of MQTT 3.1.1 from one byte. Invalid and
+    /// truncated ones are refused.
     #[test]
     fn options_come_back() {
         let mut seen = 0;

@@ -1,10 +1,11 @@
-//! The filters of one session, each with what it was granted.
+//! The filters of one session with their grants.
 //!
-//! Most sessions have one or a few: those cost no map. Invariant: each filter is there once, in
+//! Most sessions have one filter, which needs no map. Invariant: each filter is there once, in
 //! order.
 //!
-//! The only one of a session stands behind a character for its options, so that these take no word
-//! of their own; identifiers, which few have, stand in a map beside the others'.
+//! A single filter has a character for its options in front of it, so that these need no word of
+//! their own. Identifiers, which few filters have, are in a separate map if there are several
+//! filters.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use super::cursor::{Cursor, put_bytes, put_varint};
 use super::subscription::SubscriptionOptions;
 use crate::limits::{SUBSCRIPTION_BYTES_MAX, SUBSCRIPTIONS_MAX};
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub struct Subscriptions {
     filters: Filters,
@@ -30,16 +31,15 @@ enum Filters {
     Many(Box<Many>),
 }
 
-/// A filter, and what was granted: a character, four more for an identifier, and the filter.
+/// A filter with its grant: a character, four more for an identifier, and the filter.
 #[derive(Debug)]
 struct One(CompactString);
 
-/// The first character of the options of a subscription without an identifier, and of one that has
-/// one.
+/// The first character of the options without and with an identifier.
 const PLAIN: u8 = b'0';
 const IDENTIFIED: u8 = b'P';
 
-/// Bytes of an identifier: 7 bits each, so that they are characters.
+/// The characters of an identifier, with 7 bits each.
 const IDENTIFIER_BYTES: usize = 4;
 
 impl One {
@@ -81,15 +81,15 @@ impl One {
 
 #[derive(Default, Debug)]
 struct Many {
-    /// Options but for identifiers.
+    /// The options without identifiers.
     filters: BTreeMap<Box<str>, u8>,
-    /// Bytes of all filters.
+    /// The size of all filters.
     bytes: usize,
-    /// Identifiers of those filters that have one; none if none has.
+    /// The identifiers of the filters that have one; `None` if none has.
     identifiers: Option<Box<Identifiers>>,
 }
 
-/// Subscription identifiers, by filter. Behind a pointer: few sessions have any.
+/// Subscription identifiers by filter. They are behind a pointer because few sessions have any.
 #[derive(Default, Debug)]
 struct Identifiers(BTreeMap<Box<str>, u32>);
 
@@ -116,7 +116,7 @@ impl Many {
 }
 
 impl Subscriptions {
-    /// Sets what a filter was granted; `None` if there may not be another.
+    /// Sets the grant of a filter; `None` if the session may not have another filter.
     pub fn set(&mut self, filter: &str, options: SubscriptionOptions) -> Option<()> {
         match &mut self.filters {
             Filters::None if filter.len() <= SUBSCRIPTION_BYTES_MAX => {
@@ -148,7 +148,7 @@ impl Subscriptions {
         Some(())
     }
 
-    /// Takes a filter away; whether it was there.
+    /// Removes a filter; returns whether the session had it.
     pub fn remove(&mut self, filter: &str) -> bool {
         match &mut self.filters {
             Filters::None => false,
@@ -188,7 +188,7 @@ impl Subscriptions {
         }
     }
 
-    /// The filters, each with what it was granted.
+    /// The filters with their grants.
     pub fn iter(&self) -> impl Iterator<Item = (&str, SubscriptionOptions)> {
         let (one, many) = match &self.filters {
             Filters::None => (None, None),
@@ -201,7 +201,7 @@ impl Subscriptions {
         one.into_iter().chain(many)
     }
 
-    /// The same, in byte order, from the one behind `after` on.
+    /// The same in byte order, from the one after `after` on.
     pub fn iter_after(
         &self,
         after: Option<&str>,
@@ -220,7 +220,7 @@ impl Subscriptions {
         one.into_iter().chain(many)
     }
 
-    /// Number of filters.
+    /// The number of filters.
     pub fn len(&self) -> usize {
         match &self.filters {
             Filters::None => 0,
@@ -229,12 +229,12 @@ impl Subscriptions {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no filters.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Appends them: their number *v*, then for each the options and the filter *text*.
+    /// Appends the filters: their number *v*, then for each the options and the filter *text*.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.len() as u64);
         for (filter, options) in self.iter() {
@@ -268,7 +268,7 @@ impl Subscriptions {
 mod tests {
     use super::*;
 
-    /// One for a filter, bounded in bytes, and the same after they were written and read.
+    /// A filter is there once, all filters are bounded in bytes, and they are read back.
     #[test]
     fn one_for_a_filter() {
         let mut subscriptions = Subscriptions::default();
@@ -292,8 +292,8 @@ mod tests {
         assert!(size_of::<Many>() <= 40, "with its head three times 16 bytes of the heap");
     }
 
-    /// Options come back whether there is one filter or several, also where some have identifiers
-    /// and others lose theirs; they go with their filter, and cost nothing where there are none.
+    /// Options are kept with one filter or several, also if some have identifiers and others lose
+    /// theirs. They are removed with their filter, and take no memory if there are none.
     #[test]
     fn options_stay_with_their_filter() {
         let options = |identifier| SubscriptionOptions {

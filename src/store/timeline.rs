@@ -1,9 +1,10 @@
-//! The time line of a log: the age of an event, independent of the setting of the machine's clocks.
+//! The time line of a log: ages of events that do not depend on the setting of the machine's
+//! clocks.
 //!
 //! Times in the log are milliseconds of its time line. The line begins with the wall time at which
-//! the log was made, and from then on measures time that is sure to have passed: while the broker
-//! runs, by the monotonic clock; while it was down, by the clock that counts from the machine's
-//! start, if that is still the same start. So it never goes back, and setting a clock changes no
+//! the log was made. From then on it counts time that has certainly passed: by the monotonic clock
+//! while the broker runs, and by the clock that counts from the machine's start while the broker is
+//! down, if the machine was not restarted. So it never goes back, and setting a clock changes no
 //! age.
 //!
 //! ```text
@@ -11,80 +12,81 @@
 //!  ────────mark─┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄mark────mark─┤          ├─mark───────────────►
 //!                counted, exactly                       a gap: maybe, later
 //! ```
-//! When the machine itself was off, only the wall clock knows how long, and a wall clock may be
-//! wrong, above all right after the start. So the line goes on as if no time had passed. A wall
+//! If the machine itself was off, only the wall clock shows for how long, and a wall clock may be
+//! wrong, above all right after the start. So the line continues as if no time had passed. A wall
 //! clock is *settled* when it has run evenly for [`CLOCK_SETTLE_MS`] and is not before
-//! [`CLOCK_PLAUSIBLE_MS`]. Time that passed between two moments at which it was settled, and is not
-//! in the line, becomes a *gap*: a client that left before the machine was off has been away longer
-//! by the gap. If the wall clock went back meanwhile there is no gap, and sessions stay a little
-//! longer. The caller decides how much a gap counts that only a wall clock shows: see
-//! [`Timeline::age_ms`]. A gap in which the machine was suspended is *proven*.
+//! [`CLOCK_PLAUSIBLE_MS`]. Time between two moments at which it was settled that is not in the line
+//! becomes a *gap*: a client that left before the machine was off has been away longer by the gap.
+//! If the wall clock went back meanwhile, there is no gap, and sessions stay a little longer. The
+//! caller decides how long a gap may be that only a wall clock shows: see [`Timeline::age_ms`]. A
+//! gap in which the machine was suspended is *proven*.
 //!
-//! A *mark* in the log says what the clocks showed at a time of the line, and when they were
-//! settled. Later records move it on by their own times.
+//! A *mark* in the log has the time of the clocks at a time of the line, and when they were
+//! settled. The times of later records advance it.
 //!
-//! Logs of format 1 have wall times and no mark. Of theirs, the last is taken for the mark; a
-//! departure that is later, or more than [`UNMARKED_AGE_MS_MAX`] before, is of a clock that was
-//! wrong, and its age begins anew.
+//! Logs of format 1 have wall times and no mark. The last of these times is taken as the mark. A
+//! departure that is later, or more than [`UNMARKED_AGE_MS_MAX`] before, is from a wrong clock, and
+//! its age begins anew.
 
 use super::cursor::{Cursor, put_varint};
 use crate::limits::{
     CLOCK_JUMP_MS, CLOCK_PLAUSIBLE_MS, CLOCK_SETTLE_MS, TIME_GAPS_MAX, UNMARKED_AGE_MS_MAX,
 };
 
-/// Shortest gap that is worth a record: clocks are not read at the very same moment.
+/// The shortest gap that is recorded: clocks are not read at exactly the same moment.
 const GAP_MS_MIN: u64 = 1_000;
 
-/// The time of the machine's clocks at one moment.
+/// The readings of the machine's clocks at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct ClockReading {
-    /// Milliseconds since 1970, as the wall clock has it; 0 if it is before.
+    /// The wall clock in milliseconds since 1970; 0 if it is before.
     pub wall_ms: u64,
-    /// Milliseconds since the machine was started, suspension included.
+    /// Milliseconds since the machine was started, including suspension.
     pub boot_ms: u64,
-    /// Names that start of the machine; 0: unknown.
+    /// The identifier of that start; 0: unknown.
     pub boot_id: u128,
 }
 
-/// The time of the clocks at a time of the line.
+/// The readings of the clocks at a time of the line.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Mark {
     pub(super) time_ms: u64,
     pub(super) clocks: ClockReading,
-    /// When the wall clock was settled last, and what it showed then; 0: never.
+    /// The time at which the wall clock was last settled, and its reading then; 0: never.
     pub(super) settled_ms: u64,
     pub(super) settled_wall_ms: u64,
-    /// The machine was off since, first just before this time; 0: it was not.
+    /// The time just before which the machine was first off since; 0: it was not.
     pub(super) off_before_ms: u64,
 }
 
-/// Time that passed and is not in the line.
+/// Time that has passed and is not in the line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gap {
     /// Events of an earlier time of the line are older by the gap.
     pub before_ms: u64,
     /// Its length.
     pub length_ms: u64,
-    /// Not only the wall clock says so.
+    /// Whether another clock than the wall clock shows it.
     pub proven: bool,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Default, Debug)]
 pub struct Timeline {
-    /// The last in the log, or that is to be.
+    /// The last mark in the log, or the next one.
     mark: Option<Mark>,
-    /// That of the start.
+    /// The mark of the start.
     start: Mark,
-    /// The last time in the log; before the first mark the last of a record, else the latest.
+    /// The last time in the log; before the first mark, the time of the last record, else the
+    /// latest.
     newest_ms: u64,
-    /// Without a mark or another time: the latest that a checkpoint tells of.
+    /// The latest time in a checkpoint; used without a mark and other times.
     hearsay_ms: u64,
-    /// In order, [`TIME_GAPS_MAX`] at most.
+    /// The gaps in order, at most [`TIME_GAPS_MAX`].
     gaps: Vec<Gap>,
-    /// Since when the wall clock runs evenly.
+    /// The time since which the wall clock runs evenly.
     even_from_ms: u64,
-    /// How long the machine was suspended in this run.
+    /// The time for which the machine was suspended in this run.
     suspended_ms: u64,
 }
 
@@ -100,27 +102,27 @@ impl Timeline {
         self.gaps = gaps;
     }
 
-    /// A record was written at this time.
+    /// Handles a record with this time.
     pub(super) fn replay_time(&mut self, time_ms: u64) {
         let known = if self.mark.is_some() { self.newest_ms } else { 0 };
         self.newest_ms = known.max(time_ms);
     }
 
-    /// A checkpoint tells of this time.
+    /// Handles a time in a checkpoint.
     pub(super) fn replay_hearsay(&mut self, time_ms: u64) {
         self.hearsay_ms = self.hearsay_ms.max(time_ms);
     }
 
-    /// All is read, and the clocks show this: the line goes on.
+    /// Continues the line after recovery, with the present readings of the clocks.
     pub(super) fn resume(&mut self, now: ClockReading) {
         let end = self.end();
-        // 0 is no time: it stands for a client that is there.
+        // 0 is not a time: it stands for a connected client.
         let first = Mark { time_ms: now.wall_ms.max(1), clocks: now, ..Mark::default() };
         self.start = end.map_or(first, |end| end.resumed(now));
         self.even_from_ms = self.start.time_ms;
     }
 
-    /// The last moment that the log knows of.
+    /// The last moment in the log.
     fn end(&self) -> Option<Mark> {
         if let Some(mark) = self.mark {
             let ClockReading { wall_ms, boot_ms, boot_id } = mark.clocks;
@@ -137,7 +139,7 @@ impl Timeline {
         (time_ms > 0).then_some(end)
     }
 
-    /// When a session was left, for one that the log says was left at `left_ms`.
+    /// The departure of a session's client, which the log has as `left_ms`.
     pub(super) fn departure_ms(&self, left_ms: u64) -> u64 {
         let start_ms = self.start.time_ms;
         let age_ms = start_ms.checked_sub(left_ms);
@@ -147,7 +149,7 @@ impl Timeline {
 }
 
 impl Mark {
-    /// That of a start at which the clocks show this.
+    /// The mark of a start with these readings.
     fn resumed(self, now: ClockReading) -> Self {
         let before = self.clocks;
         let is_same_start = before.boot_id == now.boot_id && now.boot_id != 0;
@@ -155,8 +157,8 @@ impl Mark {
             let time_ms = self.time_ms + (now.boot_ms - before.boot_ms);
             return Self { time_ms, clocks: now, ..self };
         }
-        // Clients that were connected until the end count from this time, and the machine was off
-        // before it.
+        // Clients that were connected until the end count as gone from this time on, after the
+        // machine was off.
         let time_ms = self.time_ms + 1;
         let off_before_ms = if self.off_before_ms > 0 { self.off_before_ms } else { time_ms };
         Self { time_ms, clocks: now, off_before_ms, ..self }
@@ -164,14 +166,13 @@ impl Mark {
 }
 
 impl Timeline {
-    /// The time of the line when the store was opened, at the moment of the reading it was opened
-    /// with.
+    /// The time of the line at the moment of the readings with which the store was opened.
     pub fn start_ms(&self) -> u64 {
         self.start.time_ms
     }
 
-    /// How long ago something of the time `since_ms` was at the time `now_ms`, milliseconds. A gap
-    /// that only the wall clock vouches for counts if it is not longer than `claimed_max_ms`.
+    /// The milliseconds from `since_ms` to `now_ms`, with gaps. A gap that only the wall clock
+    /// shows counts if it is not longer than `claimed_max_ms`.
     pub fn age_ms(&self, since_ms: u64, now_ms: u64, claimed_max_ms: u64) -> u64 {
         let counts = |gap: &&Gap| gap.proven || gap.length_ms <= claimed_max_ms;
         let gaps = self.gaps.iter().filter(|gap| gap.before_ms > since_ms).filter(counts);
@@ -179,8 +180,8 @@ impl Timeline {
         now_ms.saturating_sub(since_ms).saturating_add(gaps_ms)
     }
 
-    /// The wall time of a time of the line, by the offset between the two when the clock was last
-    /// read; milliseconds since 1970. For people to read.
+    /// The wall time of a time of the line in milliseconds since 1970, for people to read. It uses
+    /// the offset between both at the last reading.
     pub fn wall_ms(&self, time_ms: u64) -> u64 {
         let Some(Mark { time_ms: at_ms, clocks, .. }) = self.mark else { return time_ms };
         let later_ms = time_ms.saturating_sub(at_ms);
@@ -193,7 +194,7 @@ impl Timeline {
         self.start
     }
 
-    /// Looks at what the clocks show, which was read at most at `time_ms`; tells of a new gap.
+    /// Handles readings of the clocks that are not newer than `time_ms`; returns a new gap.
     pub(super) fn look(&mut self, now: ClockReading, time_ms: u64) -> Option<Gap> {
         let before = self.mark.unwrap_or(self.start);
         if clock_set_ms(before.clocks, now).unsigned_abs() >= CLOCK_JUMP_MS {
@@ -204,12 +205,12 @@ impl Timeline {
         let slept_ms = since_start_ms.saturating_sub(ran_ms + self.suspended_ms);
         let mut gap = None;
         if slept_ms >= GAP_MS_MIN {
-            // The moment since the last reading is unknown: clients that left meanwhile are not
-            // made older.
+            // The moment of the suspension is unknown, so clients that left since the last reading
+            // are not made older.
             self.suspended_ms += slept_ms;
             gap = Some(Gap { before_ms: before.time_ms, length_ms: slept_ms, proven: true });
         }
-        // It was read when the line was here, or a little later.
+        // The readings are of this time of the line, or of a little later.
         let read_ms = self.start.time_ms + since_start_ms.saturating_sub(self.suspended_ms);
         let mut mark = Mark { time_ms: read_ms.min(time_ms).max(before.time_ms), ..before };
         mark.clocks = now;
@@ -221,7 +222,7 @@ impl Timeline {
         }
         self.mark = Some(mark);
         if let Some(gap) = gap {
-            // Without the oldest gap, sessions from before it are kept longer.
+            // Without the oldest gap, sessions of before it are kept longer.
             let surplus = (self.gaps.len() + 1).saturating_sub(TIME_GAPS_MAX);
             self.gaps.drain(..surplus);
             self.gaps.push(gap);
@@ -229,8 +230,8 @@ impl Timeline {
         gap
     }
 
-    /// Time since the wall clock was last settled that is not in the line, if the machine was off
-    /// meanwhile.
+    /// The time since the wall clock was last settled that is not in the line, if the machine was
+    /// off meanwhile.
     fn claim(&self, mark: &Mark) -> Option<Gap> {
         if mark.settled_ms == 0 || mark.off_before_ms == 0 {
             return None;
@@ -241,13 +242,14 @@ impl Timeline {
         Some(Gap { before_ms: mark.off_before_ms, length_ms, proven: false })
     }
 
-    /// The part of it that a checkpoint records.
+    /// The mark and the gaps for a checkpoint.
     pub(super) fn captured(&self) -> (Option<Mark>, &[Gap]) {
         (self.mark, &self.gaps)
     }
 }
 
-/// How far the wall clock was set between two readings of one start of the machine, milliseconds.
+/// The milliseconds by which the wall clock was set between two readings since one start of the
+/// machine.
 pub fn clock_set_ms(before: ClockReading, now: ClockReading) -> i64 {
     let wall_ms = now.wall_ms.cast_signed().saturating_sub(before.wall_ms.cast_signed());
     let passed_ms = now.boot_ms.cast_signed().saturating_sub(before.boot_ms.cast_signed());

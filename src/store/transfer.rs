@@ -1,7 +1,7 @@
-//! Taking over what another store has: its sessions, with the state that their clients know.
+//! Takes over the sessions of another store, with the state that their clients know.
 //!
-//! The records that are appended for it are not all there is to know: recovery must begin at a
-//! checkpoint of afterwards (see [`super::Housekeeping::owe_checkpoint`]).
+//! The appended records do not have all of that state, so recovery must begin at a later checkpoint
+//! (see [`super::Housekeeping::owe_checkpoint`]).
 
 use super::catalog::Catalog;
 use super::logs::Logs;
@@ -10,9 +10,9 @@ use super::record::SessionKey;
 use super::session::Session;
 
 impl Catalog {
-    /// Opens a session as another store has it, without its messages: its client left at the time
-    /// `left_ms` of this store's time line. There must be none of that client. `None` if it has
-    /// more subscriptions than a session may have.
+    /// Opens a copy of another store's session, without its messages. Its client left at the time
+    /// `left_ms` of this store's time line and must have no session here. `None` if the session has
+    /// more subscriptions than allowed.
     pub fn adopt_session(
         &mut self,
         other: &Session,
@@ -40,7 +40,8 @@ impl Catalog {
         Some(key)
     }
 
-    /// Messages of a session below this number were sent: they go out with DUP.
+    /// Notes that messages of a session below this number were sent, so that they are sent with
+    /// DUP.
     pub fn adopt_sent(&mut self, key: SessionKey, sent: u64) {
         self.sessions.get_mut(key).queue.replay_sent(sent);
     }

@@ -1,5 +1,5 @@
-//! A will that is kept with a session (MQTT 5, 3.1.2.5), so that it is published when its delay is
-//! over although the connection, and maybe the process, that it came with is gone.
+//! A will that is kept with a session (MQTT 5, 3.1.2.5). It is published when its delay has passed,
+//! even if its connection, and perhaps the process, has ended.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -14,25 +14,26 @@ use super::cursor::{Cursor, put_bytes, put_varint};
 const QOS_BITS: u8 = 0b11;
 const RETAIN: u8 = 1 << 2;
 
-/// See the module. Whose it is the session says ([`super::Session::owner`]).
+/// See the file. Its owner is that of the session ([`super::Session::owner`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Will<'a> {
     /// Topic name.
     pub topic: &'a str,
-    /// Application message.
+    /// The payload.
     pub payload: &'a [u8],
-    /// The properties that go with it, as of a message: see [`super::NewMessage::properties`].
+    /// The properties for receivers, as of a message: see [`super::NewMessage::properties`].
     pub properties: &'a [u8],
     /// QoS, 0 to 2.
     pub qos: u8,
     /// RETAIN.
     pub retain: bool,
-    /// How long after its connection ended it is due, seconds, if its session has not ended before.
+    /// The seconds from the end of its connection to its publication, if the session does not end
+    /// before.
     pub delay_s: u32,
 }
 
 impl<'a> Will<'a> {
-    /// Bytes of texts that it has.
+    /// The size of its texts.
     pub(super) fn bytes(&self) -> usize {
         self.topic.len() + self.payload.len() + self.properties.len()
     }
@@ -58,13 +59,13 @@ impl<'a> Will<'a> {
     }
 }
 
-/// A will as a session keeps it: in one piece, as a record has it.
+/// A will that is kept with a session, encoded as in a record.
 #[derive(Debug)]
 pub(super) struct KeptWill(Box<[u8]>);
 
 impl KeptWill {
     pub(super) fn new(will: &Will<'_>) -> Self {
-        // A flag, two lengths and the delay.
+        // A byte for flags, two lengths and the delay.
         let mut bytes = Vec::with_capacity(1 + 3 * 5 + will.bytes());
         will.put(&mut bytes);
         Self(bytes.into())
@@ -83,7 +84,7 @@ impl KeptWill {
 mod tests {
     use super::*;
 
-    /// A will is decoded unchanged at its limits; one that is truncated before the payload is
+    /// A will is read back unchanged at its limits. A will that is truncated before the payload is
     /// refused.
     #[test]
     fn comes_back() {

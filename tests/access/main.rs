@@ -1,7 +1,7 @@
-//! Users and rules against the programs whose files they come from: what Debian's mosquitto and
-//! `mosquitto_passwd` make of a file, ringmq makes of it too.
+//! Users and rules, compared with the programs that define the file formats: Debian's mosquitto and
+//! `mosquitto_passwd`. ringmq treats a file in the same way.
 //!
-//! The policy is asked as a library; that the broker heeds it is for other tests.
+//! The policy is tested as a library; other tests check that the broker applies it.
 
 #[path = "../common/mod.rs"]
 mod common;

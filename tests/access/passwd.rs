@@ -29,8 +29,8 @@ fn answer(policy: &Policy, user_name: Option<&str>, password: Option<&str>) -> C
     refusal.connect_return(Version::V311)
 }
 
-// Who may log in by a file of mosquitto_passwd, and with which code others are refused, is the same
-// as with mosquitto.
+// A file of mosquitto_passwd admits the same clients as in mosquitto, and refuses the others with
+// the same code.
 #[test]
 fn mosquittos_files_let_the_same_in() {
     let scene = Scene::new("logins");
@@ -96,8 +96,8 @@ fn ringmq_passwd_changes_files() {
     }
 }
 
-// A file that is made is nobody else's to read. What cannot be done is told on stderr with exit
-// code 1, names the file, and leaves it as it was.
+// Only the owner can read a new file. An impossible change is reported on stderr with exit code 1
+// and the file's name, and leaves the file unchanged.
 #[test]
 fn ringmq_passwd_refuses() {
     let scene = Scene::new("refused");

@@ -1,11 +1,11 @@
-//! Access control lists: mosquitto with a file, and the policy of the same file, decide alike.
+//! Access control lists: mosquitto and the policy make the same decisions with the same file.
 //!
-//! What mosquitto decides is seen from outside: a client publishes to every topic, and somebody who
-//! may read everything says what came; somebody who may write everything publishes to every topic,
-//! and the client says what came.
+//! Mosquitto's decisions are observed from outside. A client publishes to every topic, and an
+//! observer that may read everything reports what it received. A publisher that may write
+//! everything publishes to every topic, and the client reports what it received.
 //!
-//! Left out, because ringmq departs on purpose: a client id that begins with `$` in a pattern that
-//! begins with `%c` gets nothing here.
+//! Left out, because ringmq deliberately differs: a client id that begins with `$` gets no access
+//! by a pattern that begins with `%c`.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -35,15 +35,15 @@ const TOPICS: [&str; 24] = [
     "ann/x/y", "b/c/a", "a//b", "a/b/c/d", "%u", "%c/a", "a+", "$x", "$x/a", "$x/me",
 ];
 
-/// For the one who sees everything, and makes everything seen.
+/// Rules for the observer and publisher of everything.
 const WATCH: &str = "user watch\ntopic #\ntopic $x/#\n";
 
-/// Topics without those that are none.
+/// The valid topics.
 fn topics() -> impl Iterator<Item = (usize, &'static str)> {
     TOPICS.into_iter().filter(|topic| TopicName::parse(topic).is_ok()).enumerate()
 }
 
-/// What each client may read and write, by mosquitto.
+/// What each client may read and write according to mosquitto.
 fn by_mosquitto(broker: &Broker) -> Vec<(bool, bool)> {
     let log_in = |user: Option<&str>, id: &str| {
         let packet =
@@ -102,7 +102,7 @@ fn compare(scene: &Scene, rules: &str) {
     let text = format!("{rules}{WATCH}");
     let passwords = scene.path("passwords");
     let acl = scene.write("acl", &text);
-    // Where any number may be queued, mosquitto 2.0.11 disconnects a client whose QoS 1 it denies.
+    // With an unlimited queue, mosquitto 2.0.11 disconnects a client whose QoS 1 it denies.
     let mosquitto = Broker::mosquitto(&format!(
         "max_queued_messages 1000\nallow_anonymous true\npassword_file {}\nacl_file {}",
         passwords.display(),
@@ -148,7 +148,7 @@ fn lists_decide_as_in_mosquitto() {
     }
 }
 
-// Lists that nobody would write.
+// Random lists.
 #[test]
 fn random_lists_decide_as_in_mosquitto() {
     let seed = Random::seed(41);

@@ -60,7 +60,7 @@ pub(crate) fn ringmq_passwd(file: &Path, arguments: &[&str], input: &str) -> Out
         .spawn()
         .expect("the binary starts");
     let mut stdin = child.stdin.take().expect("is piped");
-    // It may have ended without reading.
+    // The program may have ended without reading.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     child.wait_with_output().expect("it is ours")

@@ -78,7 +78,7 @@ fn keys_of_ringmq_passwd() {
     assert_eq!(password_code(&broker, NEW.password), 0);
 }
 
-// What SCRAM cannot do with a name or a password is said when it is set.
+// A name or a password that SCRAM does not allow is refused when it is set.
 #[test]
 fn names_and_passwords_that_scram_changes() {
     let scene = Scene::new("scram-names");

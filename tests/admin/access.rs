@@ -1,4 +1,4 @@
-//! Who may ask what.
+//! Tokens, rights and sockets.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use crate::common::{Broker, DataDir, End, run_to_exit};
 use crate::http::{Door, ask_unix, start};
 
-/// Of the token `secret` and rights.
+/// The hash of the token `secret`, without rights.
 const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
 
-// Without a token there are metrics and probes, and nothing else; a wrong one opens nothing.
+// Without a token a client gets only metrics and probes; a wrong token grants nothing more.
 #[test]
 fn tokens_open_doors() {
     let (broker, door) = start(1, &[]);
@@ -46,8 +46,8 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-// The token is the owner's alone and stays over restarts; the socket is the owner's and the
-// group's, and goes with the broker.
+// Only the owner can read the token, which survives restarts. The socket is open to owner and
+// group, and is removed when the broker ends.
 #[test]
 fn token_and_socket_are_private() {
     let (mut broker, door) = start(1, &[]);
@@ -68,7 +68,7 @@ fn token_and_socket_are_private() {
     assert!(!socket.exists());
 }
 
-// Rights of a token are what its line says; a reload brings others, and a faulty file none.
+// A token has the rights in its line; a reload changes them, and a faulty file changes nothing.
 #[test]
 fn rights_are_kept_and_reloaded() {
     let files = DataDir::fresh();
@@ -107,7 +107,7 @@ fn faulty_tokens_are_no_start() {
     assert!(says.contains("--http-tokens: cannot read /nowhere/at/all"), "{says}");
 }
 
-// Other hosts cannot be listened for, and the message says what to do instead.
+// A listener for other hosts without TLS is refused, with advice.
 #[test]
 fn other_hosts_are_refused() {
     let (code, says) = run_to_exit(&["--http-listen", "0.0.0.0:9883"]);
@@ -115,7 +115,7 @@ fn other_hosts_are_refused() {
     assert!(says.contains("add --http-cert and --http-key"), "{says}");
 }
 
-// Guesses are bounded: after so many nothing is looked at, and the socket still opens.
+// Guesses are bounded: after too many no token is checked, and the socket still works.
 #[test]
 fn guesses_are_bounded() {
     let (broker, door) = start(1, &[]);
@@ -164,7 +164,7 @@ fn strangers_pages_get_nothing() {
     broker.stop();
 }
 
-// Whoever the broker becomes owns what it has made, and is answered.
+// The files belong to the user that the broker changes to, and that user is answered.
 #[test]
 fn another_user_is_answered() {
     if !rustix::process::geteuid().is_root() {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::common::{Broker, Client, DataDir, connack, connect};
 use crate::http::{Door, start};
 
-/// A broker with a vhost in a directory, that directory, and what goes with it.
+/// A broker with a vhost in a directory; also the directory and the files.
 #[track_caller]
 fn scene() -> (Broker, Door, PathBuf, DataDir) {
     let files = DataDir::fresh();
@@ -20,7 +20,7 @@ fn scene() -> (Broker, Door, PathBuf, DataDir) {
     (broker, door, vhosts, files)
 }
 
-/// What a CONNECT with a user name and a password is answered; then the connection ends.
+/// The CONNACK code for a user name and a password; then the connection ends.
 #[track_caller]
 fn answer(broker: &Broker, user: &str, password: &str) -> u8 {
     let mut client = Client::open(broker);
@@ -34,8 +34,8 @@ fn answer(broker: &Broker, user: &str, password: &str) -> u8 {
     code
 }
 
-// A user comes in as soon as it is added, with the password that it has now, and not any more when
-// it is deleted. The file keeps its other lines.
+// A user can log in as soon as it is added, with its current password, and not after its deletion.
+// Other lines of the file stay.
 #[test]
 fn users_are_added_and_deleted() {
     let (broker, door, vhosts, _files) = scene();
@@ -79,7 +79,7 @@ fn users_are_listed() {
     broker.stop();
 }
 
-// What cannot be taken is refused with the reason, and no file is another.
+// An invalid request is refused with the reason, and no file changes.
 #[test]
 fn faulty_users_are_refused() {
     let (broker, door, vhosts, _files) = scene();
@@ -100,7 +100,7 @@ fn faulty_users_are_refused() {
     assert_eq!(reply.status, 404, "{reply:?}");
     let text = fs::read_to_string(vhosts.join("shop/passwords")).expect("it is there");
     assert_eq!(text, "# of the shop\n");
-    // A reload that fails for whatever reason undoes the change.
+    // A failed reload undoes the change, whatever the reason.
     fs::write(vhosts.join("shop/acl"), "user ann\nnonsense\n").expect("there is room");
     let reply = door.send("PUT", "/api/v1/user?vhost=shop&name=a", r#"{"password":"x"}"#);
     assert_eq!((reply.status, &*reply.code()), (422, "invalid"));
@@ -112,7 +112,7 @@ fn faulty_users_are_refused() {
     broker.stop();
 }
 
-// Without files there is nothing that could be changed, and that is said.
+// Without files nothing can be changed, which the error says.
 #[test]
 fn brokers_without_files_say_so() {
     let (broker, door) = start(1, &[]);
@@ -131,8 +131,7 @@ fn brokers_without_files_say_so() {
     broker.stop();
 }
 
-// A vhost that is made has nobody in it; with a user somebody comes in, and nobody once it is
-// deleted.
+// A new vhost has no users; an added user can log in, and cannot after the vhost's deletion.
 #[test]
 fn vhosts_are_made_and_deleted() {
     let (broker, door, vhosts, _files) = scene();
@@ -161,7 +160,7 @@ fn vhosts_are_made_and_deleted() {
     broker.stop();
 }
 
-// Limits hold at once, are told as they hold, and go.
+// Limits take effect at once, are listed, and can be removed.
 #[test]
 fn limits_are_set() {
     let (broker, door, vhosts, _files) = scene();
@@ -187,8 +186,7 @@ fn limits_are_set() {
     broker.stop();
 }
 
-// What is exported can be imported elsewhere, and is the same there; one that is only checked
-// changes nothing.
+// Exported definitions can be imported elsewhere with the same result; a dry run changes nothing.
 #[test]
 fn definitions_go_elsewhere() {
     let (broker, door, vhosts, _files) = scene();

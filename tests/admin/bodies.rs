@@ -1,4 +1,4 @@
-//! Bodies of requests: their type, their bounds, and what is wrong with their fields.
+//! Bodies of requests: their type, their bounds, and faults of their fields.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -8,7 +8,7 @@ use std::thread;
 use crate::common::Client;
 use crate::http::{Door, exchange, read_reply, request, start};
 
-/// A request with a body, whose length is told or not.
+/// A request with a body, with or without its length.
 fn with_body(door: &Door, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let (host, token) = (door.address.to_string(), format!("Bearer {}", door.token));
     let own = [("host", &*host), ("authorization", &*token)];
@@ -17,7 +17,7 @@ fn with_body(door: &Door, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     bytes
 }
 
-// What is no object of JSON, too large, or not told to be JSON is refused with the reason.
+// A body that is no JSON object, too large, or without the type JSON is refused with the reason.
 #[test]
 fn bodies_are_checked() {
     let (broker, door) = start(1, &[]);
@@ -42,7 +42,7 @@ fn bodies_are_checked() {
             assert_eq!(reply.code(), code, "{reply:?}");
         }
     }
-    // One byte more than there may be: told, and not told.
+    // One byte above the bound, with and without a length.
     let length = (large.len() + 1).to_string();
     let told = with_body(&door, &[json, ("content-length", &length)], "");
     let reply = exchange(door.connect(), &told);
@@ -54,7 +54,7 @@ fn bodies_are_checked() {
     broker.stop();
 }
 
-// A field that is wrong is named.
+// A faulty field is named.
 #[test]
 fn faulty_fields_are_named() {
     let (broker, door) = start(1, &[]);
@@ -81,8 +81,8 @@ fn faulty_fields_are_named() {
     broker.stop();
 }
 
-// Bodies that do not come hold no more than their room: one that finds none is told to come later,
-// other requests are answered, and clients do not notice.
+// Bodies that are not sent take no more than their room: a request without room is told to retry,
+// other requests are answered, and clients are not affected.
 #[test]
 fn slow_bodies_hold_nobody_up() {
     let (broker, door) = start(1, &[]);
@@ -106,7 +106,7 @@ fn slow_bodies_hold_nobody_up() {
     broker.stop();
 }
 
-// Nobody has a body read without a right to what it is for.
+// A body is read only if its sender has the right to the operation.
 #[test]
 fn bodies_of_strangers_are_not_read() {
     let (broker, door) = start(1, &[]);

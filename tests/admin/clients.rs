@@ -8,7 +8,7 @@ use crate::common::websocket::WebSocket;
 use crate::common::{Client, connect, publish, resume_as};
 use crate::http::{Door, start};
 
-/// The ids of what is listed.
+/// The ids of the listed items.
 fn ids(items: &[Value]) -> Vec<String> {
     items.iter().map(|item| item["id"].as_str().expect("a text").to_owned()).collect()
 }
@@ -19,7 +19,7 @@ fn walk(door: &Door, path: &str) -> Vec<String> {
     ids(&door.items(path))
 }
 
-// Every client is on one page, whatever the number of shards and of rows.
+// Every client is listed once over all pages, for any number of shards and rows.
 #[test]
 fn every_client_is_on_one_page() {
     for shards in [1, 3] {
@@ -44,7 +44,7 @@ fn every_client_is_on_one_page() {
     }
 }
 
-// What carries a client is told, and counted if it is WebSocket.
+// The transport of a client is reported, and WebSocket is counted.
 #[test]
 fn transports_are_told() {
     let (broker, door) = start(1, &[]);
@@ -59,8 +59,7 @@ fn transports_are_told() {
     browser.close();
 }
 
-// One client is told with what it said at CONNECT and what waits for it; ids may have anything in
-// them.
+// A client is shown with the data of its CONNECT and its backlog; ids may contain any character.
 #[test]
 fn one_client_is_told() {
     let (broker, door) = start(2, &[]);
@@ -103,8 +102,8 @@ fn one_client_is_told() {
     broker.stop();
 }
 
-// A client that is kicked is gone, with its session if that is asked for; its will goes out unless
-// it is to be discarded. All of it is in the log.
+// A kicked client is disconnected, and its session is deleted on request. Its will is published
+// unless it is to be discarded. All of it is logged.
 #[test]
 fn clients_are_kicked() {
     let (broker, door) = start(2, &[]);
@@ -163,7 +162,7 @@ fn sessions_are_deleted() {
     broker.stop();
 }
 
-// The sessions that have most come first, from all shards.
+// The sessions with the highest values are first, over all shards.
 #[test]
 fn top_ranks_sessions() {
     let (broker, door) = start(3, &[]);
@@ -190,7 +189,7 @@ fn top_ranks_sessions() {
     broker.stop();
 }
 
-// What is mistyped is named, and nothing is done.
+// A mistyped parameter is named, and nothing is done.
 #[test]
 fn mistakes_are_named() {
     let (broker, door) = start(2, &[]);

@@ -1,4 +1,4 @@
-//! `ringmq ctl` against a broker: what it shows, what it ends, and how it ends itself.
+//! `ringmq ctl` with a broker: its output, its actions, and its exit codes.
 
 use std::fs;
 use std::io::{Write, pipe};
@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use crate::common::{Broker, Client, DataDir, connack, connect, publish};
 use crate::http::{Door, start};
 
-/// Runs `ringmq ctl` at an address, without whatever token is in the environment.
+/// Runs `ringmq ctl` at an address, without a token from the environment.
 fn ctl_at(address: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
     command.arg("ctl").args(arguments).args(["--at", address]);
@@ -20,7 +20,7 @@ fn socket_of(directory: &Path) -> String {
     format!("unix:{}", directory.join("admin.sock").display())
 }
 
-/// The same at a broker's socket: what it prints, if it ends with this code.
+/// Runs it at a broker's socket, and checks the exit code; returns its output.
 #[track_caller]
 pub(crate) fn ctl(broker: &Broker, arguments: &[&str], code: i32) -> String {
     let output = ctl_at(&socket_of(broker.data_dir()), arguments);
@@ -33,7 +33,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("it writes UTF-8")
 }
 
-/// A column of what was printed for a pipe.
+/// A column of the output in a pipe.
 fn column<'a>(printed: &'a str, name: &str) -> Vec<&'a str> {
     let mut lines = printed.lines().map(|line| line.split('\t').collect::<Vec<_>>());
     let head = lines.next().expect("there is a head");
@@ -60,7 +60,7 @@ fn clients_and_sessions() {
     ids.sort_unstable();
     assert_eq!(ids, names);
     assert!(ctl(&broker, &["clients", "show", "client-3"], 0).contains("client-3"));
-    // Nobody can be asked, so it is not done without being told so.
+    // There is no terminal for a question, so it needs the flag.
     assert!(ctl(&broker, &["clients", "kick", "client-3"], 2).contains("--yes"));
     ctl(&broker, &["clients", "kick", "client-3", "--yes"], 0);
     ctl(&broker, &["clients", "show", "client-3"], 3);
@@ -68,6 +68,21 @@ fn clients_and_sessions() {
     ctl(&broker, &["sessions", "show", "client-4"], 3);
     assert_eq!(column(&ctl(&broker, &["clients", "ls"], 0), "id").len(), 7);
     drop(clients);
+}
+
+// Groups and their members are listed and shown.
+#[test]
+fn groups() {
+    let (broker, _door) = start(2, &[]);
+    let mut client = Client::connect(&broker, "fern");
+    client.subscribe("$share/g/t/#", 1);
+    let listed = ctl(&broker, &["groups", "ls"], 0);
+    assert_eq!(column(&listed, "group"), ["$share/g/t/#"]);
+    let members = ctl(&broker, &["groups", "members", "$share/g/t/#"], 0);
+    assert_eq!((column(&members, "id"), column(&members, "state")), (vec!["fern"], vec!["ok"]));
+    let shown = ctl(&broker, &["groups", "show", "$share/g/t/#"], 0);
+    assert!(shown.contains("backlog.messages\t0"), "{shown}");
+    ctl(&broker, &["groups", "show", "$share/other/t/#"], 3);
 }
 
 // The way to the page is printed, with a code that is good there; a broker without TCP has no page.
@@ -86,7 +101,7 @@ fn dashboard() {
     broker.stop();
 }
 
-// What clients call themselves reaches no terminal as it is.
+// Client ids are escaped on a terminal.
 #[test]
 fn hostile_names_are_shown_harmless() {
     let (broker, _door) = start(1, &[]);
@@ -117,7 +132,7 @@ fn figures_and_checks() {
     drop(client);
 }
 
-// Each way to fail has its code, and says what to do.
+// Each failure has its exit code, and gives advice.
 #[test]
 fn failures_have_codes() {
     let (broker, door) = start(1, &[]);
@@ -132,7 +147,7 @@ fn failures_have_codes() {
     ctl(&broker, &["clients", "frobnicate"], 2);
 }
 
-// A list whose reader has had enough ends at once, and that is no failure.
+// A list ends at once when its reader closes the pipe, which is no failure.
 #[test]
 fn lists_may_be_left_early() {
     let (broker, _door) = start(1, &[]);
@@ -149,7 +164,7 @@ fn lists_may_be_left_early() {
     drop(clients);
 }
 
-// A token comes from a file or a variable; one that is wrong, or no token at all, is said.
+// A token comes from a file or a variable; a wrong or missing one is reported.
 #[test]
 fn tokens_are_shown() {
     let (broker, door) = start(1, &[]);
@@ -197,14 +212,14 @@ fn stranger(answer: Vec<u8>) -> (String, std::thread::JoinHandle<()>) {
         let (mut stream, _) = listener.accept().expect("it is asked");
         let mut request = [0; 4096];
         let _ = std::io::Read::read(&mut stream, &mut request).expect("it asks");
-        // It may have had enough.
+        // The client may have stopped reading.
         let _ = Write::write_all(&mut stream, &answer);
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
     (address, answers)
 }
 
-// What is no broker, says too much or breaks off is told so, with its code.
+// An answer that is not a broker's, too long or incomplete is reported with its exit code.
 #[test]
 fn strange_answers_are_told() {
     let head =
@@ -226,7 +241,7 @@ fn strange_answers_are_told() {
     }
 }
 
-// Each check says what it has found; one whose limit is passed has the code for that.
+// Each check reports its finding; an exceeded limit has its exit code.
 #[test]
 fn checks_find_things() {
     let (broker, _door) = start(2, &[]);
@@ -253,7 +268,7 @@ fn checks_find_things() {
     }
 }
 
-// Single things are looked up, and ended when that is confirmed.
+// Single objects are shown, and deleted after a confirmation.
 #[test]
 fn lookups() {
     let (broker, _door) = start(2, &[]);
@@ -280,8 +295,8 @@ fn lookups() {
     ctl(&broker, &["sessions", "purge", "nobody", "--yes"], 3);
 }
 
-// Nagios gets its own codes: critical if the broker is not there, unknown if the check cannot be
-// made; and they come although nothing reads the line.
+// Nagios gets its own exit codes: critical if the broker is not reached, unknown if the check
+// cannot be made; also if the line is not read.
 #[test]
 fn checks_end_as_nagios_expects() {
     let (broker, _door) = start(1, &[]);
@@ -303,7 +318,7 @@ fn checks_end_as_nagios_expects() {
     assert_eq!(status.code(), Some(0));
 }
 
-// What changes the broker as a whole is asked for, and what becomes of it is said.
+// Changes of the broker as a whole are requested, and their results are shown.
 #[test]
 fn changes_of_the_broker() {
     let files = DataDir::fresh();
@@ -338,7 +353,7 @@ fn changes_of_the_broker() {
     assert_eq!(door.ask("GET", "/readyz", &[]).status, 200);
 }
 
-/// The same with something on standard input.
+/// Runs it with standard input.
 #[track_caller]
 fn ctl_with(broker: &Broker, arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
@@ -385,7 +400,7 @@ fn users_and_vhosts() {
     assert!(ctl(&broker, &["vhosts"], 0).starts_with("vhost\t"));
 }
 
-// Tokens that are made open what they are for, after a reload; those that are taken out nothing.
+// New tokens have their rights after a reload; removed ones have none.
 #[test]
 fn tokens_are_made() {
     let files = DataDir::fresh();

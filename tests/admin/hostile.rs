@@ -1,5 +1,5 @@
-//! Attackers of the door for operators: they get their answer or their end, and clients notice
-//! nothing.
+//! Attackers of the operators' listener get an answer or are disconnected, and clients are not
+//! affected.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -25,7 +25,7 @@ fn expect_well(client: &mut Client, door: &Door) {
     assert_eq!(door.ask("GET", "/healthz", &[]).status, 200);
 }
 
-// What is no request, or too large a one, gets an error or the end.
+// A malformed or oversized request gets an error or the end of the connection.
 #[test]
 fn what_is_no_request_is_refused() {
     let (broker, door) = start(1, &[]);
@@ -117,7 +117,8 @@ fn crowds_leave_nothing_behind() {
     broker.stop();
 }
 
-// A body that nobody asked for is not kept: the answer comes, and the connection ends or goes on.
+// The body of a request without one is not kept: the request is answered, and the connection ends
+// or goes on.
 #[test]
 fn bodies_are_not_kept() {
     let (broker, door) = start(1, &[]);
@@ -129,7 +130,7 @@ fn bodies_are_not_kept() {
     );
     stream.write_all(head.as_bytes()).expect("it is open");
     let before = broker.resources();
-    // As much as it takes.
+    // As much as the broker accepts.
     let piece = vec![b'x'; 1 << 20];
     let mut sent = 0;
     while sent < 64 && stream.write_all(&piece).is_ok() {

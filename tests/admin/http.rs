@@ -1,4 +1,4 @@
-//! A client of HTTP that says exactly what it is told.
+//! An HTTP client that sends exactly the bytes that a test gives.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::common::{Broker, PATIENCE};
 
-/// What was answered.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -49,7 +49,7 @@ pub(crate) fn start(shards: usize, flags: &[&str]) -> (Broker, Door) {
     (broker, door)
 }
 
-/// Where a broker answers, and the token that may do everything there.
+/// The address of a broker's HTTP interface, and the token with all rights.
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
@@ -145,7 +145,7 @@ pub(crate) fn ask_unix(data_dir: &Path, method: &str, path: &str) -> Reply {
 /// Sends a request and reads to the end.
 #[track_caller]
 pub(crate) fn exchange(mut stream: impl Read + Write, request: &[u8]) -> Reply {
-    // One that is refused early may be closed before all of it is taken.
+    // A request that is refused early may be cut off by the broker.
     let _ = stream.write_all(request);
     read_reply(stream).expect("there is an answer")
 }

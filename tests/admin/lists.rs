@@ -1,4 +1,4 @@
-//! Lists as lines, and what they can be asked for by.
+//! Lists as lines, and their filters.
 
 use std::collections::BTreeSet;
 
@@ -25,8 +25,7 @@ fn texts(lines: &[Value], field: &str) -> BTreeSet<String> {
     lines.iter().map(|line| line[field].as_str().expect("a text").to_owned()).collect()
 }
 
-// Each list can be read line by line to its end, however many pieces that takes, and has what its
-// pages have.
+// Each list can be read as lines to its end, in any number of pieces, and equals its pages.
 #[test]
 fn lists_are_told_in_lines() {
     for shards in [1, 3] {
@@ -58,14 +57,14 @@ fn lists_are_told_in_lines() {
         }
         let (_, closed) = lines(&door, "/api/v1/closed");
         assert_eq!(closed.len(), 200);
-        // What is wrong is told as always, and nothing of a list before it.
+        // An error is reported as usual, before any row.
         let (reply, _) = lines(&door, "/api/v1/clients?limit=0");
         assert_eq!((reply.status, &*reply.code()), (422, "invalid"));
         broker.stop();
     }
 }
 
-// Clients are found by the listener that they came in through, and by when they did.
+// Clients can be filtered by listener and by time of connection.
 #[test]
 fn clients_are_found_by_listener_and_time() {
     let path = format!("{}/listener-{}.sock", env!("CARGO_TARGET_TMPDIR"), std::process::id());

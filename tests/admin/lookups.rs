@@ -1,5 +1,5 @@
-//! Looked up: connections that ended, subscriptions, who gets a topic, rights, retained messages
-//! and what waits in a session; and the ends of the last two, which last.
+//! Look-ups: closed connections, subscriptions, receivers of a topic, rights, retained messages and
+//! messages of a session; and the deletion of the last two, which survives a restart.
 
 use std::fs;
 
@@ -31,7 +31,8 @@ fn fill(broker: &Broker, id: &str, messages: u16) {
     publisher.leave();
 }
 
-// Who left is told with the reason, newest first and once over all pages, also if it was refused.
+// A closed connection is listed with its reason, newest first and once over all pages, also if it
+// was refused.
 #[test]
 fn closed_connections_are_told() {
     let (broker, door) = start(2, &[]);
@@ -107,7 +108,7 @@ fn subscriptions_are_listed() {
     }
 }
 
-// A topic's subscribers are told with whether they get its message, and why not.
+// A topic's subscribers are listed with whether they get its message, and the reason.
 #[test]
 fn matches_say_who_gets_a_message() {
     let (broker, door) = start(2, &[]);
@@ -168,7 +169,7 @@ fn decisions_name_their_rule() {
         let file = line.map(|_| path.display().to_string());
         assert_eq!(told["file"].as_str(), file.as_deref(), "{query}: {told}");
     }
-    // Those whom a rule keeps from a topic are told so, with the rule.
+    // A subscriber that a rule denies a topic is listed with the rule.
     let mut client = Client::connect(&broker, "c");
     client.subscribe("open/#", 0);
     let matched = "/api/v1/match?topic=open%2Fsecret&client_id=c";
@@ -233,8 +234,8 @@ fn retained_messages() {
     broker.stop();
 }
 
-// What waits in a session is shown and stays; when it is dropped it stays dropped, and what comes
-// later arrives.
+// The messages of a session are shown without removing them; purged messages stay purged, and later
+// ones are delivered.
 #[test]
 fn waiting_messages_are_peeked_and_purged() {
     for shards in [1, 2] {
@@ -268,7 +269,7 @@ fn waiting_messages_are_peeked_and_purged() {
     }
 }
 
-// What a connected client was sent is its own to acknowledge; what waits behind that goes.
+// Messages sent to a connected client are not purged; those behind them are.
 #[test]
 fn what_was_sent_is_not_purged() {
     let (broker, door) = start(1, &["--max-inflight", "2"]);

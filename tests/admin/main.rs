@@ -1,5 +1,5 @@
-//! Operators' HTTP: metrics that Prometheus takes, clients and sessions, who may ask, and what
-//! attackers get.
+//! The operators' HTTP interface: metrics for Prometheus, clients and sessions, access control, and
+//! hostile requests.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -10,6 +10,7 @@ mod bodies;
 mod clients;
 mod ctl;
 mod fleet;
+mod groups;
 mod hostile;
 mod http;
 mod kinds;

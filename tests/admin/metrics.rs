@@ -1,4 +1,4 @@
-//! Metrics: Prometheus takes them, they say what happened, and the page describes them.
+//! Metrics: Prometheus accepts them, they are right, and the page describes them.
 
 use std::fs;
 use std::io::Write;
@@ -81,7 +81,7 @@ fn promtool_takes_a_scrape() {
     broker.stop();
 }
 
-// What happened is told: counts, gauges, and how long messages waited for their PUBACK.
+// Traffic is measured: counters, gauges, and how long messages waited for their PUBACK.
 #[test]
 fn traffic_is_told() {
     let (broker, door) = start(2, &[]);
@@ -131,7 +131,7 @@ fn traffic_is_told() {
     broker.stop();
 }
 
-/// Scrapes until a series has a value: what is young is told again.
+/// Scrapes until a series has a value: recent figures are reused.
 #[track_caller]
 pub(crate) fn until(door: &Door, series: &str, wanted: f64) -> String {
     let begun = std::time::Instant::now();
@@ -144,7 +144,7 @@ pub(crate) fn until(door: &Door, series: &str, wanted: f64) -> String {
     }
 }
 
-// OpenMetrics comes to whoever asks for it, with its end and units.
+// A client that asks for OpenMetrics gets it, with its end mark and units.
 #[test]
 fn open_metrics_comes_on_demand() {
     let (broker, door) = start(1, &[]);
@@ -165,7 +165,7 @@ fn open_metrics_comes_on_demand() {
     broker.stop();
 }
 
-// While nobody asks, the thread does not even wake.
+// Without requests the thread does not wake.
 #[test]
 fn idle_thread_sleeps() {
     let (broker, door) = start(1, &[]);
@@ -201,7 +201,7 @@ fn switches_of(broker: &Broker, name: &str) -> String {
     line.expect("the kernel counts").to_owned()
 }
 
-// A client that is not answered by anybody else leaves no label behind.
+// No client id appears in a label.
 #[test]
 fn no_metric_names_a_client() {
     let (broker, door) = start(1, &[]);

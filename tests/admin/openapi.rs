@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::common::{Client, DataDir, connect, publish};
 use crate::http::start;
 
-/// Holds a value to a schema; what is wrong with it, if anything.
+/// Checks a value against a schema; returns the fault, if any.
 fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let pointer = reference.trim_start_matches('#');
@@ -96,7 +96,7 @@ fn answers_are_as_described() {
     Client::connect_with(&broker, &connect("absent").persistent()).leave();
     let paths = document["paths"].as_object().expect("it has paths");
     let mut answered = 0;
-    // What deletes comes last.
+    // DELETE is last.
     for method in ["get", "put", "post", "delete"] {
         for (path, operations) in paths {
             let Some(operation) = operations.get(method) else { continue };
@@ -146,7 +146,7 @@ fn answers_are_as_described() {
     broker.stop();
 }
 
-// The look at answers sees what is wrong with them.
+// The check of answers finds faults.
 #[test]
 fn faults_are_seen() {
     let schema = serde_json::json!({

@@ -1,4 +1,4 @@
-//! What operators change of the broker as a whole, and what tells how it is set up.
+//! Changes of the broker as a whole, and its settings.
 
 use std::fs;
 
@@ -15,8 +15,8 @@ fn named(reply: &Reply, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("no {name}: {reply:?}"))
 }
 
-// A reload says what it has changed and what waits; one that fails names file, line and key, and
-// changes nothing.
+// A reload reports applied and waiting changes; a failed one names file, line and key, and changes
+// nothing.
 #[test]
 fn reloads_tell_what_they_did() {
     let files = DataDir::fresh();
@@ -49,7 +49,7 @@ fn reloads_tell_what_they_did() {
     broker.stop();
 }
 
-// What is logged changes at once; a reload brings back what is configured, and so does time.
+// The log filter changes at once; a reload, or the end of its time, restores the configured one.
 #[test]
 fn log_levels_change() {
     let (broker, door) = start(1, &["--log", "warn,ringmq::server=info,ringmq::admin=info"]);
@@ -75,8 +75,8 @@ fn log_levels_change() {
     broker.stop();
 }
 
-// A broker that is drained says that it is not ready, disconnects its clients, and lets nobody in
-// until that is over.
+// A draining broker reports that it is not ready, disconnects its clients, and accepts no client
+// until the drain ends.
 #[test]
 fn drained_brokers_let_nobody_in() {
     let (broker, door) = start(3, &[]);

@@ -1,5 +1,5 @@
-//! The page for operators over HTTP: its files, live figures, and how people sign in. What a
-//! browser makes of it is in `tests/browser.rs`.
+//! The page for operators over HTTP: its files, live figures, and signing in. `tests/browser.rs`
+//! tests it in a browser.
 
 use std::io::{BufRead, BufReader, Read, Write};
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::common::{Client, publish};
 use crate::http::{Door, ask_unix, request, start};
 
-/// Bytes that the page may have, all files together.
+/// The most bytes of the page, all files together.
 const PAGE_BYTES_MAX: usize = 150_000;
 
-/// What follows `before` up to a quotation mark, everywhere in a text.
+/// The texts between `before` and the next quotation mark.
 fn quoted<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
     let parts = text.split(before).skip(1);
     parts.map(|rest| rest.split('"').next().expect("there is a first")).collect()
@@ -42,7 +42,7 @@ fn files(door: &Door) -> Vec<(String, String)> {
     found
 }
 
-// The page is whole, small, and of this origin alone; everybody who reaches the port may load it.
+// The page is complete, small, and of this origin alone; any client may load it.
 #[test]
 fn files_are_served() {
     let (broker, door) = start(1, &[]);
@@ -78,8 +78,8 @@ fn files_are_served() {
     broker.stop();
 }
 
-// A browser that takes gzip gets each file in a third of the bytes, and a name for it that is not
-// the one of the file as it is; caches are told on what that depends.
+// A browser that accepts gzip gets each file in a third of the bytes, with another entity tag;
+// caches are told that the answer depends on the encoding.
 #[test]
 fn files_are_compressed() {
     let (broker, door) = start(1, &[]);
@@ -130,8 +130,8 @@ fn live(door: &Door) -> impl Iterator<Item = Value> + use<> {
     lines.filter_map(|line| serde_json::from_str(&line).ok()).filter(Value::is_object)
 }
 
-// Live figures tell what happened between two lines, as percentiles too; every viewer gets the
-// same line, and the shards are asked once for all of them.
+// Live figures have the changes between two lines, as percentiles too; all viewers get the same
+// line, and the shards are asked once for all.
 #[test]
 fn live_figures() {
     let (broker, door) = start(2, &[]);
@@ -162,7 +162,8 @@ fn live_figures() {
     broker.stop();
 }
 
-// So many may look at once; who goes makes room, and lines end when they were counted.
+// The number of viewers is bounded; one that disconnects makes room, and a stream ends after the
+// requested number of lines.
 #[test]
 fn viewers_are_bounded() {
     let (broker, door) = start(1, &[]);
@@ -183,8 +184,8 @@ fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
-// A code lets one page in, once, with the rights of whoever had it made; a page lets nobody else
-// in, and is let in no more when it has signed out.
+// A code lets one page sign in once, with the rights of its creator. A page cannot make codes, and
+// has no access after signing out.
 #[test]
 fn people_sign_in_with_a_code() {
     let (broker, door) = start(1, &[]);
@@ -212,7 +213,7 @@ fn people_sign_in_with_a_code() {
     broker.stop();
 }
 
-// A page of another origin signs nobody in, and guesses are counted.
+// A page of another origin cannot sign in, and guesses are counted.
 #[test]
 fn strangers_do_not_sign_in() {
     let (broker, door) = start(1, &[]);
@@ -227,7 +228,8 @@ fn strangers_do_not_sign_in() {
     broker.stop();
 }
 
-// A page may do what its token may; when that is gone, so is the page's, and streams end.
+// A page has the rights of its token; when the token is gone the page has none, and its streams
+// end.
 #[test]
 fn pages_end_with_their_token() {
     let directory = crate::common::DataDir::fresh();
@@ -256,7 +258,7 @@ fn pages_end_with_their_token() {
     broker.stop();
 }
 
-// The last lines of the log are there, and those from a number on.
+// The last lines of the log are returned, also from a given number on.
 #[test]
 fn log_is_told() {
     let (broker, door) = start(1, &[]);

@@ -1,11 +1,11 @@
-//! Where operators are answered, and when they are not.
+//! The addresses of the operators' interface.
 
 use std::net::TcpListener;
 
 use crate::common::{Broker, Client, DataDir, PINGREQ, PINGRESP, run_to_exit};
 use crate::http::{ask_unix, start};
 
-// With `unix` the socket answers alone; with `none` nothing does, and there is no thread for it.
+// With `unix` only the socket answers; with `none` nothing does, and there is no thread for it.
 #[test]
 fn places_are_chosen() {
     let broker = Broker::start_with(1, &["--http-listen", "unix"]);
@@ -26,8 +26,8 @@ fn places_are_chosen() {
     broker.stop();
 }
 
-// An address that is in use is no start if it was asked for; the usual one is a warning that says
-// what to do, and the socket still answers.
+// An address in use prevents the start if a flag names it; for the default address it causes a
+// warning with advice, and the socket still answers.
 #[test]
 fn addresses_in_use_are_told() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -37,7 +37,7 @@ fn addresses_in_use_are_told() {
     assert_eq!(code, Some(1), "{says}");
     assert!(says.contains(&format!("--http-listen: cannot listen on {address}")), "{says}");
     assert!(says.contains("--http-listen none"), "{says}");
-    // Somebody has the usual one, or this does.
+    // Another process has the default address, or this test takes it.
     let _usual = TcpListener::bind("127.0.0.1:9883");
     let data = DataDir::fresh();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ringmq"));
@@ -84,7 +84,7 @@ fn long_paths_are_served() {
     broker.stop();
 }
 
-// A probe is told that the broker stops, as long as it does.
+// The readiness probe reports a stopping broker until its end.
 #[test]
 fn readiness_ends_with_the_stop() {
     let (broker, door) = start(1, &[]);
@@ -92,7 +92,7 @@ fn readiness_ends_with_the_stop() {
     let client = Client::connect(&broker, "c");
     broker.terminate();
     broker.expect_said("stopping");
-    // It may be over before the probe comes.
+    // The stop may be over before the probe connects.
     if let Ok(stream) = std::net::TcpStream::connect(door.address) {
         let host = door.address.to_string();
         let request = crate::http::request("GET", "/readyz", &[("host", &host)]);

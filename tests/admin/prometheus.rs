@@ -1,5 +1,5 @@
-//! Debian's Prometheus scrapes a broker, takes the alert rules, and answers what the dashboard
-//! asks.
+//! Debian's Prometheus scrapes a broker, accepts the alert rules, and answers the queries of the
+//! dashboard.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -72,12 +72,12 @@ impl Prometheus {
     fn get(&self, path: &str) -> Reply {
         let stream = std::net::TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("it is no zero");
-        // Of this version, so that the answer comes in one piece.
+        // HTTP 1.0, so that the answer is not chunked.
         let request = format!("GET {path} HTTP/1.0\r\nhost: {}\r\n\r\n", self.address);
         exchange(stream, request.as_bytes())
     }
 
-    /// What an expression gives now: the values of its series.
+    /// The values of an expression's series now.
     #[track_caller]
     fn query(&self, expression: &str) -> Vec<f64> {
         let path = format!("/api/v1/query?query={}", encoded(expression));
@@ -116,8 +116,7 @@ fn number(value: &Value) -> f64 {
     value.as_str().and_then(|text| text.parse().ok()).expect("Prometheus tells numbers as text")
 }
 
-/// The address that it says it listens on; else all that it said. What it says later is read and
-/// forgotten.
+/// The address in its log; if there is none, its whole log. Later lines are read and dropped.
 fn address_of(stderr: impl Read + Send + 'static) -> Result<SocketAddr, String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
@@ -136,7 +135,7 @@ fn address_of(stderr: impl Read + Send + 'static) -> Result<SocketAddr, String> 
     Err(said)
 }
 
-/// As a part of a query.
+/// The percent-encoded text for a query.
 fn encoded(text: &str) -> String {
     let of_byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' => char::from(byte).to_string(),
@@ -145,7 +144,7 @@ fn encoded(text: &str) -> String {
     text.bytes().map(of_byte).collect()
 }
 
-/// What the panels of the dashboard ask, as Grafana would put it.
+/// The queries of the dashboard's panels, with Grafana's variables replaced.
 fn questions() -> Vec<(String, String)> {
     let text = fs::read_to_string(in_repository("docs/monitoring/dashboard.json"));
     let dashboard: Value =
@@ -163,7 +162,7 @@ fn questions() -> Vec<(String, String)> {
     questions.collect()
 }
 
-/// What the third client takes: of every 64 messages or more one is looked at.
+/// Messages for the third client: of every 64 messages or more the delay of one is measured.
 const TAKEN: usize = 100;
 
 /// A client publishes and another takes it, for some seconds; a third stays away.
@@ -259,7 +258,7 @@ fn prometheus_scrapes_a_broker() {
     broker.stop();
 }
 
-// promtool finds no fault in the rules, and their tests hold; a rule that is wrong fails its test.
+// promtool accepts the rules, and their tests pass; a changed rule fails its test.
 #[test]
 fn alert_rules_hold() {
     let tool = |action: &[&str], directory: &Path| {

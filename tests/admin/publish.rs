@@ -1,4 +1,4 @@
-//! Messages that operators publish: to whom they go, when they are answered, who may.
+//! Messages that operators publish: their receivers, their answers, the rights.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf5
 
 const PUBLISH: &str = "/api/v1/publish";
 
-// A message goes to subscribers of every shard, at the quality that it and they have.
+// A message is delivered to subscribers on every shard, with the lower of its QoS and theirs.
 #[test]
 fn subscribers_get_it() {
     for shards in [1, 3] {
@@ -32,8 +32,8 @@ fn subscribers_get_it() {
     }
 }
 
-// What was answered outlives a broker that is killed: for absent sessions on every shard, and as
-// what a topic retains; an empty payload clears that.
+// An answered message survives a killed broker: in absent sessions on every shard, and as a
+// retained message; an empty payload clears that.
 #[test]
 fn answered_is_stored() {
     for shards in [1, 3] {
@@ -63,8 +63,8 @@ fn answered_is_stored() {
     }
 }
 
-// It needs the right to publish, and a token for one vhost is for no other, and for nothing that is
-// about all of them.
+// Publishing needs its right. A token for one vhost is valid for no other, and for no operation on
+// all vhosts.
 #[test]
 fn tokens_have_rights_and_vhosts() {
     let files = DataDir::fresh();

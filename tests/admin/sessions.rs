@@ -21,8 +21,8 @@ fn leave_session(broker: &Broker, id: &str, filter: &str) {
     Client::connect_with(broker, &connect(id).persistent()).subscribe_and_leave(filter, 1);
 }
 
-// Lag is what a client has not acknowledged, in messages, bytes and time, whether or not it was
-// sent; sessions that nobody has named count in the totals alone.
+// Lag counts the messages that a client has not acknowledged, in messages, bytes and time, whether
+// or not they were sent; sessions without a pattern count in the totals only.
 #[test]
 fn lag_is_told() {
     for shards in [1, 3] {
@@ -53,7 +53,7 @@ fn lag_is_told() {
         assert_eq!(value(&text, "ringmq_session_backlog_messages"), 8.0);
         assert_eq!(value(&text, "ringmq_session_backlog_messages_max"), 4.0);
         assert_eq!(value(&text, "ringmq_watched_sessions_left_out"), 0.0);
-        // What is sent and not acknowledged is behind as well.
+        // Messages that were sent and not acknowledged count too.
         let mut client = Client::open(&broker);
         client.send(&connect("back-1").persistent().bytes());
         client.expect(&[0x20, 2, 1, 0]);
@@ -74,7 +74,7 @@ fn lag_is_told() {
     }
 }
 
-// More sessions than have metrics of their own are counted, not told.
+// Sessions above the bound have no metrics of their own, and are counted.
 #[test]
 fn too_many_are_left_out() {
     let (broker, door) = start(2, &["--watch-session", "//*"]);
@@ -88,7 +88,7 @@ fn too_many_are_left_out() {
     broker.stop();
 }
 
-// A reload takes other names; of a vhost that is not there nothing is told.
+// A reload changes the patterns; a pattern for a vhost that does not exist has no effect.
 #[test]
 fn reload_changes_names() {
     let directory = DataDir::fresh();

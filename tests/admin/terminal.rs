@@ -1,7 +1,6 @@
-//! `ringmq ctl` on a terminal: tables, questions, and a screen that is drawn anew.
+//! `ringmq ctl` on a terminal: tables, questions, and a screen that is redrawn.
 //!
-//! The terminal is made by `script` of util-linux, which gives a program a pseudo-terminal and
-//! copies what it prints.
+//! The terminal is a pseudo-terminal of `script` (util-linux), which copies the output.
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -25,7 +24,7 @@ fn on_terminal(broker: &Broker, arguments: &str) -> Child {
     command.spawn().expect("util-linux is there")
 }
 
-/// Reads what is printed up to some text.
+/// Reads the output up to a text.
 #[track_caller]
 fn read_to(child: &mut Child, text: &str) -> String {
     let stdout = child.stdout.as_mut().expect("it is piped");
@@ -38,7 +37,7 @@ fn read_to(child: &mut Child, text: &str) -> String {
     String::from_utf8_lossy(&read).into_owned()
 }
 
-/// Types a line, and waits for the end; what is printed until then, and the code.
+/// Types a line, and waits for the end; returns the rest of the output and the exit code.
 fn finish(mut child: Child, line: &str) -> (String, Option<i32>) {
     child.stdin.as_mut().expect("it is piped").write_all(line.as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
@@ -60,7 +59,7 @@ fn tables_are_aligned() {
     broker.stop();
 }
 
-// What ends something asks back: anything but yes leaves everything as it is.
+// A deletion asks for confirmation: any answer but yes changes nothing.
 #[test]
 fn questions_are_asked() {
     let (broker, door) = start(1, &[]);
@@ -78,7 +77,7 @@ fn questions_are_asked() {
     broker.stop();
 }
 
-// With --watch the screen is drawn again and again, until it is interrupted.
+// With --watch the screen is redrawn until the command is interrupted.
 #[test]
 fn watched_screens_are_drawn_anew() {
     let (broker, _door) = start(1, &[]);

@@ -1,4 +1,4 @@
-//! Traces over HTTP: what they tell in each form, who may start them, and how they end.
+//! Traces over HTTP: their formats, the rights, and their end.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -97,8 +97,8 @@ fn is_packet(event: &Value, packet: &str, direction: &str) -> bool {
     event["packet"] == packet && event["direction"] == direction
 }
 
-// A trace of a client tells its packets and what is decided about it, from CONNECT to its end,
-// whichever shard accepts it; it is started and ended by those who may, and that is in the log.
+// A trace of a client has its packets and the decisions about it, from CONNECT to the end,
+// whichever shard accepts it. It needs rights to start and to end, and both are logged.
 #[test]
 fn a_client_is_traced() {
     for shards in [1, 3] {
@@ -109,7 +109,7 @@ fn a_client_is_traced() {
         let mut stream = Stream::open(&door, &trace, "");
         let mut other = Client::connect(&broker, "other");
         other.subscribe("t", 0);
-        // Their sessions are on different shards, and so are those who accept them.
+        // The sessions are on different shards, and so are the accepting shards.
         for n in 0..6 {
             let id = format!("dev-{n}");
             let mut client = Client::connect_with(&broker, &connect(&id).keep_alive(7));
@@ -151,7 +151,7 @@ fn a_client_is_traced() {
     }
 }
 
-// The lines are those of Mosquitto, and what clients chose ends none of them.
+// The lines have Mosquitto's form, and text of clients cannot end one.
 #[test]
 fn text_is_as_operators_know_it() {
     let (broker, door) = start(1, &[]);
@@ -181,8 +181,8 @@ fn text_is_as_operators_know_it() {
     broker.stop();
 }
 
-// Wireshark decodes what is streamed as pcapng, also a packet of which the end is missing; a
-// password is not in it.
+// Wireshark decodes the pcapng stream, also a packet that was cut; it does not contain the
+// password.
 #[test]
 fn wireshark_reads_packets() {
     let (broker, door) = start(2, &[]);
@@ -214,7 +214,7 @@ fn wireshark_reads_packets() {
     let types: Vec<&str> = rows.iter().map(|row| row[0]).collect();
     let mut sorted = types.clone();
     sorted.sort_unstable();
-    // Two are published, and one comes back.
+    // Two messages are published, and one is delivered.
     assert_eq!(sorted, ["1", "14", "2", "3", "3", "3", "4", "8", "9"], "{text}");
     assert_eq!((rows[0][0], rows[0][2], rows[0][3]), ("1", "shark", "127.0.0.1"), "{text}");
     assert!(rows.iter().all(|row| row[4] == "shark" || row[4].is_empty()), "{text}");
@@ -225,7 +225,7 @@ fn wireshark_reads_packets() {
     broker.stop();
 }
 
-// A topic is traced whoever publishes, with whom it goes to and what becomes of it.
+// A topic is traced for all publishers, with the receivers and the outcome.
 #[test]
 fn a_topic_is_traced() {
     let (broker, door) = start(2, &[]);
@@ -247,7 +247,7 @@ fn a_topic_is_traced() {
     broker.stop();
 }
 
-// Traces end when their time is over, and when their only reader leaves who has said so.
+// A trace ends after its time, and with its only reader if that was requested.
 #[test]
 fn traces_end() {
     let (broker, door) = start(2, &[]);
@@ -266,7 +266,7 @@ fn traces_end() {
     broker.stop();
 }
 
-// A flood is skipped beyond the bounds, the stream says how much of it, and goes on.
+// A flood is skipped beyond the bounds; the stream reports how much, and continues.
 #[test]
 fn floods_are_skipped() {
     let (broker, door) = start(1, &[]);
@@ -283,12 +283,12 @@ fn floods_are_skipped() {
     let told = &running(&door)[0];
     let counts = [&told["events"], &told["skipped"]].map(|it| it.as_u64().expect("a number"));
     assert!(counts[1] > 0 && counts[0] > 0, "{told}");
-    // In another second it is told again.
+    // In another second events are sent again.
     until("it is told", || !stream_has_no(&mut stream, &mut client));
     broker.stop();
 }
 
-/// Publishes one that is told, unless the second is still the same.
+/// Publishes a message; returns whether its event was skipped in the same second.
 fn stream_has_no(stream: &mut Stream, client: &mut Client) -> bool {
     client.publish(&publish("after", "x"));
     client.expect_silence();
@@ -296,7 +296,8 @@ fn stream_has_no(stream: &mut Stream, client: &mut Client) -> bool {
     event["topic"] != "after"
 }
 
-// Eight run at once, and no more; what is mistyped is named; who may only look starts none.
+// At most eight run at once; a mistyped parameter is named; a token with the right to read cannot
+// start one.
 #[test]
 fn mistakes_are_named() {
     let (broker, door) = start(2, &[]);
@@ -357,7 +358,7 @@ fn ctl(broker: &Broker, arguments: &[&str]) -> Child {
         .expect("the program is there")
 }
 
-// `ringmq ctl` shows a trace as it comes, and the trace ends with it, however it ends.
+// `ringmq ctl` shows a trace live, and the trace ends with it in any case.
 #[test]
 fn ctl_traces() {
     let (broker, door) = start(2, &[]);
@@ -385,7 +386,7 @@ fn ctl_traces() {
     broker.stop();
 }
 
-// A tail shows topics and payloads of what is published under a filter, and nothing else.
+// A tail shows topics and payloads of messages under a filter, and nothing else.
 #[test]
 fn ctl_tails() {
     let (broker, door) = start(2, &[]);

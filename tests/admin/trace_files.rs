@@ -31,8 +31,8 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|it| it == part)
 }
 
-// What a trace tells is in its file, in each form, for its owner alone; the file is listed and
-// stays when the trace has ended, and is gone when it was deleted.
+// The events of a trace are in its file, in each format, readable by the owner only. The file is
+// listed, stays after the trace, and can be deleted.
 #[test]
 fn traces_are_written() {
     let (broker, door) = start(2, &[]);
@@ -55,7 +55,7 @@ fn traces_are_written() {
         assert_eq!(listed[0]["trace"], told["trace"]);
         let trace = told["trace"].as_str().expect("a text");
         assert_eq!(door.delete(&format!("/api/v1/trace?id={trace}")).status, 200);
-        // It is written by and by.
+        // It is written in pieces.
         let path = directory(&broker).join(&name);
         let mut written = Vec::new();
         until("all of it is written", || {
@@ -80,8 +80,8 @@ fn traces_are_written() {
     broker.stop();
 }
 
-// Names of other files are none of a trace's, whatever is in them; a trace whose file is deleted
-// ends; more files than there may be are refused, and nothing runs then.
+// Names of other files are refused. A trace ends when its file is deleted. If there are too many
+// files, a new one is refused and no trace runs.
 #[test]
 fn files_are_bounded() {
     let (broker, door) = start(1, &[]);
@@ -111,7 +111,7 @@ fn files_are_bounded() {
     assert_eq!((reply.status, &*reply.code()), (422, "invalid"), "{reply:?}");
     assert_eq!(reply.json()["error"]["field"], "file");
     assert_eq!(files(&door).len(), TRACE_FILES_MAX);
-    // What is no directory is told.
+    // A path that is no directory is an error.
     fs::remove_dir_all(directory(&broker)).expect("it is ours");
     fs::write(directory(&broker), "").expect("there is room");
     let reply = post(&door, "/api/v1/traces?id=c&file=json");

@@ -1,4 +1,4 @@
-//! The service manager is told that the broker is well, and not while a shard does not answer.
+//! The service manager is told that the broker is well, but not while a shard does not answer.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -23,11 +23,11 @@ print("stopped", flush=True)
 sys.stdin.read()
 "#;
 
-/// A thread that does not run; a drop has it go on.
+/// A stopped thread; dropping it continues the thread.
 struct Stopped(Child);
 
 impl Stopped {
-    /// None: the system lets nobody stop it.
+    /// `None`: the system does not allow stopping it.
     #[track_caller]
     fn thread(broker: &Broker, name: &str) -> Option<Self> {
         let tasks = fs::read_dir(format!("/proc/{}/task", broker.pid())).expect("it runs");
@@ -89,7 +89,7 @@ impl Manager {
         Broker::start_in(shards, flags, &envs)
     }
 
-    /// Waits until it is told so.
+    /// Waits until the manager was sent this text.
     #[track_caller]
     fn wait_for(&self, text: &str) {
         let mut bytes = [0; 256];
@@ -103,7 +103,7 @@ impl Manager {
         }
     }
 
-    /// Takes all that it was told so far.
+    /// Takes all messages so far.
     fn take(&self) -> Vec<String> {
         self.socket.set_nonblocking(true).expect("it is ours");
         let mut bytes = [0; 256];
@@ -117,8 +117,8 @@ impl Manager {
     }
 }
 
-// While every shard answers the manager is told so again and again; not while one is stopped,
-// though the others serve; and again when that one goes on.
+// While every shard answers, the manager is told periodically; not while one shard is stopped,
+// although the others serve; and again when it continues.
 #[test]
 fn pings_need_every_shard() {
     let manager = Manager::new();
@@ -131,7 +131,7 @@ fn pings_need_every_shard() {
     let Some(stopped) = Stopped::thread(&broker, "shard-1") else { return };
     broker.wait_for_line("shard 1 does not answer");
     manager.take();
-    // Each of these takes as long as a silent shard has to answer.
+    // Each request takes the time that a silent shard has for an answer.
     for _ in 0..3 {
         let text = door.ask("GET", "/metrics", &[]).body;
         assert!(text.contains("ringmq_ready 1\n"), "{text}");
@@ -144,7 +144,8 @@ fn pings_need_every_shard() {
     manager.wait_for("STOPPING=1");
 }
 
-// A broker that answers no operators tells its manager as well; one that nobody watches does not.
+// A broker without an operators' interface tells its manager too; a broker without a watchdog does
+// not.
 #[test]
 fn pings_need_no_door() {
     let manager = Manager::new();

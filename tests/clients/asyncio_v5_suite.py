@@ -26,7 +26,7 @@ def gmqtt_steps():
             client.gmqtt = gmqtt.Client(
                 client_id, clean_session=clean, will_message=will, **properties
             )
-            # Else it comes back by itself.
+            # Without this, the client reconnects by itself.
             client.gmqtt.set_config({"reconnect_retries": 0})
             connects, client.disconnects = asyncio.Queue(), asyncio.Queue()
             client.gmqtt.on_connect = lambda _c, flags, code, granted: connects.put_nowait(
@@ -127,7 +127,7 @@ def gmqtt_steps():
         client.gmqtt.publish("gm5/local", "own", qos=1)
         await other.subscribe("gm5/state", 1)
         other.gmqtt.publish("gm5/state", "on", qos=1, retain=True)
-        # It is retained once the copy for its publisher comes.
+        # The message is retained when the copy for its publisher arrives.
         await other.expect("gm5/state", b"on", 1)
         other.gmqtt.publish("gm5/local", "of the other", qos=1)
         await client.expect("gm5/local", b"of the other", 1)
@@ -219,7 +219,7 @@ def aiomqtt_steps():
     async def subscription_options():
         async with connect("aio5-a", ReceiveMaximum=1) as client, connect("aio5-b") as other:
             identified = properties(PacketTypes.SUBSCRIBE, SubscriptionIdentifier=5)
-            # It does not ask for what is retained: the search could still find what comes next.
+            # Retained messages are not requested: the search could still find those that follow.
             options = SubscribeOptions(
                 qos=1, noLocal=True, retainAsPublished=True, retainHandling=2
             )

@@ -140,7 +140,7 @@ class Browser:
         while time.monotonic() < deadline:
             if self.run(f"Boolean({script})"):
                 return
-            # Lets the page work; the browser answers, so this is no guess of a time.
+            # Lets the page work and waits for its answer, so no duration is guessed.
             self.run("new Promise((then) => setTimeout(then, 30))")
         text = self.run("document.body && document.body.innerText.slice(0, 2000)")
         raise AssertionError(f"{what or script} did not come; the page says:\n{text}\n{self.faults}")

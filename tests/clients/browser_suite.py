@@ -18,7 +18,7 @@ PORT, PROCESS, ORIGIN, CODE, READER, AXE = sys.argv[1:7]
 SHOTS = sys.argv[7] if len(sys.argv) > 7 else None
 PAGES = ["overview", "clients", "closed", "sessions", "retained", "tail", "trace", "log", "access"]
 
-# What a client may call itself, and a topic or a payload be, to get at whoever looks.
+# Client ids, topics and payloads that attack an operator who looks at the page.
 EVIL = "<img src=x onerror=\"window.hacked='id'\">"
 QUOTES = "\"' onmouseover='window.hacked=1' x=\"</td></table><script>window.hacked=2</script>"
 TURNED = "\u202egnp.exe \u05e9\u05dc\u05d5\u05dd\ttab\nline"
@@ -171,7 +171,8 @@ def look_at_clients(browser):
             check_rules(browser, "the details")
         browser.key("Escape")
         browser.wait("!document.querySelector('dialog')", "the panel closes")
-    # By keyboard: the button of the first row opens it, and has the focus again afterwards.
+    # By keyboard: Enter on the button of the first row opens the panel; the focus then returns to
+    # it.
     browser.run("document.querySelector('.page tbody button').focus()")
     browser.key("Enter")
     browser.wait("document.querySelector('dialog.drawer dl')", "the details by keyboard")

@@ -1,6 +1,6 @@
-// MQTT.js against a broker: arguments are host, port and 3.1 or 3.1.1; exit code 0 if all is well.
-// Two arguments more are a file of authorities and TLSv1.2 or TLSv1.3: then it speaks that. With
-// TRANSPORT=websockets in the environment it speaks WebSocket.
+// MQTT.js with a broker. The arguments are host, port and 3.1 or 3.1.1; the exit code is 0 without
+// a failure. With two more arguments, a file of authorities and TLSv1.2 or TLSv1.3, it uses TLS.
+// With TRANSPORT=websockets in the environment it uses WebSocket.
 'use strict';
 
 const assert = require('node:assert/strict');

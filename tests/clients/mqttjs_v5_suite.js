@@ -177,7 +177,7 @@ async function subscriptionOptions() {
     for (const comes of [first, again]) {
       await client.subscribe('js5/state', 1, { rh, rap: true });
       if (comes) await client.expect('js5/state', 'on', true);
-      // What a replay brings comes before what is published later.
+      // Replayed messages come before one that is published later.
       await other.publish('js5/state', 'passing');
       await client.expect('js5/state', 'passing', false);
     }

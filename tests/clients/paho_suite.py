@@ -145,7 +145,8 @@ def resumed_qos_2():
         infos.append(publisher.paho.publish("paho/open", f"{number}", 2))
         if number % 20 == 10:
             for client in (publisher, subscriber):
-                # Past a wrapper of TLS, which shuts its own socket object only, and of WebSocket.
+                # Shuts the TCP socket below TLS, whose wrapper shuts only its own object, and below
+                # WebSocket.
                 own = socket.fromfd(client.paho.socket().fileno(), socket.AF_INET,
                                     socket.SOCK_STREAM)
                 own.shutdown(socket.SHUT_RDWR)

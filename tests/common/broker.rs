@@ -15,11 +15,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::data::DataDir;
 use super::port::ReservedPort;
 
-/// How long a test waits for anything before it says that it does not come. Never a measure of
-/// how fast something is: other work may take the machine for long.
+/// The time that a test waits for anything before it fails. It is no measure of speed: other work
+/// may occupy the machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Of what the broker says, this much is kept for a failure message.
+/// Bytes of the broker's output that are kept for a failure message.
 const STDERR_BYTES_MAX: usize = 64 * 1024;
 
 /// How a broker ends before it is started again.
@@ -34,7 +34,7 @@ pub(crate) enum End {
 /// Both.
 pub(crate) const BROKER_ENDS: [End; 2] = [End::Killed, End::Stopped];
 
-/// A running broker. A drop kills it, and prints what it said if the test failed.
+/// A running broker. A drop kills it, and prints its output if the test failed.
 pub(crate) struct Broker {
     process: Process,
     addr: SocketAddr,
@@ -54,15 +54,15 @@ struct Process {
     lines: Mutex<Receiver<String>>,
 }
 
-/// What a process holds.
+/// The resources of a process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Resources {
     pub(crate) fds: usize,
     pub(crate) rss_bytes: u64,
 }
 
-/// Asks again and again until something is so that no answer tells of. It must ask the broker each
-/// time, or wait: nothing else paces it.
+/// Repeats a check until it is true, for conditions that no answer reports. Each check must ask the
+/// broker or wait, because nothing else paces it.
 #[track_caller]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -78,12 +78,12 @@ pub(crate) fn on_shards(counts: &[usize], test: impl Fn(&Broker)) {
     }
 }
 
-/// Runs the binary with flags that make it end; its exit code and what it said on stderr.
+/// Runs the binary with flags that make it end; returns its exit code and its stderr.
 pub(crate) fn run_to_exit(flags: &[&str]) -> (Option<i32>, String) {
     end_of(Command::new(env!("CARGO_BIN_EXE_ringmq")), flags)
 }
 
-/// The same behind a command of the shell, which sets a limit.
+/// Runs it behind a shell command that sets a limit.
 pub(crate) fn run_under(limit: &str, flags: &[&str]) -> (Option<i32>, String) {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")]);
@@ -91,8 +91,8 @@ pub(crate) fn run_under(limit: &str, flags: &[&str]) -> (Option<i32>, String) {
     end_of(shell, flags)
 }
 
-/// Takes the tests' own variables, and what whoever runs them has set, from a broker's environment:
-/// it would take them for settings.
+/// Removes `RINGMQ_` variables of the tests and of the user from a broker's environment, because it
+/// would take them for settings.
 fn forget_settings(command: &mut Command) {
     let names = std::env::vars_os().map(|(name, _)| name);
     let ours = names.filter(|name| name.to_string_lossy().starts_with("RINGMQ_"));
@@ -145,7 +145,7 @@ impl Broker {
         }
     }
 
-    /// The same with variables in its environment.
+    /// The same with environment variables.
     #[track_caller]
     pub(crate) fn start_in(shards: usize, flags: &[&str], envs: &[(&str, &str)]) -> Self {
         Self::start_ringmq(shards, flags, envs)
@@ -213,14 +213,13 @@ impl Broker {
             Process::ringmq(self.shards, &self.flags, &self.envs, &self.data);
     }
 
-    /// What this run of it has said so far.
+    /// The output of this run so far.
     pub(crate) fn said(&self) -> String {
         let said = self.process.said.lock().expect("no holder panics");
         String::from_utf8_lossy(&said).into_owned()
     }
 
-    /// Waits until this run of it has said this, if it has not yet: what it says is written a
-    /// moment after what it is about.
+    /// Waits until this run's output contains a text: lines are written a moment after the event.
     #[track_caller]
     pub(crate) fn expect_said(&self, text: &str) {
         while !self.said().contains(text) {
@@ -237,7 +236,7 @@ impl Broker {
         self.restart(end);
     }
 
-    /// Where it keeps its data.
+    /// The data directory.
     pub(crate) fn data_dir(&self) -> &Path {
         self.data.path()
     }
@@ -252,7 +251,7 @@ impl Broker {
         self.addr
     }
 
-    /// Where it takes TLS. It says so once in a run, and this reads on to there.
+    /// The TLS address. It is logged once in a run, and this reads the log up to that line.
     #[track_caller]
     pub(crate) fn tls_addr(&self) -> SocketAddr {
         let line = self.process.wait_for_line(" with TLS");
@@ -271,7 +270,7 @@ impl Broker {
         kill_process(Pid::from_child(&self.process.child), Signal::HUP).expect("it is our child");
     }
 
-    /// Has it read its files again; what it says about that.
+    /// Has the broker reload; returns its log line about it.
     #[track_caller]
     pub(crate) fn reload(&self) -> String {
         self.hang_up();
@@ -299,8 +298,8 @@ impl Broker {
         assert_eq!(self.wait().code(), Some(0), "SIGTERM ends the broker with 0");
     }
 
-    /// File descriptors and resident memory, as the kernel counts them. Not counted are those of
-    /// the data directory: segment files come and go in their own time.
+    /// File descriptors and resident memory, as the kernel counts them, without those of the data
+    /// directory, whose segment files change independently.
     pub(crate) fn resources(&self) -> Resources {
         let process = PathBuf::from(format!("/proc/{}", self.process.child.id()));
         let fds = fs::read_dir(process.join("fd")).expect("the broker runs");
@@ -369,7 +368,7 @@ impl Process {
                     kept.clear();
                 }
                 kept.extend_from_slice(&line);
-                // Only the start-up reads lines; later nobody may be there.
+                // Only the start reads lines; later the receiver may be gone.
                 let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
                 line.clear();
             }

@@ -1,4 +1,4 @@
-//! A blocking client that says exactly what it is told and checks what comes back.
+//! A blocking client that sends exactly the given bytes and checks the answers.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, SocketAddrV4, TcpStream};
@@ -80,7 +80,7 @@ impl Client {
     #[track_caller]
     pub(crate) fn open_unix(path: &Path) -> Self {
         let socket = UnixStream::connect(path).expect("the broker listens");
-        // What is asked of it here any stream socket can do.
+        // The test uses only operations that every stream socket has.
         let stream = TcpStream::from(OwnedFd::from(socket));
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
         stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
@@ -117,7 +117,7 @@ impl Client {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// Sends no more, as a peer does that ends; still reads.
+    /// Shuts down sending; reading is still possible.
     pub(crate) fn finish_sending(&mut self) {
         // The broker may have closed already.
         let _ = self.stream.shutdown(Shutdown::Write);
@@ -145,7 +145,7 @@ impl Client {
         }
     }
 
-    /// The next packet, whole, or `None` if the broker closed the connection in front of it.
+    /// The next packet, or `None` if the broker closed the connection.
     #[track_caller]
     pub(crate) fn try_read_packet(&mut self) -> Option<Vec<u8>> {
         let mut packet = vec![0];
@@ -193,8 +193,8 @@ impl Client {
         Publish::parse(&self.read_packet())
     }
 
-    /// The next packet is this PUBLISH; above QoS 0 any id will do, is acknowledged to the end and
-    /// returned. With QoS 2 nothing else may come before its PUBREL.
+    /// The next packet is this PUBLISH; above QoS 0 any id is accepted, acknowledged to the end and
+    /// returned. With QoS 2 its PUBREL must be next.
     #[track_caller]
     pub(crate) fn expect_publish(&mut self, expected: &Publish) -> u16 {
         let came = self.expect_unacked(expected);
@@ -203,8 +203,8 @@ impl Client {
     }
 
     /// As [`Self::expect_publish`], for a retained message below QoS 2 that was published after the
-    /// SUBACK. The search for what is retained already may still be on its way to the shard that
-    /// keeps it, and find it as well: then that copy is in front.
+    /// SUBACK. The search for retained messages may still be on its way to the shard that keeps it,
+    /// and find it too: then that copy is first.
     #[track_caller]
     pub(crate) fn expect_live(&mut self, expected: &Publish) {
         let mut came = self.read_publish();
@@ -217,7 +217,7 @@ impl Client {
         assert!(came == expected, "due: {expected:?}\ncame: {came:?}");
     }
 
-    /// Acknowledges a PUBLISH to the end; with QoS 2 its PUBREL comes next.
+    /// Acknowledges a PUBLISH to the end; with QoS 2 its PUBREL is next.
     #[track_caller]
     pub(crate) fn acknowledge(&mut self, qos: u8, id: u16) {
         match qos {
@@ -253,14 +253,14 @@ impl Client {
         }
     }
 
-    /// Nothing is on the way to this client, and the connection is open. What other clients do is
-    /// covered only if it was handled before: see [`Self::expect_publish`] of a later message.
+    /// No packet is on the way to this client, and the connection is open. Actions of other clients
+    /// count only if they were handled before: see [`Self::expect_publish`] of a later message.
     #[track_caller]
     pub(crate) fn expect_silence(&mut self) {
         self.expect_at_most(&[]);
     }
 
-    /// As [`Self::expect_silence`], but these packets may come, in this order, all or some.
+    /// As [`Self::expect_silence`], but all or some of these packets may arrive, in this order.
     #[track_caller]
     pub(crate) fn expect_at_most(&mut self, packets: &[&[u8]]) {
         let mut rest = packets;
@@ -287,7 +287,7 @@ impl Client {
         }
     }
 
-    /// Listens for this long; nothing may come. Only for time-outs that the standard names.
+    /// Reads for this time; no byte may arrive. Only for time-outs in the standard.
     #[track_caller]
     pub(crate) fn hear_nothing_for(&mut self, time: Duration) {
         self.stream.set_read_timeout(Some(time)).expect("not zero");
@@ -305,8 +305,8 @@ impl Client {
         self.expect(&suback(0x5ab5, &[qos]));
     }
 
-    /// The same for a session that is to be without a client: of what comes next nothing is sent on
-    /// this connection, and so nothing is sent again with DUP.
+    /// The same for a session that will have no client: later messages are not sent on this
+    /// connection, so they are not sent again with DUP.
     #[track_caller]
     pub(crate) fn subscribe_and_leave(mut self, filter: &str, qos: u8) {
         self.subscribe(filter, qos);

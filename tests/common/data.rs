@@ -51,7 +51,7 @@ impl DataDir {
 
 impl Drop for DataDir {
     fn drop(&mut self) {
-        // A broker that never came so far has made none.
+        // A broker that failed earlier has made none.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,6 +1,6 @@
 //! A shard's disk in memory, for tests that drive a shard by hand: each segment a mapped file.
 //!
-//! It does what it is asked at once. Unlike the rest of this directory it uses the crate.
+//! It handles requests at once. Unlike the rest of this directory it uses the crate.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -25,16 +25,16 @@ const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 pub(crate) struct Disk {
     files: HashMap<FileId, File>,
     last: u64,
-    /// How far the log goes, as it was noted last.
+    /// The last noted extent of the log.
     noted: Option<Extent>,
 }
 
-/// The store of a shard with what is on its disk.
+/// The store of a shard with the contents of its disk.
 pub(crate) fn open_store(shard: u16, disk: &Disk) -> Store {
     open_store_at(shard, disk, ClockReading::default())
 }
 
-/// The same when the machine's clocks show this.
+/// The same with given readings of the machine's clocks.
 pub(crate) fn open_store_at(shard: u16, disk: &Disk, clocks: ClockReading) -> Store {
     let options = StoreOptions {
         log: LogOptions {

@@ -1,10 +1,10 @@
-//! What the black-box tests share: the broker as a process, a raw client, packets as bytes.
+//! Shared parts of the black-box tests: the broker as a process, a raw client, packets as bytes.
 //!
-//! None of it uses the crate, so it cannot share a mistake with it.
+//! They do not use the crate, so they cannot share its mistakes.
 //!
-//! `RINGMQ_TEST_BROKER=mosquitto` runs the same tests against Debian's mosquitto (ringmq's own
-//! flags are then left out): a way to tell a wrong test from a wrong broker.
-//! `RINGMQ_TEST_RING=epoll` runs them on that ring.
+//! `RINGMQ_TEST_BROKER=mosquitto` runs the same tests against Debian's mosquitto, without ringmq's
+//! own flags, to tell a wrong test from a wrong broker. `RINGMQ_TEST_RING=epoll` runs them on that
+//! ring.
 
 #![allow(dead_code, reason = "each test target uses its own part")]
 

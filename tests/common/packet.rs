@@ -92,7 +92,7 @@ impl Connect {
         self
     }
 
-    /// Sets flag bits and nothing that goes with them.
+    /// Sets flag bits without the fields that belong to them.
     pub(crate) fn raw_flags(mut self, bits: u8) -> Self {
         self.flags |= bits;
         self

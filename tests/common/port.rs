@@ -1,4 +1,4 @@
-//! A port that a program is told to listen on.
+//! A port for a program to listen on.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -7,8 +7,8 @@ use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt,
 };
 
-/// A port on which nobody listens, and which the system gives to nobody else while this is there. A
-/// server may listen on it, since servers set SO_REUSEADDR.
+/// A port without a listener, which the system assigns to no other process while this exists. A
+/// server can listen on it, because servers set SO_REUSEADDR.
 pub(crate) struct ReservedPort {
     port: u16,
     _sockets: Vec<OwnedFd>,
@@ -20,7 +20,7 @@ impl ReservedPort {
         let v4 = reserve((Ipv4Addr::UNSPECIFIED, 0).into()).expect("a port is free");
         let own = getsockname(&v4).expect("it is bound");
         let port = SocketAddr::try_from(own).expect("it is an address").port();
-        // None where there is no IPv6.
+        // `None` without IPv6.
         let v6 = reserve((Ipv6Addr::UNSPECIFIED, port).into());
         Self { port, _sockets: [Some(v4), v6].into_iter().flatten().collect() }
     }
@@ -30,7 +30,7 @@ impl ReservedPort {
     }
 }
 
-/// A socket that is bound and does not listen.
+/// A bound socket that does not listen.
 fn reserve(addr: SocketAddr) -> Option<OwnedFd> {
     let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).ok()?;

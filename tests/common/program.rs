@@ -14,7 +14,7 @@ pub(crate) fn in_repository(path: &str) -> PathBuf {
 /// Seconds that a program has: some take one, and other work may take the machine for long.
 const LIMIT_S: &str = "300";
 
-/// Runs a program to its end, for as long as it may take at most.
+/// Runs a program to its end, within the time limit.
 #[track_caller]
 pub(crate) fn run_in_time(command: &Command) -> Output {
     Command::new("timeout")
@@ -27,7 +27,7 @@ pub(crate) fn run_in_time(command: &Command) -> Output {
         .expect("timeout, of Debian's coreutils, is there")
 }
 
-/// Runs a program to its end, which must be a good one; what it printed.
+/// Runs a program to its end, which must be successful; returns its output.
 #[track_caller]
 pub(crate) fn run(command: &Command) -> String {
     let output = run_in_time(command);

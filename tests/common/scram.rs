@@ -17,7 +17,7 @@ pub(crate) struct Scram {
 /// The nonce of all clients here.
 const NONCE: &str = "fyko+d2lbbFgONRv9qkxdawL";
 
-/// The client's last message, and what the server must answer.
+/// The client's last message, and the expected answer of the server.
 pub(crate) struct Last {
     pub(crate) message: String,
     pub(crate) answer: String,

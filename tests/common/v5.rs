@@ -138,7 +138,7 @@ impl Props {
         ids
     }
 
-    /// Those that are not this one.
+    /// The properties without this one.
     pub(crate) fn without(&self, id: u8) -> Self {
         Self(self.0.iter().filter(|(known, _)| *known != id).cloned().collect())
     }
@@ -205,7 +205,7 @@ impl Connect {
         self
     }
 
-    /// Clean start 0 and a session that stays for so many seconds.
+    /// Clean Start 0 and a session expiry interval.
     pub(crate) fn durable(self, seconds: u32) -> Self {
         self.resume().with(|props| props.four(id::SESSION_EXPIRY, seconds))
     }
@@ -329,7 +329,7 @@ impl Publish {
     }
 }
 
-/// What a server sends, but for PUBLISH.
+/// A packet of a server, except PUBLISH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// The first byte.
@@ -406,7 +406,7 @@ fn parse_publish(first: u8, mut body: Body<'_>) -> Publish {
     Publish { topic, payload, qos, dup: first & 8 != 0, retain: first & 1 != 0, id, props }
 }
 
-/// What is left of a packet.
+/// The rest of a packet.
 struct Body<'a>(&'a [u8]);
 
 impl<'a> Body<'a> {

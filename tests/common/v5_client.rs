@@ -1,4 +1,4 @@
-//! What [`Client`] says and hears in MQTT 5.
+//! The MQTT 5 part of [`Client`].
 
 use super::broker::Broker;
 use super::client::Client;
@@ -12,7 +12,7 @@ impl Client {
         Self::connect_v5_with(broker, &super::v5::connect(id)).0
     }
 
-    /// Connects as `packet` says and expects to be accepted; tells what the CONNACK says.
+    /// Connects with `packet` and expects to be accepted; returns the CONNACK.
     #[track_caller]
     pub(crate) fn connect_v5_with(broker: &Broker, packet: &Connect) -> (Self, Answer) {
         let mut client = Self::open(broker);
@@ -35,7 +35,7 @@ impl Client {
         Packet::parse(&self.read_packet())
     }
 
-    /// The next packet is none but PUBLISH, and this is its first byte.
+    /// The next packet is not PUBLISH, and has this first byte.
     #[track_caller]
     pub(crate) fn expect_answer(&mut self, first: u8) -> Answer {
         match self.read_v5() {
@@ -70,7 +70,7 @@ impl Client {
         disconnect.props
     }
 
-    /// As [`Self::expect_disconnect`], behind whatever else is on its way.
+    /// As [`Self::expect_disconnect`], after any packets on the way.
     #[track_caller]
     pub(crate) fn expect_disconnect_later(&mut self, code: u8) -> Props {
         loop {
@@ -126,7 +126,7 @@ impl Client {
         assert_eq!((suback.id, &*suback.codes), (0x5ab5, &[options & 3][..]), "{suback:02x?}");
     }
 
-    /// Unsubscribes from one filter; tells the code.
+    /// Unsubscribes from one filter; returns the code.
     #[track_caller]
     pub(crate) fn unsubscribe_v5(&mut self, filter: &str) -> u8 {
         self.send(&unsubscribe(0x5ab6, &props(), &[filter]));
@@ -185,7 +185,7 @@ impl Client {
         self.expect_closed_later();
     }
 
-    /// The broker closes, behind what is on its way, and sends no DISCONNECT.
+    /// The broker closes after the packets on the way, without a DISCONNECT.
     #[track_caller]
     pub(crate) fn expect_closed_later(&mut self) {
         while let Some(packet) = self.try_read_packet() {

@@ -1,4 +1,4 @@
-//! A WebSocket client that says exactly what it is told.
+//! A WebSocket client that sends exactly the given bytes.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::broker::{Broker, PATIENCE};
 use super::packet::{connack, connect};
 
-/// What each masked frame has; any would do.
+/// The mask of all frames; any value would do.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// First bytes of frames: a whole message of MQTT, and control frames.
@@ -23,7 +23,7 @@ impl<T: Read + Write + Send> Wire for T {}
 /// One connection.
 pub(crate) struct WebSocket {
     wire: Box<dyn Wire>,
-    /// Application bytes that came and were not asked for yet.
+    /// Received application bytes that were not read yet.
     came: Vec<u8>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn frame_of_server(first: u8, payload: &[u8]) -> Vec<u8> {
     [&[first][..], &length, payload].concat()
 }
 
-/// The same with a mask, as a client sends it.
+/// The same with a mask, as a client must send it.
 pub(crate) fn frame_of_client(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = frame_of_server(first, payload);
     let header = frame.len() - payload.len();
@@ -86,7 +86,7 @@ impl WebSocket {
         client
     }
 
-    /// The header of an HTTP answer, byte by byte: what follows is a frame's.
+    /// The header of an HTTP answer, read byte by byte: the next bytes are a frame.
     #[track_caller]
     fn read_header(&mut self) -> String {
         let mut header = Vec::new();
@@ -156,7 +156,7 @@ impl WebSocket {
         assert!(came == bytes, "due: {bytes:02x?}\ncame: {came:02x?}");
     }
 
-    /// The next so many application bytes, in whatever frames.
+    /// The next `count` application bytes, in any frames.
     #[track_caller]
     pub(crate) fn read_bytes(&mut self, count: usize) -> Vec<u8> {
         while self.came.len() < count {
@@ -190,7 +190,7 @@ pub(crate) fn socket(broker: &Broker) -> TcpStream {
     socket
 }
 
-/// Sets what each socket of a test has.
+/// Sets the options of a test's socket.
 pub(crate) fn prepare(socket: &TcpStream) {
     socket.set_nodelay(true).expect("a TCP socket");
     socket.set_read_timeout(Some(PATIENCE)).expect("not zero");

@@ -1,4 +1,4 @@
-//! `ringmq reload`, and what the service manager is told of a reload.
+//! `ringmq reload`, and what a service manager is told about a reload.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -21,7 +21,7 @@ fn broker_of(files: &Files, text: &str) -> Broker {
     Broker::start_with(1, &[&files.flag("--config", FILE)])
 }
 
-// It waits for the broker, and ends as the reload does; what is wrong is printed.
+// It waits for the broker, and ends with the reload's result; faults are printed.
 #[test]
 fn the_answer_is_the_brokers() {
     let files = Files::new();
@@ -50,7 +50,7 @@ fn the_answer_is_the_brokers() {
     assert!(ended.said.contains("there is no directory"), "{}", ended.said);
 }
 
-// Several who ask at once are each told of a reload that began after they asked.
+// Several concurrent requests each get the result of a reload that began after them.
 #[test]
 fn many_may_ask() {
     let files = Files::new();
@@ -81,7 +81,8 @@ fn a_dead_broker_is_not_asked() {
     assert_eq!(reload(&broker).code, Some(0));
 }
 
-// The manager is told when a reload begins, with the time, and when it has ended, well or not.
+// The manager is told when a reload begins, with the time, and when it has ended, successfully or
+// not.
 #[test]
 fn the_manager_is_told() {
     let files = Files::new();

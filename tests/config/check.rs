@@ -1,4 +1,4 @@
-//! `ringmq check`: finds what a start would stop at, all of it, and leaves nothing behind.
+//! `ringmq check`: finds everything that would stop a start, and leaves nothing behind.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +18,7 @@ fn check(data_dir: &Path, flags: &[&str]) -> Ended {
     ringmq(&all, &[])
 }
 
-/// Names and times of change of all that is in a directory.
+/// Names and modification times of everything in a directory.
 fn state(directory: &Path) -> Vec<(String, std::time::SystemTime)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).into_iter().flatten() {
@@ -33,7 +33,8 @@ fn state(directory: &Path) -> Vec<(String, std::time::SystemTime)> {
     found
 }
 
-// What is right is right, and nothing is made: neither the data directory nor a socket.
+// A valid configuration has no findings, and nothing is created: neither the data directory nor a
+// socket.
 #[test]
 fn good_configurations() {
     let files = Files::new();
@@ -166,7 +167,7 @@ fn all_faults_at_once() {
     assert!(findings.iter().all(|finding| finding["severity"] == "error"));
 }
 
-// What a start would warn about is a warning, and the exit code says so.
+// A warning of a start is a warning here, with its exit code.
 #[test]
 fn warnings() {
     let files = Files::new();
@@ -181,8 +182,8 @@ fn warnings() {
     assert_eq!(rest, "the broker can start; warnings: 1\n");
 }
 
-// Beside a running broker it finds what it finds anywhere, and it changes nothing in the directory.
-// The number of shards is compared with that of the directory.
+// With a running broker it has the same findings, and changes nothing in the directory. The number
+// of shards is compared with that of the directory.
 #[test]
 fn beside_a_broker() {
     let mut broker = Broker::start(2);
@@ -202,7 +203,7 @@ fn beside_a_broker() {
     assert_eq!(state(broker.data_dir()), before);
 }
 
-// A vhost that is new gets no number by being looked at.
+// The check gives a new vhost no number.
 #[test]
 fn vhosts_get_no_numbers() {
     let files = Files::new();

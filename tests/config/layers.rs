@@ -1,4 +1,4 @@
-//! Flags, environment, file, default: which counts, what each may look like, what is refused.
+//! Flags, environment, file, default: precedence, forms, and refused values.
 
 use std::fs;
 
@@ -40,8 +40,8 @@ fn to_owned(values: &[&str]) -> Vec<String> {
     values.iter().map(|value| (*value).to_owned()).collect()
 }
 
-// What editors and people write is read: no line at all, line ends and a mark of Windows, numbers
-// in any base, one value where a list may be.
+// Common variants are read: no line at all, line ends and byte order marks of Windows, numbers in
+// any base, one value for a list.
 #[test]
 fn files_may_look_like_this() {
     let files = Files::new();
@@ -67,7 +67,7 @@ fn files_may_look_like_this() {
     }
 }
 
-// What is wrong is named with file, line and key, whatever counts before it; and all of it at once.
+// All faults are named at once with file, line and key, whatever overrides them.
 #[test]
 fn faults_of_files_are_named() {
     let files = Files::new();
@@ -135,7 +135,7 @@ fn faults_of_files_are_named() {
     assert_eq!(said.lines().count(), 3, "{said}");
 }
 
-// A file that is none says so, and is not read to its end if it has none.
+// A path that is no regular file is refused, and is not read to its end.
 #[test]
 fn files_that_are_none() {
     let files = Files::new();
@@ -163,8 +163,8 @@ fn files_that_are_none() {
     }
 }
 
-// Variables set flags. One that is empty sets nothing, one that is wrong is named, one that names
-// no flag is warned about, and those of others are left alone.
+// Variables set flags. An empty one sets nothing, a wrong one is named, an unknown one causes a
+// warning, and those of other programs are ignored.
 #[test]
 fn variables() {
     for (name, value, flag, values) in [
@@ -211,8 +211,8 @@ fn variables() {
     }
 }
 
-// Every flag with a default can stand in a file with it, and is listed with what it takes and
-// whether a reload changes it.
+// Every flag with a default can be in a file with that value, and is listed with its accepted
+// values and whether a reload changes it.
 #[test]
 fn every_flag_is_a_key() {
     let files = Files::new();
@@ -238,7 +238,7 @@ fn every_flag_is_a_key() {
     }
 }
 
-// The table says in words what JSON says in fields.
+// The table has the information of the JSON.
 #[test]
 fn the_table() {
     let files = Files::new();
@@ -264,7 +264,7 @@ fn the_table() {
     assert!(printed.lines().any(|line| line.trim() == "1884"), "{printed}");
 }
 
-// A broker says at its start where settings come from that its command line does not show.
+// At its start a broker logs the sources of settings that are not flags.
 #[test]
 fn sources_are_logged() {
     let files = Files::new();

@@ -1,5 +1,5 @@
-//! Where settings come from and what becomes of them: configuration file, environment and flags,
-//! `ringmq check`, `ringmq config show`, reloads of the configuration, `ringmq reload`.
+//! Sources and effects of settings: configuration file, environment and flags, `ringmq check`,
+//! `ringmq config show`, reloads of the configuration, `ringmq reload`.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -33,7 +33,7 @@ fn change(broker: &Broker, files: &Files, text: &str) {
     assert!(said.trim_end().ends_with("INFO  reloaded"), "{said}");
 }
 
-/// Until the broker has counted so many, or more.
+/// Waits until the broker has counted at least this many.
 #[track_caller]
 fn wait_for_count(broker: &Broker, counter: &str, count: u32) {
     let pid = i32::try_from(broker.pid()).ok().and_then(Pid::from_raw).expect("it runs");
@@ -48,7 +48,7 @@ fn wait_for_count(broker: &Broker, counter: &str, count: u32) {
     }
 }
 
-// Paths and pages of WebSocket change for those who come.
+// Paths and origins of WebSocket change for new connections.
 #[test]
 fn websockets() {
     let (broker, files) = start(2, "ws-path = [\"/old\"]\nws-origin = [\"https://a.example\"]\n");
@@ -66,7 +66,7 @@ fn websockets() {
     assert_eq!(asked.map(|(path, origin)| ask(path, origin)), ["404", "403", "404", "101"]);
 }
 
-// What a client may ask changes for those that are connected: to less, and back to more.
+// Limits of connected clients change: to less, and back to more.
 #[test]
 fn limits_of_clients() {
     for shards in [1, 2] {
@@ -112,7 +112,7 @@ fn denied_topics_are_looked_at_anew() {
     client.expect_closed();
 }
 
-// A client that is not read from because it was too fast goes on when it may be as fast.
+// A client that was paused for its rate continues when the limit is raised.
 #[test]
 fn publish_rates() {
     for shards in [1, 2] {
@@ -137,7 +137,8 @@ fn publish_rates() {
     }
 }
 
-// A publisher that waits for a full session goes on when sessions drop instead, or are larger.
+// A publisher that waits for a full session continues when the policy changes to dropping, or the
+// limit is raised.
 #[test]
 fn full_sessions() {
     const FULL: &str = "session-max-bytes = '64KiB'\nsession-overflow = 'block'\n";
@@ -208,8 +209,8 @@ fn session_expiry() {
     }
 }
 
-// One client more than there may be is refused, and let in when there may be more; who is there
-// stays when there are too many.
+// A client above the limit is refused, and accepted when the limit is raised; connected clients
+// stay when it is lowered.
 #[test]
 fn connections() {
     for shards in [1, 2] {
@@ -269,8 +270,8 @@ fn log_levels() {
     assert!(!broker.said().contains("\"quiet\""), "{}", broker.said());
 }
 
-// Users that a file names by a setting that is new: they may come in, and nobody else may stay
-// where others are asked for a name.
+// A new setting names a file of users: they can log in, and anonymous clients may not stay
+// connected.
 #[test]
 fn users_by_a_new_setting() {
     let (broker, files) = start(2, "");
@@ -291,7 +292,7 @@ fn users_by_a_new_setting() {
     anna.expect(&suback(2, &[0]));
 }
 
-// A reload that is refused leaves a new vhost without a number, and nothing else behind.
+// A refused reload gives a new vhost no number, and leaves nothing behind.
 #[test]
 fn refused_reloads_number_no_vhost() {
     let files = Files::new();
@@ -302,7 +303,7 @@ fn refused_reloads_number_no_vhost() {
     let broker = Broker::start_with(1, &[&[&*config], &proxied[..]].concat());
     let numbers = || fs::read(broker.data_dir().join("VHOSTS")).expect("it is there");
     let before = numbers();
-    // Nobody has a name any more, and other hosts come in by the proxy.
+    // No user is left, and other hosts can connect through the proxy.
     fs::remove_file(files.path("vhosts/a/passwords")).expect("it is there");
     files.write("vhosts/b/limits", "max-sessions = 1\n");
     broker.hang_up();

@@ -1,4 +1,5 @@
-//! What a reload does not take: faults, which leave everything as it was, and what needs a restart.
+//! Changes that a reload does not apply: faults, which change nothing, and settings that need a
+//! restart.
 
 use std::fs;
 use std::net::TcpStream;
@@ -8,7 +9,7 @@ use crate::files::{Files, answer, connect_as, enter};
 
 const FILE: &str = "a.toml";
 
-/// A client that finds out whether it may have so many subscriptions.
+/// Checks a client's bound of subscriptions.
 #[track_caller]
 fn expect_subscriptions_max(broker: &Broker, who: &Connect, max: u16) {
     let mut client = Client::connect_with(broker, who);
@@ -21,8 +22,8 @@ fn expect_subscriptions_max(broker: &Broker, who: &Connect, max: u16) {
     client.leave();
 }
 
-// A configuration that is wrong names file, line and the nearest key, and nothing changes; nor does
-// it if a file that it names is wrong. The right one is taken then.
+// A faulty configuration is reported with file, line and the most similar key, and changes nothing;
+// the same holds for a file that it names. The corrected one is applied.
 #[test]
 fn all_or_nothing() {
     let files = Files::new();
@@ -69,8 +70,8 @@ fn all_or_nothing() {
     assert_eq!(answer(&broker, &connect_as("ben", "ben")), 0);
 }
 
-// What needs a restart is named, at each reload until it is back, and the rest is taken. What is
-// taken is named once.
+// A setting that needs a restart is named at each reload until it is reverted; the other changes
+// are applied and named once.
 #[test]
 fn restarts_are_named() {
     let files = Files::new();
@@ -104,7 +105,7 @@ fn restarts_are_named() {
     assert_eq!(broker.said().matches("--max-subscriptions is ").count(), 1, "{}", broker.said());
 }
 
-// A reload must not open to everybody what was guarded when the broker started.
+// A reload must not remove the protection of a guarded listener.
 #[test]
 fn open_listeners_stay_guarded() {
     let files = Files::new();
@@ -123,7 +124,7 @@ fn open_listeners_stay_guarded() {
     assert_eq!(answer(&broker, &connect("nobody")), 0);
 }
 
-// Whoever may not be trusted any more is not, and the proxies of listeners that stay are kept.
+// Removed proxies lose their trust at once, and the setting of listeners that stay is kept.
 #[test]
 fn proxies() {
     let files = Files::new();

@@ -4,17 +4,17 @@ use std::process::{Command, Output};
 
 use crate::common::run_in_time;
 
-/// What it printed, said on standard error, and ended with.
+/// The output, the errors and the exit code of a run.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) printed: String,
     pub(crate) said: String,
 }
 
-/// Runs it with arguments and variables; nothing else of what begins with `RINGMQ_` is set.
+/// Runs it with arguments and variables; no other `RINGMQ_` variable is set.
 #[track_caller]
 pub(crate) fn ringmq(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
-    // `env -i` would take away what instrumented builds need.
+    // `env -i` would remove variables that instrumented builds need.
     let mut command = Command::new("env");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RINGMQ_")) {
         command.args(["-u", &name]);
@@ -26,7 +26,7 @@ pub(crate) fn ringmq(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     Ended { code: status.code(), printed: text(stdout), said: text(stderr) }
 }
 
-/// What `ringmq config show` prints of one flag: its values, and where they come from.
+/// The values and the origin of one flag, as `ringmq config show` prints them.
 #[track_caller]
 pub(crate) fn setting(
     flag: &str,

@@ -62,7 +62,7 @@ pub(crate) fn second_connect_closes() {
     });
 }
 
-/// A protocol name that is not known gets no CONNACK.
+/// An unknown protocol name gets no CONNACK.
 #[test]
 pub(crate) fn unknown_protocol_name_closes() {
     let broker = Broker::start(1);
@@ -73,7 +73,7 @@ pub(crate) fn unknown_protocol_name_closes() {
     }
 }
 
-/// A level that is not spoken gets CONNACK 1, and then the connection is closed.
+/// An unsupported level gets CONNACK 1, and then the connection is closed.
 #[test]
 pub(crate) fn unacceptable_level_is_refused() {
     let broker = Broker::start(1);
@@ -81,7 +81,8 @@ pub(crate) fn unacceptable_level_is_refused() {
         println!("MQTT {level}");
         assert_refused(&broker, &connect("level").protocol("MQTT", level), 1);
     }
-    // Clients of later versions understand the form of MQTT 5, whatever their CONNECT looks like.
+    // Clients of later versions understand the answer of MQTT 5, whatever the form of their
+    // CONNECT.
     for level in [6, 9, 127, 0x85, 0x86, 255] {
         println!("MQTT {level}");
         let mut client = Client::open(&broker);
@@ -270,7 +271,7 @@ pub(crate) fn client_ids_are_accepted() {
     }
 }
 
-/// Without an id of its own a client gets one that nobody else has.
+/// A client without an id gets a unique one.
 #[test]
 pub(crate) fn empty_client_id_gets_a_unique_one() {
     on_shards(&[1, 2, 4], |broker| {
@@ -295,7 +296,7 @@ pub(crate) fn empty_client_id_needs_a_clean_session() {
     assert_refused(&broker, &connect("").persistent().will(&will).username("user"), 2);
 }
 
-/// What is malformed gets no CONNACK.
+/// A malformed CONNECT gets no CONNACK.
 #[test]
 pub(crate) fn malformed_connect_closes_in_silence() {
     let broker = Broker::start(1);
@@ -351,7 +352,7 @@ pub(crate) fn client_ids_differ_by_bytes() {
     });
 }
 
-/// What is well formed is accepted, with CONNACK 0.
+/// A well-formed CONNECT is accepted, with CONNACK 0.
 #[test]
 pub(crate) fn accepted_with_connack_zero() {
     on_shards(&[1, 2, 4], |broker| {
@@ -368,7 +369,7 @@ pub(crate) fn accepted_with_connack_zero() {
     });
 }
 
-/// What a refused client sent after its CONNECT has no effect.
+/// Packets that a refused client sent after its CONNECT have no effect.
 #[test]
 pub(crate) fn refused_client_is_not_heard() {
     let broker = Broker::start(1);
@@ -385,7 +386,7 @@ pub(crate) fn refused_client_is_not_heard() {
     witness.expect_silence();
 }
 
-/// CONNACK comes first, also in front of the messages that waited.
+/// CONNACK is first, also before the messages that waited.
 #[test]
 pub(crate) fn connack_is_the_first_packet() {
     on_shards(&[1, 2, 4], |broker| {

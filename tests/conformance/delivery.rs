@@ -1,4 +1,4 @@
-//! Delivery: who gets a message, in which order, and again after a reconnect (4.3 to 4.6).
+//! Delivery: receivers of a message, its order, and redelivery after a reconnect (4.3 to 4.6).
 
 use std::collections::HashMap;
 
@@ -7,7 +7,8 @@ use crate::common::{
     resume_as,
 };
 
-/// A message goes to each client with a matching subscription, present or not, and to no other.
+/// A message is delivered to each client with a matching subscription, connected or not, and to no
+/// other.
 #[test]
 pub(crate) fn every_matching_session_gets_it() {
     on_shards(&[1, 2, 4], |broker| {
@@ -47,7 +48,7 @@ pub(crate) fn unacknowledged_until_puback() {
         let mut publisher = Client::connect(broker, "publisher");
         publisher.publish(&publish("a", "x").qos1(1));
         let id = client.expect_unacked(&publish("a", "x").qos1(0));
-        // Once a connection: the standard forbids no more, but 4.4 asks for no more.
+        // Once for each connection: the standard permits more, but 4.4 requires no more.
         client.expect_silence();
         for _ in 0..3 {
             drop(client);
@@ -62,7 +63,7 @@ pub(crate) fn unacknowledged_until_puback() {
     });
 }
 
-/// What is sent again has the identifier it had, the order it had, and comes before what is new.
+/// Redelivered messages have their identifiers and their order, and precede new ones.
 #[test]
 pub(crate) fn resent_as_it_was_and_first() {
     on_shards(&[1, 2, 4], |broker| {
@@ -106,7 +107,7 @@ pub(crate) fn resent_as_it_was_and_first() {
     });
 }
 
-/// PUBACKs in any order: only what lacks one is sent again.
+/// PUBACKs in any order: only messages without one are sent again.
 #[test]
 pub(crate) fn pubacks_in_any_order() {
     on_shards(&[1, 2], |broker| {
@@ -134,7 +135,7 @@ pub(crate) fn pubacks_in_any_order() {
     });
 }
 
-/// A taken-over session sends again on its new connection what the old one left open.
+/// After a takeover, messages in flight on the old connection are sent again on the new one.
 #[test]
 pub(crate) fn takeover_resends() {
     on_shards(&[1, 2, 4], |broker| {
@@ -197,8 +198,8 @@ pub(crate) fn order_is_kept() {
     });
 }
 
-/// What one publisher sends on a topic at every QoS comes in order among QoS 1 and 2, and among QoS
-/// 0, which may overtake; all of it does at the QoS of 0 that a subscriber asked for.
+/// Messages of one publisher on a topic at every QoS arrive in order among QoS 1 and 2, and among
+/// QoS 0, which may overtake. A subscriber with QoS 0 gets all of them in order.
 #[test]
 pub(crate) fn order_holds_across_qos() {
     const MESSAGES: u16 = 300;
@@ -248,7 +249,7 @@ pub(crate) fn order_holds_across_qos() {
     });
 }
 
-/// What waited for an absent session comes in the order it was published.
+/// Messages for an absent session are delivered in the order in which they were published.
 #[test]
 pub(crate) fn kept_messages_keep_their_order() {
     on_shards(&[1, 2], |broker| {
@@ -271,7 +272,7 @@ pub(crate) fn kept_messages_keep_their_order() {
     });
 }
 
-/// A PUBACK for what was never sent, or twice for the same, is ignored.
+/// A PUBACK for a message that was never sent, or a second one, is ignored.
 #[test]
 pub(crate) fn unknown_puback_is_ignored() {
     let broker = Broker::start(1);
@@ -292,8 +293,8 @@ pub(crate) fn unknown_puback_is_ignored() {
     resume_as(&broker, "client", true).expect_silence();
 }
 
-/// A client that answers behind its CONNECT what it was sent before is understood, whether the
-/// message comes once more or not.
+/// A client may acknowledge earlier messages right after its CONNECT, whether they are sent again
+/// or not.
 #[test]
 pub(crate) fn puback_right_after_connect_counts() {
     let broker = Broker::start(1);

@@ -29,7 +29,7 @@ fn assert_closed_by(broker: &Broker, place: &str, text: &[u8], packet: &[u8]) {
     client.expect_closed();
 }
 
-/// A string that is not UTF-8 closes the connection, whichever field it stands in.
+/// A string that is not UTF-8 closes the connection, in any field.
 #[test]
 pub(crate) fn ill_formed_utf8_closes() {
     let ill_formed: [&[u8]; 8] = [
@@ -146,8 +146,8 @@ pub(crate) fn wrong_pubrel_flags_close() {
     }
 }
 
-/// DISCONNECT with other flags than 0000 closes the connection and is no farewell: the will goes
-/// out.
+/// DISCONNECT with flags other than 0000 closes the connection as a violation: the will is
+/// published.
 #[test]
 pub(crate) fn wrong_disconnect_flags_are_a_violation() {
     let broker = Broker::start(1);
@@ -163,7 +163,7 @@ pub(crate) fn wrong_disconnect_flags_are_a_violation() {
     }
 }
 
-/// What takes an identifier must not take 0.
+/// A packet with an identifier must not have 0.
 #[test]
 pub(crate) fn packet_id_zero_closes() {
     let broker = Broker::start(1);

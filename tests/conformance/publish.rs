@@ -8,7 +8,7 @@ use crate::common::{
     pubrec, pubrel, resume_as, string, suback, subscribe, unsuback, unsubscribe,
 };
 
-/// A PUBLISH that its client may not send is acknowledged at its QoS, and reaches nobody.
+/// A PUBLISH that its client may not send is acknowledged at its QoS, and delivered to no client.
 #[test]
 pub(crate) fn unauthorised_is_acknowledged() {
     let name = format!("ringmq-conformance-acl-{}", std::process::id());
@@ -28,9 +28,9 @@ pub(crate) fn unauthorised_is_acknowledged() {
     fs::remove_file(rules).expect("it is there");
 }
 
-/// What came in front of a DISCONNECT, or of the end of the client's direction, in the same segment
-/// is answered, each kind in order, before the connection is closed: also what waits for the disk
-/// or another shard. A client that hears nothing would send it again.
+/// Packets before a DISCONNECT, or before the end of the client's direction, in the same segment
+/// are answered, each kind in order, before the connection is closed; also those that wait for the
+/// disk or another shard. A client without an answer would send them again.
 #[test]
 pub(crate) fn leaving_clients_are_answered() {
     on_shards(&[1, 2, 4], |broker| {
@@ -41,7 +41,7 @@ pub(crate) fn leaving_clients_are_answered() {
                 client
             })
             .collect();
-        // One that is away, so that it is stored.
+        // One subscriber is absent, so that messages are stored.
         subscribers.pop().expect("there are four").leave();
         for (name, persistent) in [("fir", false), ("gum", true), ("hop", true), ("ivy", false)] {
             for half_closes in [false, true] {
@@ -85,7 +85,7 @@ pub(crate) fn leaving_clients_are_answered() {
                     due.iter().zip(ids).for_each(|(due, id)| subscriber.acknowledge(due.qos, id));
                 }
                 if persistent {
-                    // What was answered is known, and comes no second time.
+                    // Answered messages are known, and are not delivered a second time.
                     let mut client = resume_as(broker, name, true);
                     client.publish(&publish("last/2", "20").qos2(120).again());
                     (102..120).for_each(|id| client.send(&pubrel(id)));
@@ -109,8 +109,8 @@ pub(crate) fn qos_3_closes() {
     }
 }
 
-/// A message of QoS 0 is not answered, one of QoS 1 is, by one PUBACK, one of QoS 2 by one PUBREC;
-/// whoever subscribed.
+/// A message of QoS 0 is not answered, one of QoS 1 gets one PUBACK, one of QoS 2 one PUBREC, with
+/// or without subscribers.
 #[test]
 pub(crate) fn answer_depends_on_the_qos() {
     on_shards(&[1, 2], |broker| {
@@ -135,7 +135,7 @@ pub(crate) fn answer_depends_on_the_qos() {
     });
 }
 
-/// PUBACKs come in the order of the messages, for many in one write.
+/// PUBACKs are sent in the order of the messages, for many in one write.
 #[test]
 pub(crate) fn pubacks_come_in_order() {
     on_shards(&[1, 2, 4], |broker| {
@@ -192,7 +192,7 @@ pub(crate) fn dup_is_not_passed_on() {
     });
 }
 
-/// What is sent with QoS 0 has DUP 0 and no identifier, byte for byte.
+/// A message at QoS 0 has DUP 0 and no identifier, byte for byte.
 #[test]
 pub(crate) fn qos_0_has_no_dup_and_no_identifier() {
     let broker = Broker::start(1);
@@ -205,7 +205,7 @@ pub(crate) fn qos_0_has_no_dup_and_no_identifier() {
     }
 }
 
-/// DUP with QoS 0 is a violation: whoever sends it again cannot mean QoS 0.
+/// DUP with QoS 0 is a violation: a message at QoS 0 is never sent again.
 #[test]
 pub(crate) fn dup_with_qos_0_closes() {
     let broker = Broker::start(1);
@@ -214,7 +214,7 @@ pub(crate) fn dup_with_qos_0_closes() {
     client.expect_closed();
 }
 
-/// What is delivered the first time has DUP 0, what is sent again has DUP 1.
+/// The first delivery has DUP 0, a redelivery DUP 1.
 #[test]
 pub(crate) fn redelivery_has_dup() {
     on_shards(&[1, 2, 4], |broker| {
@@ -237,8 +237,8 @@ pub(crate) fn redelivery_has_dup() {
     });
 }
 
-/// Identifiers towards a client are never 0 and never one that is unacknowledged; with more
-/// messages than there are identifiers they are used again.
+/// Identifiers towards a client are never 0 and never unacknowledged ones; with more messages than
+/// identifiers they are reused.
 #[test]
 pub(crate) fn identifiers_are_unused_ones() {
     const MESSAGES: usize = 66_000;
@@ -300,7 +300,7 @@ pub(crate) fn topic_name_is_the_first_field() {
     }
 }
 
-/// Payloads are any bytes, none at all too, and come out as they went in.
+/// Payloads of any bytes, also empty ones, are delivered unchanged.
 #[test]
 pub(crate) fn payload_is_passed_on_unchanged() {
     on_shards(&[1, 2], |broker| {

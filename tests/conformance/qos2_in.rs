@@ -10,8 +10,7 @@ use crate::common::{
 /// The client ids a test repeats itself with, so that several shards are met.
 const IDS: [&str; 4] = ["acorn", "beet", "cress", "dock"];
 
-/// Receives this many messages of QoS 2, or more if they come at once, as a correct client does;
-/// their payloads.
+/// Receives at least this many messages of QoS 2 as a correct client does; returns their payloads.
 fn receive(client: &mut Client, count: usize) -> Vec<String> {
     let (mut open, mut payloads, mut completed) = (HashSet::new(), Vec::new(), 0);
     while completed < count || !open.is_empty() {
@@ -107,7 +106,7 @@ pub(crate) fn identifier_is_free_after_pubrel() {
     });
 }
 
-/// A PUBREL is answered although its identifier is not known: the PUBCOMP may have been lost.
+/// A PUBREL with an unknown identifier is answered: the PUBCOMP may have been lost.
 #[test]
 pub(crate) fn unknown_pubrel_is_answered() {
     let broker = Broker::start(1);
@@ -131,7 +130,7 @@ pub(crate) fn unknown_pubrel_is_answered() {
     subscriber.expect_silence();
 }
 
-/// What was received and not released is known after a reconnect: it is not delivered again.
+/// Received, unreleased messages are known after a reconnect: they are not delivered again.
 #[test]
 pub(crate) fn received_identifiers_outlive_the_connection() {
     on_shards(&[1, 2, 4], |broker| {
@@ -167,7 +166,7 @@ pub(crate) fn received_identifiers_outlive_the_connection() {
     });
 }
 
-/// A clean session knows nothing of what was received before it, and leaves nothing behind.
+/// A clean session does not know earlier received messages, and leaves nothing behind.
 #[test]
 pub(crate) fn clean_session_forgets_what_was_received() {
     on_shards(&[1, 2, 4], |broker| {
@@ -198,7 +197,7 @@ pub(crate) fn clean_session_forgets_what_was_received() {
     });
 }
 
-/// PUBRECs come in the order of the PUBLISHes, PUBCOMPs in that of the PUBRELs, for many in one
+/// PUBRECs are in the order of the PUBLISHes, PUBCOMPs in that of the PUBRELs, for many in one
 /// write and with QoS 1 between them.
 #[test]
 pub(crate) fn answers_come_in_order() {
@@ -229,7 +228,7 @@ pub(crate) fn answers_come_in_order() {
     });
 }
 
-/// A retained message that clears its topic, and comes again, does not clear what came after it.
+/// A repeated message that clears a retained topic does not clear a later one.
 #[test]
 pub(crate) fn repeated_clear_clears_once() {
     on_shards(&[1, 2, 4], |broker| {

@@ -1,5 +1,5 @@
-//! QoS 2 to clients: PUBLISH, PUBREC, PUBREL, PUBCOMP, and what of it is owed after a reconnect
-//! (3.5 to 3.7, 4.3.3, 4.4, 4.6).
+//! QoS 2 to clients: PUBLISH, PUBREC, PUBREL, PUBCOMP, and the packets that are due after a
+//! reconnect (3.5 to 3.7, 4.3.3, 4.4, 4.6).
 
 use crate::common::{
     Broker, Client, ENDS, PINGREQ, PINGRESP, Publish, connack, connect, on_shards, puback, pubcomp,
@@ -57,7 +57,7 @@ pub(crate) fn what_is_owed_comes_again() {
                 client.expect(&pubrel(id));
                 client.expect_silence();
             }
-            // The client may have forgotten that it sent it.
+            // The client may have forgotten that it sent PUBREC.
             client.send(&pubrec(id));
             client.expect(&pubrel(id));
             client.send(&pubcomp(id));
@@ -67,13 +67,13 @@ pub(crate) fn what_is_owed_comes_again() {
     });
 }
 
-/// An unread PUBREL is owed just so: the broker's state counts, not what arrived.
+/// A PUBREL that was not read is due again: the broker's state decides, not what arrived.
 #[test]
 pub(crate) fn pubrec_counts_although_its_answer_is_lost() {
     on_shards(&[1, 2], |broker| {
         for name in IDS {
             let (mut client, id) = with_one_in_flight(broker, name);
-            // The answer to what follows it shows that PUBREC is in; the PUBREL is not looked at.
+            // The PINGRESP shows that PUBREC was received; the PUBREL is not checked.
             client.send(&[pubrec(id), PINGREQ.to_vec()].concat());
             while client.read_packet() != PINGRESP {}
             let mut client = reconnect_as(broker, name, client, "reset");
@@ -85,7 +85,7 @@ pub(crate) fn pubrec_counts_although_its_answer_is_lost() {
     });
 }
 
-/// After a reconnect what is open comes under its identifiers, in its order, before what is new.
+/// After a reconnect open exchanges continue with their identifiers, in order, before new messages.
 #[test]
 pub(crate) fn resumed_in_order_and_first() {
     on_shards(&[1, 2, 4], |broker| {
@@ -146,7 +146,7 @@ pub(crate) fn resumed_in_order_and_first() {
     });
 }
 
-/// PUBRELs come in the order of the PUBRECs.
+/// PUBRELs are sent in the order of the PUBRECs.
 #[test]
 pub(crate) fn pubrels_come_in_order() {
     on_shards(&[1, 2], |broker| {
@@ -168,8 +168,8 @@ pub(crate) fn pubrels_come_in_order() {
     });
 }
 
-/// Each PUBREC gets a PUBREL: a repeated one, one that comes after PUBCOMP, one for what was never
-/// sent; nothing is owed for those.
+/// Each PUBREC gets a PUBREL: a repeated one, one after PUBCOMP, one for an unknown message; the
+/// latter leave nothing due.
 #[test]
 pub(crate) fn every_pubrec_is_answered() {
     on_shards(&[1, 2], |broker| {
@@ -191,8 +191,8 @@ pub(crate) fn every_pubrec_is_answered() {
     });
 }
 
-/// A PUBCOMP for a message of QoS 1, or for one of QoS 2 that was not released, closes, and the
-/// message is owed as before; one for what is not in flight is ignored.
+/// A PUBCOMP for a message of QoS 1, or for an unreleased one of QoS 2, closes, and the message
+/// stays due; one for an unknown identifier is ignored.
 #[test]
 pub(crate) fn early_pubcomp_closes() {
     on_shards(&[1, 2], |broker| {
@@ -252,7 +252,7 @@ pub(crate) fn answer_of_another_qos_closes() {
     });
 }
 
-/// A clean session owes nothing of what the session before it owed.
+/// A clean session has nothing due from the session before it.
 #[test]
 pub(crate) fn clean_session_owes_nothing() {
     on_shards(&[1, 2, 4], |broker| {
@@ -341,7 +341,7 @@ pub(crate) fn identifiers_are_taken_until_pubcomp() {
     client.expect_silence();
 }
 
-/// An acknowledgement in one write with CONNECT counts: a client need not wait for what is owed.
+/// An acknowledgement in one write with CONNECT counts: a client need not wait for redelivery.
 #[test]
 pub(crate) fn pubrec_right_after_connect_counts() {
     on_shards(&[1, 2], |broker| {

@@ -92,7 +92,7 @@ pub(crate) fn live_copies_have_retain_0() {
     });
 }
 
-/// What was kept for an absent session was live: RETAIN 0.
+/// A message for an absent session was live: RETAIN 0.
 #[test]
 pub(crate) fn kept_copies_have_retain_0() {
     on_shards(&[1, 2], |broker| {
@@ -107,7 +107,7 @@ pub(crate) fn kept_copies_have_retain_0() {
     });
 }
 
-/// The retained message keeps its QoS: it goes out at the lower of that and the granted one.
+/// The retained message keeps its QoS: it is sent at the lower of that and the granted one.
 #[test]
 pub(crate) fn qos_is_retained() {
     let broker = Broker::start(1);
@@ -141,7 +141,7 @@ pub(crate) fn retained_qos_0_replaces() {
     }
 }
 
-/// An empty retained message clears its topic, and goes out live like any other.
+/// An empty retained message clears its topic, and is delivered live like any other.
 #[test]
 pub(crate) fn empty_message_clears() {
     on_shards(&[1, 2, 4], |broker| {
@@ -214,7 +214,7 @@ pub(crate) fn repeated_subscribe_brings_it_again() {
     });
 }
 
-/// A retained message that is delivered again is still one: RETAIN 1, DUP 1.
+/// A retained message that is delivered again still has RETAIN 1, and DUP 1.
 #[test]
 pub(crate) fn redelivery_keeps_retain() {
     on_shards(&[1, 2], |broker| {

@@ -1,4 +1,4 @@
-//! Sessions: what outlives a connection, and what does not (3.1.2.4, 3.2.2.2, 4.1).
+//! Sessions: the state that outlives a connection, and other state (3.1.2.4, 3.2.2.2, 4.1).
 
 use crate::common::{Broker, Client, connack, connect, on_shards, publish, resume_as};
 
@@ -67,7 +67,7 @@ pub(crate) fn qos_1_is_kept_for_the_absent() {
     });
 }
 
-/// What an absent session subscribed with QoS 0 is not kept, whatever it was published with.
+/// Messages for a QoS 0 subscription of an absent session are not kept, at any published QoS.
 #[test]
 pub(crate) fn qos_0_subscription_keeps_nothing() {
     let broker = Broker::start(1);
@@ -83,7 +83,7 @@ pub(crate) fn qos_0_subscription_keeps_nothing() {
     client.expect_silence();
 }
 
-/// Clean session 1 discards what was there, and leaves nothing behind.
+/// Clean session 1 discards the stored session, and leaves nothing behind.
 #[test]
 pub(crate) fn clean_session_discards() {
     on_shards(&[1, 2, 4], |broker| {
@@ -203,7 +203,7 @@ pub(crate) fn retained_messages_outlive_the_session() {
     });
 }
 
-/// A session stores its subscriptions and what is unacknowledged for as long as it lasts.
+/// A session stores its subscriptions and unacknowledged messages for its lifetime.
 #[test]
 pub(crate) fn session_state_is_stored() {
     on_shards(&[1, 2], |broker| {
@@ -226,14 +226,14 @@ pub(crate) fn session_state_is_stored() {
     });
 }
 
-/// A session lasts at least as long as its connection, a clean one too.
+/// A session lasts at least as long as its connection; a clean one too.
 #[test]
 pub(crate) fn session_lasts_as_long_as_its_connection() {
     on_shards(&[1, 2], |broker| {
         let mut client = Client::connect(broker, "lasting");
         client.subscribe("lasting", 1);
         for number in 0..50 {
-            // Others come and go meanwhile.
+            // Other clients connect and disconnect meanwhile.
             let mut other = Client::connect(broker, &format!("other-{number}"));
             other.subscribe("lasting", 1);
             other.publish(&publish("lasting", "x"));

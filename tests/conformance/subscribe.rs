@@ -5,7 +5,7 @@ use crate::common::{
     unsuback, unsubscribe,
 };
 
-/// SUBSCRIBE is answered by a SUBACK with its identifier, in front of what it brings.
+/// SUBSCRIBE is answered by a SUBACK with its identifier, before the messages that it causes.
 #[test]
 pub(crate) fn subscribe_is_answered() {
     on_shards(&[1, 2, 4], |broker| {
@@ -33,7 +33,7 @@ pub(crate) fn qos_is_granted_as_asked() {
     });
 }
 
-/// From the SUBACK on messages are delivered, whoever publishes them.
+/// From the SUBACK on messages of all publishers are delivered.
 #[test]
 pub(crate) fn subscription_holds_from_its_suback() {
     on_shards(&[1, 2, 4], |broker| {
@@ -80,7 +80,7 @@ pub(crate) fn malformed_subscribe_closes() {
     }
 }
 
-/// No filter in an UNSUBSCRIBE closes the connection, as does one that is cut.
+/// An UNSUBSCRIBE without a filter closes the connection, as does a truncated one.
 #[test]
 pub(crate) fn malformed_unsubscribe_closes() {
     let broker = Broker::start(1);
@@ -92,8 +92,8 @@ pub(crate) fn malformed_unsubscribe_closes() {
     }
 }
 
-/// Several filters in one SUBSCRIBE are as many subscriptions, answered in one SUBACK, in order;
-/// one that is well formed and refused does not hurt the others.
+/// Several filters in one SUBSCRIBE make as many subscriptions, answered in order in one SUBACK; a
+/// refused one does not affect the others.
 #[test]
 pub(crate) fn several_filters_are_answered_in_order() {
     on_shards(&[1, 2], |broker| {
@@ -132,8 +132,8 @@ pub(crate) fn many_filters_are_answered() {
     client.expect_silence();
 }
 
-/// The same filter again replaces the subscription: one copy, with the new QoS; what is retained
-/// comes again, and nothing that is live is lost.
+/// The same filter again replaces the subscription: one copy, with the new QoS. Retained messages
+/// are sent again, and no live message is lost.
 #[test]
 pub(crate) fn same_filter_replaces() {
     on_shards(&[1, 2], |broker| {
@@ -248,7 +248,7 @@ pub(crate) fn unsubscribe_is_answered() {
     });
 }
 
-/// A filter is removed if it is the same byte for byte; what it would match stays.
+/// A filter is removed if it is the same byte for byte, not if it would match.
 #[test]
 pub(crate) fn unsubscribe_compares_bytes() {
     on_shards(&[1, 2], |broker| {
@@ -297,7 +297,8 @@ pub(crate) fn nothing_new_after_unsuback() {
     });
 }
 
-/// What was sent before the UNSUBSCRIBE is delivered to the end: sent again until acknowledged.
+/// Messages sent before the UNSUBSCRIBE are delivered to the end: they are sent again until
+/// acknowledged.
 #[test]
 pub(crate) fn unsubscribe_completes_deliveries() {
     on_shards(&[1, 2], |broker| {

@@ -1,4 +1,4 @@
-//! Every normative statement of MQTT 3.1.1 (its appendix B), and what holds ringmq to it.
+//! Every normative statement of MQTT 3.1.1 (its appendix B), and the tests of it.
 
 use crate::{
     connect as con, delivery as del, framing as fra, publish as pbl, qos2_in as q2i,
@@ -13,11 +13,11 @@ pub(crate) struct Statement {
     pub(crate) held: Held,
 }
 
-/// What holds a statement.
+/// The evidence for a statement.
 pub(crate) enum Held {
     /// These tests: function and its name.
     By(&'static [(fn(), &'static str)]),
-    /// It asks nothing of a server.
+    /// It requires nothing of a server.
     NotServer(&'static str),
     /// Nothing a client does brings it about.
     Unprovoked(&'static str),
@@ -38,7 +38,7 @@ pub(crate) const fn row(id: &'static str, says: &'static str, held: Held) -> Sta
     Statement { id, says, held }
 }
 
-/// Panics unless each statement says what it is, or why no test holds it.
+/// Panics unless each statement has a text, and a reason if no test covers it.
 pub(crate) fn each_says_something(statements: &[Statement]) {
     for Statement { id, says, held } in statements {
         assert!(!says.is_empty(), "{id} says nothing");

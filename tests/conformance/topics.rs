@@ -143,7 +143,7 @@ pub(crate) fn topics_are_not_normalised() {
     }
 }
 
-/// What is delivered has the topic it was published with, and that matches the filter.
+/// A delivered message has the topic it was published with, which matches the filter.
 #[test]
 pub(crate) fn delivered_topic_is_the_published_one() {
     on_shards(&[1, 2, 4], |broker| {
@@ -232,7 +232,7 @@ pub(crate) fn longest_topics_work() {
     });
 }
 
-/// The two length bytes of a topic are believed: what follows is payload.
+/// The two length bytes of a topic are authoritative: the rest is payload.
 #[test]
 pub(crate) fn topic_ends_where_its_length_says() {
     let broker = Broker::start(1);
@@ -247,8 +247,8 @@ pub(crate) fn topic_ends_where_its_length_says() {
     assert_eq!(packets[1], puback(9));
 }
 
-/// A shared subscription of wrong form is refused with 0x80: as a filter of 3.1.1 it would bring
-/// nothing. To unsubscribe from one changes nothing. What is published to one's name is dropped.
+/// A shared subscription of wrong form is refused with 0x80: as a filter of 3.1.1 it would match
+/// nothing. Unsubscribing from one changes nothing. A message to the name of one is dropped.
 #[test]
 pub(crate) fn bad_shares_are_refused() {
     on_shards(&[1, 2], |broker| {
@@ -272,8 +272,8 @@ pub(crate) fn bad_shares_are_refused() {
     });
 }
 
-/// What clients publish to `$SYS` and below is acknowledged, and neither delivered nor retained,
-/// nor are wills; other topics with a `$` are for anybody.
+/// Messages and wills of clients to `$SYS` and below are acknowledged, and neither delivered nor
+/// retained; other topics with a `$` may be used.
 #[test]
 pub(crate) fn system_topics_are_the_brokers() {
     on_shards(&[1, 2], |broker| {
@@ -305,8 +305,8 @@ pub(crate) fn system_topics_are_the_brokers() {
     });
 }
 
-/// Topics and filters are as deep as their bytes allow: within `--max-topic-levels` they match,
-/// with wildcards at every level too; what is deeper is refused and not closed.
+/// Topics and filters within `--max-topic-levels` match at any depth, with wildcards at every
+/// level; deeper ones are refused without closing.
 #[test]
 pub(crate) fn deep_topics_work() {
     const LEVELS: usize = 32_768;
@@ -323,7 +323,7 @@ pub(crate) fn deep_topics_work() {
         format!("{literal}/+"),
         format!("{literal}/#"),
     ];
-    // All at once: at each level the way goes on by a name and by a wildcard.
+    // All at once: each level has a name and a wildcard below it.
     for filter in &filters {
         client.subscribe(filter, 1);
     }

@@ -36,7 +36,7 @@ pub(crate) fn frames_are_not_packets() {
     });
 }
 
-/// The broker selects the subprotocol `mqtt` when it is offered, and none that is not.
+/// The broker selects the subprotocol `mqtt` if it is offered, and no other.
 #[test]
 pub(crate) fn subprotocol_is_selected() {
     let broker = Broker::start(1);

@@ -18,8 +18,8 @@ fn with_will(broker: &Broker, id: &str, will: &Publish) -> Client {
     Client::connect_with(broker, &connect(id).will(will))
 }
 
-/// The next thing `witness` sees is a message of `id`, which a will sent in front of it would have
-/// preceded: it goes from the same shard.
+/// The next message for `witness` is one from `id`: an earlier will would have preceded it, because
+/// both are sent by the same shard.
 fn assert_nothing_in_front_of_a_message_of(broker: &Broker, witness: &mut Client, id: &str) {
     let mut same = Client::connect(broker, id);
     same.publish(&publish("marker", id).qos1(1));
@@ -27,7 +27,7 @@ fn assert_nothing_in_front_of_a_message_of(broker: &Broker, witness: &mut Client
     same.leave();
 }
 
-/// The will is published when the connection ends without a DISCONNECT, whatever ends it.
+/// The will is published when the connection ends without a DISCONNECT, in any way.
 #[test]
 pub(crate) fn will_is_published_without_disconnect() {
     on_shards(&[1, 2, 4], |broker| {
@@ -111,7 +111,7 @@ pub(crate) fn will_reaches_its_successor() {
                 new.expect_silence();
                 old = new;
             }
-            // With a clean session there is nobody any more to get it.
+            // A clean session does not exist any more, so it gets nothing.
             Client::connect_with(broker, &connect(id)).expect_silence();
             old.expect_closed();
         }
@@ -148,7 +148,7 @@ pub(crate) fn disconnect_discards_the_will() {
     });
 }
 
-/// The same when the peer is gone before the broker reads its DISCONNECT.
+/// The same if the peer is gone before the broker reads its DISCONNECT.
 #[test]
 pub(crate) fn hasty_disconnect_discards_the_will() {
     on_shards(&[1, 2, 4], |broker| {
@@ -168,7 +168,7 @@ pub(crate) fn hasty_disconnect_discards_the_will() {
     });
 }
 
-/// A will is published once and is gone then: the session it came with has none.
+/// A will is published once: its session has none afterwards.
 #[test]
 pub(crate) fn will_is_published_once() {
     on_shards(&[1, 2], |broker| {
@@ -187,7 +187,7 @@ pub(crate) fn will_is_published_once() {
     });
 }
 
-/// Without the will flag nothing is published.
+/// Without the will flag no will is published.
 #[test]
 pub(crate) fn no_will_flag_no_will() {
     on_shards(&[1, 2], |broker| {
@@ -200,7 +200,7 @@ pub(crate) fn no_will_flag_no_will() {
     });
 }
 
-/// The will goes out with its QoS, topic and message; a message may be empty or no text.
+/// The will is published with its QoS, topic and message; a message may be empty or no text.
 #[test]
 pub(crate) fn will_is_what_connect_said() {
     on_shards(&[1, 2], |broker| {
@@ -216,7 +216,7 @@ pub(crate) fn will_is_what_connect_said() {
     });
 }
 
-/// A will of QoS 1 or 2 reaches a session that is absent.
+/// A will of QoS 1 or 2 is stored for an absent session.
 #[test]
 pub(crate) fn will_is_kept_for_the_absent() {
     on_shards(&[1, 2, 4], |broker| {
@@ -239,7 +239,7 @@ pub(crate) fn will_is_kept_for_the_absent() {
     });
 }
 
-/// Will retain 0: nobody finds the will later.
+/// Will retain 0: later subscribers do not get the will.
 #[test]
 pub(crate) fn will_without_retain_is_not_retained() {
     on_shards(&[1, 2], |broker| {
@@ -255,7 +255,7 @@ pub(crate) fn will_without_retain_is_not_retained() {
     });
 }
 
-/// Will retain 1: the live copy has RETAIN 0, who comes later finds it with RETAIN 1.
+/// Will retain 1: the live copy has RETAIN 0, later subscribers get it with RETAIN 1.
 #[test]
 pub(crate) fn will_with_retain_is_retained() {
     on_shards(&[1, 2, 4], |broker| {
@@ -264,7 +264,7 @@ pub(crate) fn will_with_retain_is_retained() {
             let will = publish(format!("will/{id}"), "x").qos1(0);
             drop(with_will(broker, id, &will.clone().retained()));
             witness.expect_live(&will);
-            // On the shard the will came from: what it asks for is behind what the will set.
+            // On the will's shard: its requests are handled after the will.
             let mut later = Client::connect(broker, id);
             later.subscribe(&format!("will/{id}"), 1);
             later.expect_publish(&will.retained());
@@ -272,7 +272,7 @@ pub(crate) fn will_with_retain_is_retained() {
     });
 }
 
-/// A retained will with an empty message clears what was retained.
+/// A retained will with an empty message clears the retained one.
 #[test]
 pub(crate) fn empty_retained_will_clears() {
     let broker = Broker::start(1);

@@ -21,10 +21,10 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the broker on a free port; what it says goes to the file `log`.
+    /// Starts the broker on a free port; its output is written to the file `log`.
     ///
     /// # Errors
-    /// If it ends, or does not listen for long: what it said.
+    /// It ended, or did not listen in time: its output.
     pub(crate) fn start(data: &Path, log: &Path, flags: &[String]) -> Result<Self, String> {
         let mut child = Self::spawn(data, flags);
         let stderr = BufReader::new(child.stderr.take().expect("is piped"));
@@ -34,7 +34,7 @@ impl Daemon {
             for line in stderr.lines().map_while(Result::ok) {
                 writeln!(file, "{line}").expect("the disk has room");
                 if let Some((_, addr)) = line.split_once("listening on ") {
-                    // Nobody waits for a second address.
+                    // A second address is not needed.
                     let _ = sender.send(addr.split([' ', ',']).next().unwrap_or("").to_owned());
                 }
             }
@@ -48,7 +48,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// A broker of which nobody waits until it listens.
+    /// A broker that the caller does not wait for.
     pub(crate) fn spawn(data: &Path, flags: &[String]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_ringmq"))
             .args(["--listen", "127.0.0.1:0", "--no-pin", "--data-dir"])
@@ -71,18 +71,18 @@ impl Daemon {
         self.child.try_wait().expect("it is our child")
     }
 
-    /// Ends it with SIGKILL; tells all it said.
+    /// Ends it with SIGKILL; returns its output.
     pub(crate) fn kill(mut self) -> String {
         self.end(Signal::KILL);
         self.said()
     }
 
-    /// Ends it with SIGTERM; tells how it ended.
+    /// Ends it with SIGTERM; returns its exit status.
     pub(crate) fn stop(mut self) -> ExitStatus {
         self.end(Signal::TERM)
     }
 
-    /// What it said so far.
+    /// Its output so far.
     pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

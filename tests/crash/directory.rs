@@ -1,5 +1,5 @@
-//! The data directory between two lives of the broker: what `ringmq-store` says of it, and garbage
-//! behind the end of each log, as a write that was cut off leaves it.
+//! The data directory between two runs of the broker: the findings of `ringmq-store`, and garbage
+//! behind the end of each log, as a torn write leaves it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,7 +15,7 @@ use crate::ledger::Ledger;
 /// Most bytes that a commit group has.
 const GROUP_BYTES_MAX: usize = 1 << 20;
 
-/// What is wrong with the directory.
+/// The faults of the directory.
 pub(crate) fn faults(data: &Path, ledger: &Ledger) -> Vec<String> {
     let (checked, text) = tool(&["check"], data);
     if checked != Some(0) {
@@ -24,7 +24,7 @@ pub(crate) fn faults(data: &Path, ledger: &Ledger) -> Vec<String> {
     retained_faults(data, ledger)
 }
 
-/// What is retained must be what the broker has acknowledged, or what was sent after that.
+/// A retained message must be the last acknowledged one, or one that was sent later.
 fn retained_faults(data: &Path, ledger: &Ledger) -> Vec<String> {
     let (dumped, text) = tool(&["dump", "--retained", "#"], data);
     if dumped != Some(0) {
@@ -50,7 +50,7 @@ fn retained_faults(data: &Path, ledger: &Ledger) -> Vec<String> {
     (0..ledger.topics.len()).filter_map(fault).collect()
 }
 
-/// What `ringmq-store check` says.
+/// The output of `ringmq-store check`.
 pub(crate) fn describe(data: &Path) -> String {
     tool(&["check"], data).1
 }

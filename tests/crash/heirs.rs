@@ -1,5 +1,5 @@
-//! What clients of MQTT 5 leave to a session over a kill: delayed wills, of connections that the
-//! kill ends, and messages with properties, of which some expire meanwhile.
+//! State of MQTT 5 clients that survives a kill: delayed wills of connections that the kill ends,
+//! and messages with properties, some of which expire meanwhile.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -68,14 +68,14 @@ pub(crate) fn leave(addr: SocketAddr) -> Vec<Client> {
         let delay_s = if number < MORTALS / 2 { 1 } else { SHORT_S };
         let will = will(number).with(|props| props.four(id::WILL_DELAY, delay_s));
         let name = format!("heirs-mortal-{number}");
-        // What it has read of its CONNACK the broker keeps: its will is in the log.
+        // The client has read its CONNACK, so its will is in the log.
         enter(addr, &connect(name).durable(LONG_S).will(&will))
     };
     (0..MORTALS).map(mortal).collect()
 }
 
-/// After the kill: each will comes once; what has expired by then does not come, the rest does,
-/// with what is left of its time. Nothing is answered: it all fits the window.
+/// After the kill each will is delivered once. Expired messages are not delivered; others are, with
+/// the rest of their time. No message is acknowledged: all fit the window.
 pub(crate) fn inherit(addr: SocketAddr) {
     let mut client = enter(addr, &heir(WILLS).resume());
     let mut wills: Vec<Publish> = (0..MORTALS).map(|_| client.read_publish_v5()).collect();
@@ -85,7 +85,7 @@ pub(crate) fn inherit(addr: SocketAddr) {
         assert_eq!(sorted(came), sorted(expected));
     }
     client.expect_silence_v5();
-    // The last will came, so its delay has passed since the broker was started.
+    // The last will was delivered, so its delay has passed since the start of the broker.
     let mut client = enter(addr, &heir(MESSAGES).resume());
     for name in ["2", "4"] {
         let mut came = client.read_publish_v5();
@@ -99,8 +99,8 @@ pub(crate) fn inherit(addr: SocketAddr) {
     client.expect_silence_v5();
 }
 
-/// The same with what may be in any order sorted: properties that are not the user's; without what
-/// each copy has for itself.
+/// The message with its properties sorted except user properties, and without the fields that
+/// differ between copies.
 fn sorted(mut message: Publish) -> Publish {
     message.id = 0;
     message.dup = false;

@@ -1,8 +1,8 @@
-//! What was published: on each topic, messages 0, 1, 2, …, each once or more, and which of them the
-//! broker has taken over.
+//! The published messages: on each topic 0, 1, 2, …, each once or more, and which of them the
+//! broker has acknowledged.
 //!
-//! Topics belong to one publisher each. What a message is (its payload, whether it is to be
-//! retained) follows from the seed, its topic and its number.
+//! Each topic belongs to one publisher. The payload of a message and its retain flag follow from
+//! the seed, its topic and its number.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -12,14 +12,14 @@ use crate::common::{Publish, Random, publish};
 /// Topics of each publisher, by kind.
 const TOPICS: [(Kind, usize); 3] = [(Kind::Live, 3), (Kind::Cleared, 2), (Kind::Kept, 2)];
 
-/// What a topic is for.
+/// The purpose of a topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// Subscribers have it; few of its messages are retained.
+    /// It has subscribers; few of its messages are retained.
     Live,
-    /// Each message is retained, or clears what is; nobody subscribes to it.
+    /// Each message is retained, or clears the topic; it has no subscribers.
     Cleared,
-    /// Each message is retained; nobody subscribes to it.
+    /// Each message is retained; it has no subscribers.
     Kept,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Topic {
     pub(crate) kind: Kind,
 }
 
-/// What happened on a topic. All vectors have one element for each message.
+/// The history of a topic. All vectors have one element for each message.
 #[derive(Default)]
 pub(crate) struct Book {
     /// How often it was sent.
@@ -50,7 +50,7 @@ pub(crate) struct Book {
     pub(crate) acked: Vec<bool>,
 }
 
-/// What a message does to what is retained on its topic.
+/// The effect of a message on the retained one of its topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
     None,
@@ -133,7 +133,7 @@ impl Ledger {
         if effect == Effect::None { message } else { message.retained() }
     }
 
-    /// The number of a message that came, if it is what was sent.
+    /// The number of a received message, if it equals a sent one.
     pub(crate) fn number(&self, topic: usize, payload: &[u8]) -> Option<usize> {
         let text = payload.get(..payload.len().min(40))?;
         let mut words = text.split(|byte| *byte == b' ').map(str::from_utf8);
@@ -143,8 +143,8 @@ impl Ledger {
         (named == topic && sent && self.message(topic, number).payload == payload).then_some(number)
     }
 
-    /// What may be retained on a topic now: numbers of messages, `None` for nothing. That is what
-    /// the last message left that the broker has taken over, or a later one that was sent.
+    /// The possible retained messages of a topic by number, `None` for no message: the effect of
+    /// the last acknowledged message, or of a later one that was sent.
     pub(crate) fn retainable(&self, topic: usize) -> Vec<Option<usize>> {
         let book = self.book(topic);
         let mut may = vec![None];

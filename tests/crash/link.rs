@@ -15,7 +15,7 @@ const READ_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Gone;
 
-/// What came.
+/// A received packet.
 #[derive(Debug)]
 pub(crate) enum Came {
     Publish(Publish),
@@ -31,15 +31,15 @@ pub(crate) enum Came {
 /// See the module.
 pub(crate) struct Link {
     stream: TcpStream,
-    /// What came and was not taken: from `taken` on.
+    /// Received bytes; those from `taken` on were not parsed yet.
     bytes: Vec<u8>,
     taken: usize,
-    /// What is to be sent.
+    /// Bytes to send.
     out: Vec<u8>,
 }
 
 impl Link {
-    /// Connects as `id`; tells whether there was a session.
+    /// Connects as `id`; returns whether a session was present.
     pub(crate) fn open(addr: SocketAddr, id: &str, clean: bool) -> Result<(Self, bool), Gone> {
         let stream = TcpStream::connect(addr).map_err(|_| Gone)?;
         stream.set_nodelay(true).map_err(|_| Gone)?;
@@ -71,7 +71,7 @@ impl Link {
         sent
     }
 
-    /// The next packet; waits a moment for one, if none has come.
+    /// The next packet; waits briefly for one.
     pub(crate) fn next(&mut self) -> Result<Option<Came>, Gone> {
         if let Some(came) = self.next_here() {
             return Ok(Some(came));
@@ -80,7 +80,7 @@ impl Link {
         Ok(self.next_here())
     }
 
-    /// The next packet that has come.
+    /// The next packet that was received already.
     pub(crate) fn next_here(&mut self) -> Option<Came> {
         let packet = self.take_packet()?;
         let id = || u16::from_be_bytes([packet[2], packet[3]]);
@@ -105,7 +105,7 @@ impl Link {
     /// Ends the connection in order.
     pub(crate) fn leave(mut self) {
         self.put(DISCONNECT);
-        // It may have ended before.
+        // The broker may have ended before.
         let _ = self.flush();
     }
 

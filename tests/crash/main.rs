@@ -1,5 +1,5 @@
-//! The broker is killed again and again while clients publish and subscribe; what it has
-//! acknowledged is there afterwards.
+//! The broker is killed repeatedly while clients publish and subscribe; acknowledged messages must
+//! survive.
 //!
 //! ```text
 //! plan ─► start ─► publishers, subscribers, vagrants ─► SIGKILL ─► look into the directory ─┐
@@ -7,7 +7,7 @@
 //!           └───────────────────────────────────────────────────────────────────────────────┘
 //!         in the end: start ─► all is sent and received ─► SIGTERM
 //! ```
-//! Run by `scripts/crash-test`, which see for the environment that it reads.
+//! `scripts/crash-test` runs it; see there for its environment variables.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -27,7 +27,8 @@ mod vagrant;
 use plan::Plan;
 use stage::Stage;
 
-/// What the broker acknowledged outlives it, in order, as often as it may, and nothing else comes.
+/// Acknowledged messages survive the broker, in order, as often as permitted, and no others are
+/// delivered.
 #[test]
 fn what_is_acknowledged_outlives_the_broker() {
     let plan = Plan::from_env();

@@ -1,4 +1,4 @@
-//! What to do: read from the environment, as `scripts/crash-test` sets it.
+//! The parameters, read from the environment that `scripts/crash-test` sets.
 
 use std::fmt::Debug;
 use std::str::FromStr;

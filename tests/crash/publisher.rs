@@ -1,5 +1,5 @@
-//! A publisher with a persistent session: after each end of its connection it sends again what the
-//! broker did not acknowledge, in order (4.4).
+//! A publisher with a persistent session: after each end of its connection it sends unacknowledged
+//! messages again, in order (4.4).
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ struct Flight {
     topic: usize,
     number: usize,
     qos: u8,
-    /// PUBREC came: the broker has taken it over.
+    /// PUBREC was received: the broker owns the message.
     released: bool,
 }
 
@@ -27,12 +27,12 @@ pub(crate) struct Publisher {
     ledger: Arc<Ledger>,
     topics: Vec<usize>,
     random: Random,
-    /// In the order they were sent.
+    /// In order of sending.
     flights: VecDeque<Flight>,
-    /// By packet identifier less 1: whether it is taken. The lowest free one is the next: so
-    /// identifiers are used again as soon as they may be.
+    /// By packet identifier less 1: whether it is in use. The lowest free one is next, so that
+    /// identifiers are reused as soon as possible.
     taken: Vec<bool>,
-    /// The broker has said that there is a session.
+    /// Whether the broker has reported a session.
     known: bool,
 }
 
@@ -53,7 +53,7 @@ impl Publisher {
 
     /// Publishes until the broker is gone; in a scene that drains, until all is acknowledged.
     pub(crate) fn run(&mut self, addr: SocketAddr, scene: &Scene) -> Result<(), String> {
-        // Some stay on their connection and some come and go.
+        // Some stay connected and others reconnect often.
         let restless = if self.random.one_in(2) { 0 } else { 200 };
         while !scene.is_over() {
             match self.converse(addr, scene, restless) {

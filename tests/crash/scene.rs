@@ -1,4 +1,5 @@
-//! What all actors of a round share: whether it is over, whether it is the last, what is published.
+//! The state that all actors of a round share: whether it is over, whether it is the last, its
+//! theme.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,12 +12,12 @@ pub(crate) struct Scene {
     theme: Theme,
 }
 
-/// What is published in a round: what one kind of message gets along with may depend on the others.
+/// The messages of a round: a fault of one kind may depend on the presence of others.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Theme {
-    /// On topics of one kind alone.
+    /// On topics of one kind only.
     pub(crate) kind: Option<Kind>,
-    /// At one QoS alone.
+    /// At one QoS only.
     pub(crate) qos: Option<u8>,
 }
 
@@ -28,7 +29,8 @@ impl Theme {
 }
 
 impl Scene {
-    /// In a round that `drains` nothing new is published, and actors end when they have all.
+    /// In a round that `drains` no new messages are published, and actors end when they have
+    /// received all.
     pub(crate) fn new(drains: bool, theme: Theme) -> Self {
         Self { over: AtomicBool::new(false), drains, theme }
     }

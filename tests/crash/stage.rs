@@ -1,4 +1,4 @@
-//! The rounds: a broker, its directory, and everyone who talks to it.
+//! The rounds: a broker, its directory, and all its clients.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ const VAGRANTS: usize = 2;
 /// Longest time from a start to the kill, milliseconds.
 const ROUND_MS_MAX: usize = 1_000;
 
-/// Filters of the subscribers, with what they are granted.
+/// Filters of the subscribers, with their granted QoS.
 const FILTERS: [(&str, u8); 6] =
     [("m/#", 2), ("m/#", 1), ("m/0/#", 2), ("m/1/#", 2), ("m/2/#", 1), ("m/#", 2)];
 
@@ -126,12 +126,12 @@ impl Stage {
         daemon.kill();
         drop(mortals);
         self.look();
-        // Who waits for few messages at a time waits long for all that has gathered.
+        // With small windows the backlog would take long.
         let daemon = self.start_with("end", &self.flags_with(65_535));
         let scene = Scene::new(true, Theme::default());
         let addr = daemon.addr();
         for _ in 0..2 {
-            // The second time what was sent twice, and came after the rest.
+            // The second time for messages that were sent again and arrived after the rest.
             let faults = self.act(addr, &scene, || None);
             self.fail(&faults);
         }
@@ -151,7 +151,7 @@ impl Stage {
         fs::remove_dir_all(&self.work).expect("it is ours");
     }
 
-    /// Looks into the directory, which nobody uses.
+    /// Checks the directory, which no broker uses.
     fn look(&self) {
         self.fail(&directory::faults(&self.data(), &self.ledger));
     }
@@ -187,7 +187,7 @@ impl Stage {
 
     fn flags_with(&self, inflight: u16) -> Vec<String> {
         let Plan { shards, durability, .. } = &self.plan;
-        // Small segments, so that there are many, and come and go.
+        // Small segments, so that many are made and recycled.
         let flags = format!(
             "--shards {shards} --durability {durability} --max-inflight {inflight} \
              --segment-bytes 1048576 --disk-low 0 --log info,ringmq::store::log=trace"
@@ -195,7 +195,7 @@ impl Stage {
         flags.split(' ').map(str::to_owned).collect()
     }
 
-    /// Runs all actors, and `meanwhile`; gives what was wrong.
+    /// Runs all actors, and `meanwhile`; returns the faults.
     fn act(
         &mut self,
         addr: SocketAddr,
@@ -220,7 +220,7 @@ impl Stage {
         })
     }
 
-    /// Ends the test if there are faults; what is on disk stays.
+    /// Fails the test if there are faults; the data directory is kept.
     #[track_caller]
     fn fail(&self, faults: &[String]) {
         if !faults.is_empty() {

@@ -1,5 +1,5 @@
-//! A subscriber with a persistent session, and what it must get: each message once or more, those
-//! of a topic in order, none left out.
+//! A subscriber with a persistent session, and its expectations: each message once or more, those
+//! of a topic in order, without a gap.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::ledger::Ledger;
 use crate::link::{Came, Gone, Link};
 use crate::scene::Scene;
 
-/// What a subscriber does in a round.
+/// The behaviour of a subscriber in a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mood {
     /// Acknowledges at once.
@@ -22,11 +22,11 @@ enum Mood {
     Mute,
     /// Does not even read.
     Deaf,
-    /// Comes and goes.
+    /// Reconnects often.
     Restless,
-    /// Comes late.
+    /// Connects late.
     Late,
-    /// Does not come.
+    /// Does not connect.
     Away,
 }
 
@@ -43,12 +43,12 @@ const MOODS: [Mood; 10] = [
     Mood::Away,
 ];
 
-/// What came of one topic.
+/// The received messages of one topic.
 #[derive(Default)]
 struct Seen {
-    /// Messages below this number came.
+    /// Messages below this number were received.
     next: usize,
-    /// How often each came without DUP.
+    /// How often each was received without DUP.
     fresh: Vec<u16>,
 }
 
@@ -62,11 +62,11 @@ pub(crate) struct Subscriber {
     /// The broker has said that there is a session.
     known: bool,
     subscribed: bool,
-    /// By topic; `None` for those it does not have.
+    /// By topic; `None` for topics without a subscription.
     seen: Vec<Option<Seen>>,
-    /// QoS 2 messages that came and are not released: topic and number.
+    /// QoS 2 messages that were received and not released: topic and number.
     received: HashMap<u16, (usize, usize)>,
-    /// Acknowledgements held back.
+    /// Acknowledgements that are delayed.
     held: Vec<Vec<u8>>,
 }
 
@@ -128,7 +128,7 @@ impl Subscriber {
         Ok(())
     }
 
-    /// What it has not got of what the broker has taken over.
+    /// Acknowledged messages that it has not received.
     pub(crate) fn missing(&self) -> Vec<String> {
         let lines = self.seen.iter().enumerate().filter_map(|(topic, seen)| {
             let next = seen.as_ref()?.next;
@@ -188,7 +188,7 @@ impl Subscriber {
             }
             link.flush()?;
             if scene.drains() {
-                // What came for nothing would come before the answer.
+                // An unexpected message would arrive before the answer.
                 if !pinged && self.has_all() {
                     link.ping()?;
                     pinged = true;
@@ -226,7 +226,7 @@ impl Subscriber {
         Ok(false)
     }
 
-    /// Acknowledges some of what it holds back, in any order.
+    /// Sends some of the delayed acknowledgements, in any order.
     fn release_some(&mut self, link: &mut Link) {
         for _ in 0..self.random.below(self.held.len() + 1) {
             let at = self.random.below(self.held.len());
@@ -234,7 +234,7 @@ impl Subscriber {
         }
     }
 
-    /// Takes a message; what to answer.
+    /// Takes a message; returns the answer.
     fn receive(&mut self, message: &Publish) -> Result<Vec<u8>, String> {
         let name = String::from_utf8_lossy(&message.topic).into_owned();
         let topic = self.ledger.find(&message.topic).ok_or(format!("a topic {name:?}"))?;
@@ -250,7 +250,7 @@ impl Subscriber {
             return Ok(puback(message.id));
         }
         match self.received.get(&message.id) {
-            // It came before, and is not passed on again [MQTT-4.3.3-2].
+            // It was received before, and is not passed on again [MQTT-4.3.3-2].
             Some(known) if *known == (topic, number) && message.dup => {}
             Some((known, as_number)) => {
                 let known = &self.ledger.topics[*known].name;
@@ -281,7 +281,7 @@ impl Subscriber {
             return Err(format!("{what}: came twice, due is {}", seen.next));
         }
         seen.fresh[number] += u16::from(!dup);
-        // What the publisher sends again may be another one to the broker, which lost the first.
+        // A message that the publisher sends again may be new to a broker that lost the first one.
         let most = book.sends[number];
         if seen.fresh[number] > most {
             let count = seen.fresh[number];

@@ -1,5 +1,5 @@
-//! The ends of the logs when the broker was killed: what was written and not committed may be lost
-//! when the power goes, in any way.
+//! The ends of the logs of a killed broker: written, uncommitted bytes may be lost in a power
+//! failure, in any way.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,10 +10,10 @@ use ringmq::store::{FileId, Found, HEADER_BYTES, Mapping, segment_walks};
 
 use crate::common::Random;
 
-/// What a disk writes as one.
+/// The unit of a disk's writes.
 const SECTOR: usize = 512;
 
-/// Where a log ends.
+/// The end of a log.
 #[derive(Debug)]
 struct End {
     shard: PathBuf,
@@ -31,7 +31,7 @@ impl Mapping for Image {
     }
 }
 
-/// Where the log of each shard ends that has one.
+/// The ends of the shards' logs.
 fn ends(data: &Path) -> Vec<End> {
     let shards = entries(data).into_iter().filter(|path| path.is_dir());
     shards.filter_map(|shard| end_of(&shard)).collect()
@@ -62,7 +62,7 @@ fn end_of(shard: &Path) -> Option<End> {
     Some(End { shard: shard.to_owned(), file, start, offset })
 }
 
-/// How far the log of each shard was committed, by what the broker said of it before it was killed.
+/// How far the log of each shard was committed, according to the broker's output.
 fn committed(said: &str) -> BTreeMap<String, u64> {
     let lines = said.lines().filter_map(|line| {
         let (_, told) = line.split_once(" shard ")?;
@@ -72,8 +72,8 @@ fn committed(said: &str) -> BTreeMap<String, u64> {
     lines.collect()
 }
 
-/// Tears the log of each shard, anywhere behind what was committed; tells how many bytes of records
-/// that may cost.
+/// Damages the log of each shard anywhere behind the committed part; returns how many bytes of
+/// records may be lost.
 pub(crate) fn tear(data: &Path, said: &str, random: &mut Random) -> usize {
     let committed = committed(said);
     let mut bytes = 0;
@@ -92,8 +92,7 @@ pub(crate) fn tear(data: &Path, said: &str, random: &mut Random) -> usize {
     bytes
 }
 
-/// Zeros or scrambles what stands there. No file gets shorter: its length was durable before it was
-/// used.
+/// Zeros or scrambles bytes. No file becomes shorter: its length was durable before it was used.
 fn tear_file(file: &File, range: std::ops::Range<usize>, random: &mut Random) {
     let (from, mut tail) = (range.start, vec![0; range.len()]);
     file.read_exact_at(&mut tail, from as u64).expect("it was read before");

@@ -1,5 +1,5 @@
-//! Clients that come, go and end their sessions: they check whether there is a session, and keep
-//! the broker's tables moving.
+//! Clients that connect, disconnect and end their sessions: they check whether a session is
+//! present, and exercise the broker's tables.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) struct Vagrant {
     number: usize,
     ledger: Arc<Ledger>,
     random: Random,
-    /// By client id: whether it has a session, if that is known.
+    /// By client id: whether it has a session, if known.
     sessions: [Option<bool>; NAMES],
 }
 

@@ -1,4 +1,4 @@
-//! `ringmq data backup` beside a broker that writes: what was acknowledged before is in it.
+//! `ringmq data backup` with a broker that writes: earlier acknowledged messages are in the copy.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::tools::{assert_sound, contents, data, store, text};
 /// Messages after which files have been used again several times on each shard.
 const MUCH: u64 = 3_000;
 
-/// Messages that are read of what waits, per acknowledgement.
+/// Messages of the backlog that are read for each acknowledgement.
 #[track_caller]
 fn drain_absent(broker: &Broker) -> Vec<Publish> {
     let mut client = resume_as(broker, ABSENT, true);
@@ -27,8 +27,8 @@ fn drain_absent(broker: &Broker) -> Vec<Publish> {
     }
 }
 
-/// Each backup that is taken while files come and go is sound, and a broker that is started on it
-/// has every message that was acknowledged before, in order, and what is retained.
+/// Each backup taken under load is sound, and a broker that is started on it has every message that
+/// was acknowledged before, in order, and the retained ones.
 #[test]
 fn a_backup_under_load_is_restored() {
     for shards in [1, 2] {
@@ -74,8 +74,7 @@ fn number(message: &Publish) -> u64 {
     text.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
-/// Of a directory that nobody uses a backup is the same, byte for byte as far as anybody can tell;
-/// however its broker ended.
+/// A backup of an idle directory has the same contents, however its broker ended.
 #[test]
 fn a_backup_of_an_idle_directory_is_the_same() {
     for end in [End::Killed, End::Stopped] {

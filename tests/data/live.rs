@@ -1,4 +1,4 @@
-//! `ringmq-store` beside a broker that writes: what it tells is what was committed.
+//! `ringmq-store` with a broker that writes: its output is the committed data.
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
@@ -9,8 +9,8 @@ use crate::tools::{files, store, text};
 /// Messages after which files have been used again several times on each shard.
 const MUCH: u64 = 6_000;
 
-/// While segments come and go, nothing of it looks damaged: each command tells what there is, and
-/// that it is of a broker at work; and nothing in the directory is changed by it.
+/// While segments are recycled, nothing looks damaged: each command shows the data and reports that
+/// a broker is running; the directory is not changed.
 #[test]
 fn it_tells_what_is_committed() {
     for shards in [1, 2] {

@@ -1,4 +1,4 @@
-//! A broker that has much to do: segments fill, are let go of and used again all the time.
+//! A busy broker: segments fill, are released and used again all the time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -12,14 +12,14 @@ const WINDOW: u16 = 32;
 /// Bytes of a payload: some hundred messages fill a part of a segment.
 const PAYLOAD_BYTES: usize = 4000;
 
-/// Of so many messages one is for the session whose client is away.
+/// One in this many messages is for the session of the absent client.
 const ABSENT_ONE_IN: u64 = 8;
 
-/// By publisher: messages that were acknowledged to it; with a signal whenever there are more.
+/// Acknowledged messages by publisher, with a signal after each change.
 #[derive(Default)]
 struct Acked(Mutex<Vec<u64>>, Condvar);
 
-/// Publishers, and a consumer that acknowledges what it gets.
+/// Publishers, and a consumer that acknowledges its messages.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     acked: Arc<Acked>,
@@ -52,12 +52,12 @@ impl Load {
         Self { stop, acked, publishers, consumer }
     }
 
-    /// By publisher: how many messages have been acknowledged so far.
+    /// The numbers of acknowledged messages so far, by publisher.
     pub(crate) fn acked(&self) -> Vec<u64> {
         self.acked.0.lock().expect("no holder panics").clone()
     }
 
-    /// Waits until so many messages more were acknowledged in all.
+    /// Waits until `more` further messages were acknowledged in all.
     pub(crate) fn wait_for(&self, more: u64) {
         let Acked(counts, signal) = &*self.acked;
         let mut counts = counts.lock().expect("no holder panics");

@@ -1,5 +1,5 @@
 //! `ringmq data` and `ringmq-store` on directories of real brokers: another number of shards,
-//! backups, and a look at what is in use.
+//! backups, and directories in use.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Another number of shards: all that there was is there, and the old directory is as it was.
+//! Another number of shards: all data is copied, and the old directory is unchanged.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -92,7 +92,7 @@ impl Client {
 
 type Contents = BTreeMap<String, Vec<Value>>;
 
-/// Times are kept, but for what time lines of shards are apart, milliseconds.
+/// Times are kept, except for the difference between the shards' time lines, in milliseconds.
 const APART_MS: u64 = 1_000;
 
 #[track_caller]
@@ -111,9 +111,8 @@ fn assert_same(is: &Contents, was: &Contents) {
     }
 }
 
-/// 1 → 2 → 4 → 1 and others: sessions, subscriptions, queues with packet identifiers and what is
-/// sent, released or neither, identifiers received, and retained messages are what they were; and
-/// clients get it.
+/// 1 → 2 → 4 → 1 and others: sessions, subscriptions, queues with packet identifiers and states,
+/// received identifiers and retained messages are the same; and clients get them.
 #[test]
 fn everything_arrives() {
     for (steps, end) in
@@ -139,7 +138,7 @@ fn everything_arrives() {
     }
 }
 
-/// Clients get all that waits for them, in the order of each topic, and what is retained.
+/// Clients get their whole backlog, in the order of each topic, and the retained messages.
 fn drain(shards: usize, dir: &Path) {
     let broker = start_on(shards, dir);
     let mut writer = resume_as(&broker, "writer", true);
@@ -196,9 +195,9 @@ fn drain(shards: usize, dir: &Path) {
     broker.stop();
 }
 
-/// A QoS 2 message that one shard has and the publisher's shard has no record of, since the broker
-/// was killed, comes once to each session when its publisher sends it again: also when sessions of
-/// both shards share one now. The next message with its identifier is another.
+/// A killed broker may leave a QoS 2 message on one shard without a record on the publisher's
+/// shard. When the publisher sends it again, each session gets it once, also if sessions of both
+/// shards are on one shard now. The next message with its identifier is another one.
 #[test]
 fn messages_in_doubt_come_once() {
     let mut broker = Broker::start(2);
@@ -250,7 +249,7 @@ fn messages_in_doubt_come_once() {
     }
 }
 
-/// What cannot be done is refused in words that say what to do, and nothing is made or changed.
+/// An impossible request is refused with advice, and nothing is created or changed.
 #[test]
 fn refusals() {
     let broker = Broker::start(2);

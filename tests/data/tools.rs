@@ -1,4 +1,4 @@
-//! The programs that work on data directories, and what they say.
+//! The programs for data directories, and their output.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What a program said.
+/// The output of a program.
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -42,7 +42,7 @@ pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("it is made of text")
 }
 
-/// Makes a directory with another number of shards; it must come out well.
+/// Copies a directory to one with another number of shards, successfully.
 #[track_caller]
 pub(crate) fn reshard(from: &Path, shards: usize, to: &Path) -> String {
     let said = data(&["reshard", text(from), "--shards", &shards.to_string(), "--to", text(to)]);
@@ -57,8 +57,8 @@ pub(crate) fn assert_sound(dir: &Path) {
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
 }
 
-/// Sessions with their messages and retained messages, by what they are: all that there is to tell
-/// but the shard.
+/// Sessions with their messages, and retained messages, by their identity: everything except the
+/// shard.
 #[track_caller]
 pub(crate) fn contents(dir: &Path) -> BTreeMap<String, Vec<Value>> {
     let said = store(&["dump", text(dir)]);

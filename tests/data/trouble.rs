@@ -1,5 +1,5 @@
-//! What goes wrong while a directory is made: damage, a full disk, a kill, much to copy and little
-//! memory. The old directory stays as it is, and nothing that is not whole can be used.
+//! Failures while a directory is made: damage, a full disk, a kill, much data and little memory.
+//! The old directory is unchanged, and an incomplete one cannot be used.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt, chown};
@@ -36,7 +36,7 @@ fn waiting(dir: &Path) -> Vec<u16> {
     said.lines().iter().filter_map(payload).collect()
 }
 
-/// Changes a byte of a message; tells in which file.
+/// Changes a byte of a message; returns its file.
 fn damage(dir: &Path, number: &str) -> PathBuf {
     let find = |(path, bytes): (PathBuf, Vec<u8>)| {
         Some((path, bytes.windows(5).position(|window| window == number.as_bytes())?))
@@ -47,7 +47,7 @@ fn damage(dir: &Path, number: &str) -> PathBuf {
     path
 }
 
-/// Damage is told and nothing is made, wherever it is; with a flag all else is.
+/// Damage anywhere is reported and nothing is created; with a flag everything else is copied.
 #[test]
 fn damage_is_told_or_left_out() {
     let broker = with_messages(600, 8_000);
@@ -82,13 +82,13 @@ fn reshard_under(commands: &str, dir: &Path, new: &Path) -> Output {
     shell.output().expect("there is a shell")
 }
 
-/// On a disk without room nothing is left, and the error says why.
+/// A full disk leaves nothing behind, and the error has the reason.
 #[test]
 fn a_full_disk() {
     let broker = with_messages(600, 8_000);
     let (untouched, place) = (files(broker.data_dir()), DataDir::fresh());
     fs::create_dir(place.path()).expect("nobody else has it");
-    // The mount is gone with the program that made it, so what is left is looked at there.
+    // The mount ends with the program that made it, so the rest is listed there.
     let script = "mount -t tmpfs -o size=4m none \"$2\" && \
                   \"$0\" data reshard \"$1\" --shards 2 --to \"$2/new\"; echo $? $(ls -A \"$2\")";
     let mut command = Command::new("unshare");
@@ -105,7 +105,7 @@ fn a_full_disk() {
     fs::remove_dir_all(place.path()).expect("it is ours");
 }
 
-/// What a killed one leaves is refused by everybody, and says what to do.
+/// The directory of a killed run is refused by all programs, with advice.
 #[test]
 fn killed_half_way() {
     let broker = with_messages(2_000, 8_000);
@@ -131,7 +131,7 @@ fn killed_half_way() {
     assert_eq!(waiting(new.path()).len(), 2_000);
 }
 
-/// A backlog that is larger than its memory is copied.
+/// A backlog larger than the memory is copied.
 #[test]
 fn little_memory() {
     const MESSAGES: u16 = 1_500;
@@ -175,7 +175,7 @@ fn vhosts_come_along() {
     broker.stop();
 }
 
-/// What root makes belongs to the owner of the old directory, who is to use it.
+/// Files made by root belong to the owner of the old directory.
 #[test]
 fn the_owner_stays() {
     if !rustix::process::geteuid().is_root() {

@@ -54,7 +54,7 @@ fn fish_with_values(text: &str) -> String {
     text.replacen(parse, &format!("{parse} 0"), 1)
 }
 
-/// The first line of a file that is not as it should be.
+/// The first line of a file that differs.
 fn difference(found: &str, wanted: &str) -> Option<String> {
     if found == wanted {
         return None;
@@ -110,7 +110,7 @@ fn differences_are_named() {
     }
 }
 
-// zsh takes a colon in the name of a value for its end, and runs what is behind it.
+// zsh treats a colon in the name of a value as its end, and runs the rest.
 #[test]
 fn names_of_values_have_no_colon() {
     let command = Command::definition();

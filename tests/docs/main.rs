@@ -1,5 +1,5 @@
-//! The pages are true: links, flags, counters, scripts and paths that they name exist, and what
-//! must be explained is. What is made from the definition of the command line is up to date.
+//! The pages are true: the links, flags, counters, scripts and paths in them exist, and required
+//! explanations are present. Pages generated from the command line's definition are up to date.
 
 mod generated;
 mod manual;
@@ -23,7 +23,7 @@ use ringmq::config::Options;
 use page::Page;
 use programs::{Programs, Use};
 
-/// Lines that the front page may have.
+/// The most lines of the front page.
 const README_LINES_MAX: usize = 200;
 
 fn root() -> &'static Path {
@@ -60,7 +60,7 @@ fn assert_none(faults: &[String]) {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// Links that lead nowhere: to a file that is not there, or to a heading that its page has not.
+/// Dead links: to a missing file, or to a missing heading.
 fn dead_links(pages: &[Page], is_file: impl Fn(&str) -> bool) -> Vec<String> {
     let is_dead = |page: &Page, target: &str| {
         let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
@@ -167,13 +167,13 @@ fn messages_are_the_programs() {
     assert_none(&messages::stale(&page("docs/troubleshooting.md"), &sources));
 }
 
-// Scripts, sources and tests that a page names are there.
+// Scripts, sources and tests that a page names exist.
 #[test]
 fn paths_exist() {
     assert_none(&missing_paths(&pages(), |path| root().join(path).exists()));
 }
 
-// Each rule finds the fault in a page made to break it, and none in one that is good.
+// Each rule finds the fault in a bad page, and none in a good one.
 #[test]
 fn rules_fail_on_bad_pages() {
     let other = Page::parse("docs/b.md", "# One\n\n## Two `words`, 2\n\n## One\n");

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use clap::Command;
 use clap_mangen::Man;
 
-/// What each part defines, and the page once.
+/// Each part defines this; the page keeps it once.
 const APOSTROPHE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 
 /// The page as roff.
 pub(crate) fn manual(command: &Command) -> String {
     let mut command = command.clone().override_usage("ringmq [OPTIONS]\nringmq COMMAND");
-    // Only what is built knows the whole name of a command.
+    // A command has its whole name only after it was built.
     command.build();
     let sections = tools(&command).into_iter().map(section).collect::<String>();
     APOSTROPHE.to_owned() + &bold_code(&(broker(&command) + &sections))
@@ -20,7 +20,7 @@ pub(crate) fn manual(command: &Command) -> String {
 type Render = fn(&Man, &mut dyn Write) -> io::Result<()>;
 
 fn rendered(command: &Command, parts: &[Render]) -> String {
-    // An empty date would be taken for none, and what comes behind it for the date.
+    // An empty date would count as missing, and the next field as the date.
     let man = Man::new(command.clone()).date(" ").manual("User Commands");
     let part = |render: &Render| {
         let mut text = Vec::new();
@@ -74,7 +74,7 @@ fn section(tool: &Command) -> String {
         .fold(page, |page, heading| page.replacen(heading, ".PP", 1))
 }
 
-/// What stands between backticks is bold.
+/// Text between backticks is bold.
 fn bold_code(page: &str) -> String {
     let parts = page.split('`').enumerate();
     parts

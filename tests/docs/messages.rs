@@ -1,5 +1,5 @@
-//! Messages of our programs that the page of troubles lists: in its tables' first cells, as code,
-//! with `…` for what differs.
+//! Messages of our programs in the page of troubles: the first cells of its tables, as code, with
+//! `…` for variable parts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,7 @@ fn below(directory: &Path) -> String {
     texts.collect()
 }
 
-/// Strings as they are printed: without the ends of lines that they go on behind, and without the
-/// escapes of quotes.
+/// Strings as printed: joined where they continue on the next line, and with quotes unescaped.
 fn joined(source: &str) -> String {
     let mut parts = source.split("\\\n");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -57,7 +56,7 @@ fn spans(cell: &str) -> Vec<&str> {
     cell.split(fence).skip(1).step_by(2).collect()
 }
 
-// A message is found over a line's end and around what differs, and missed where it is not.
+// A message is found across line ends and around variable parts, and a stale one is reported.
 #[test]
 fn stale_messages_are_found() {
     let sources = joined("warn!(\"cannot read \\\n    {path}: a `b` c\");");

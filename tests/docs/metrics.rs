@@ -1,6 +1,6 @@
-//! The table of metrics, made from the catalogue that metrics are told from.
+//! The table of metrics, made from the broker's catalogue.
 //!
-//! A page has it between two lines: `<!-- metrics -->` and `<!-- end of metrics -->`.
+//! On a page it is between two lines: `<!-- metrics -->` and `<!-- end of metrics -->`.
 
 use ringmq::admin::descriptions;
 

@@ -1,5 +1,5 @@
-//! The alert rules and the dashboard: what they name is in the catalogue of metrics, each rule has
-//! its tests, and panels do not lie on each other.
+//! The alert rules and the dashboard: their metrics are in the catalogue, each rule has its tests,
+//! and panels do not overlap.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ fn dashboard() -> Value {
     serde_json::from_str(&text(DASHBOARD)).expect("it is JSON")
 }
 
-/// Names of metrics in a text, each with what is between the braces behind it.
+/// Names of metrics in a text, each with the braces after it.
 fn metrics(text: &str) -> Vec<(String, String)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let mut found = Vec::new();
@@ -41,7 +41,7 @@ fn metrics(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// What is wrong with a metric as it is named.
+/// The fault of a metric's use.
 fn fault(name: &str, selector: &str, known: &[Description]) -> Option<String> {
     let is_it = |metric: &&Description| match metric.kind {
         "histogram" => ["_bucket", "_sum", "_count"]
@@ -93,7 +93,7 @@ fn metrics_are_in_the_catalogue() {
     }
 }
 
-// Each rule tells what is the matter and what to do, is raised in one test and not in another.
+// Each rule has a description and advice, is raised in one test and not in another.
 #[test]
 fn rules_are_whole() {
     let (rules, tests) = (text(ALERTS), text(TESTS));
@@ -111,7 +111,7 @@ fn rules_are_whole() {
     assert!(count > 15, "{count}");
 }
 
-// Panels have names and a place of their own, and each asks the data source that is chosen.
+// Panels have names and distinct places, and each uses the selected data source.
 #[test]
 fn panels_have_their_places() {
     let dashboard = dashboard();

@@ -3,11 +3,11 @@
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
-    /// From the repository's root, with `/`.
+    /// The path from the repository's root, with `/`.
     pub(crate) path: String,
     pub(crate) text: String,
     pub(crate) lines: usize,
-    /// What a link to a heading has behind its `#`.
+    /// The anchors of its headings, without `#`.
     pub(crate) anchors: Vec<String>,
     /// Line and target.
     pub(crate) links: Vec<(usize, String)>,

@@ -8,12 +8,12 @@ use std::process::Command;
 
 use super::root;
 
-/// A flag and who is given it.
+/// A flag and its program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Use {
     /// `ringmq`, `ringmq passwd`, `scripts/demo`, or the name of a program of others.
     pub(crate) program: String,
-    /// With its dashes, without a value.
+    /// The flag with its dashes, without a value.
     pub(crate) flag: String,
 }
 
@@ -72,7 +72,7 @@ fn flag_of(word: &str) -> Option<String> {
     Some(format!("--{}", &name[..end]))
 }
 
-/// What the programs say of themselves.
+/// The help texts of the programs.
 #[derive(Default)]
 pub(crate) struct Programs {
     helps: HashMap<String, String>,

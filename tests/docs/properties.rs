@@ -50,7 +50,7 @@ fn property(row: &PropertyRow) -> String {
     } else {
         join(carriers().filter(|carrier| row.may_repeat_in(*carrier)).map(short))
     };
-    // What a message may have as a PUBLISH and as a will.
+    // The packets that carry a message: PUBLISH and a will.
     let is_messages = [Carrier::Packet(PacketKind::Publish), Carrier::Will];
     let goes_on =
         if is_messages.into_iter().all(|carrier| row.may_be_in(carrier)) { "yes" } else { "" };

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command};
 /// Columns of a comment, without its sign.
 const WIDTH: usize = 90;
 
-/// What the unit gives, or what names the file itself.
+/// Flags that the unit sets, or that name the file itself.
 const LEFT_OUT: &[&str] = &["config", "data-dir", "help", "version"];
 
 const HEAD: &str = "\
@@ -47,7 +47,7 @@ fn add(text: &mut String, flag: &Arg) {
     writeln!(text, "# {name} = {}", value(flag)).expect("it is memory");
 }
 
-/// The first paragraph of the help, with what it says of a default that no value stands for.
+/// The first paragraph of the help, with the description of a default that is no value.
 fn help(flag: &Arg) -> String {
     let help = flag.get_long_help().or(flag.get_help()).expect("flags have a help").to_string();
     let first = help.split("\n\n").next().unwrap_or_default();
@@ -61,7 +61,7 @@ fn help(flag: &Arg) -> String {
     text
 }
 
-/// The default as TOML; for a flag without one what it takes.
+/// The default as TOML; for a flag without one the accepted values.
 fn value(flag: &Arg) -> String {
     if !flag.get_action().takes_values() {
         return "false".to_owned();
@@ -110,7 +110,7 @@ mod tests {
     use super::super::root;
     use super::*;
 
-    /// Keys of the file with a value that is a default, each with its line.
+    /// Keys of the file whose value is a default, with their lines.
     fn defaults(text: &str) -> Vec<(String, String)> {
         let command = Options::command();
         let has_default = |name: &str| {
@@ -136,8 +136,8 @@ mod tests {
         configuration.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    // As it is the file sets nothing. Without the signs in front of them its keys are the defaults,
-    // and each flag is there.
+    // The file sets nothing. Without its comment signs its keys have the defaults, and each flag is
+    // present.
     #[test]
     fn settings_are_the_defaults() {
         let text = fs::read_to_string(root().join("scripts/ringmq.toml")).expect("it is there");

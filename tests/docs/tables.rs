@@ -41,8 +41,8 @@ pub(crate) fn renew(page: &str, command: &Command) -> Result<String, String> {
     Ok(text)
 }
 
-/// One flag: its name and value, its default, what a reload does with it, its whole help with what
-/// its values mean.
+/// One flag: its name and value, its default, the effect of a reload, and its whole help with the
+/// meanings of its values.
 fn row(flag: &Arg) -> String {
     let name = flag.get_long().expect("flags have long names");
     let takes_value = flag.get_action().takes_values();
@@ -67,8 +67,8 @@ fn row(flag: &Arg) -> String {
     format!("| {} |", cells.join(" | ")).replace("|  |", "| |").replace("|  |", "| |")
 }
 
-/// The help in one paragraph without the last full stop, and the default that it tells of as
-/// `[default: …]`, because no value stands for it.
+/// The help as one paragraph without the final full stop, and the default from `[default: …]`, if
+/// it is no value.
 fn help(flag: &Arg) -> (String, String) {
     let help = flag.get_long_help().or(flag.get_help()).expect("flags have a help");
     let help = help.to_string().split_whitespace().collect::<Vec<_>>().join(" ");

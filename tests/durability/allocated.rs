@@ -1,5 +1,4 @@
-//! What a data directory takes of the disk: little while it is empty, and files that grow with what
-//! is written.
+//! The disk space of a data directory: little while it is empty, and files that grow with the data.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -24,8 +23,8 @@ fn segments(data: &Path, shard: usize) -> Vec<(u64, u64)> {
     found.map(|found| (found.len(), found.blocks() * 512)).collect()
 }
 
-/// A directory in which nothing is stored but a session on each shard takes under 20 MiB a shard,
-/// with all files that are allocated ahead; starting again and again takes no more.
+/// A directory with only a session on each shard takes under 20 MiB a shard, including all files
+/// allocated ahead; further starts take no more.
 #[test]
 fn an_empty_directory_takes_little() {
     for shards in [1, 2] {
@@ -61,8 +60,8 @@ fn check(data: &Path) {
     }
 }
 
-/// Files grow from 1 to 64 MiB while messages are stored; directories of all lengths are read again
-/// after each end, by the broker and by the tool, whatever `--segment-bytes` says then.
+/// Files grow from 1 to 64 MiB while messages are stored; directories of all file lengths are read
+/// after each kind of end, by the broker and by the tool, with any `--segment-bytes`.
 #[test]
 fn files_grow_with_what_is_stored() {
     const MESSAGES: u16 = 1100;
@@ -97,8 +96,8 @@ fn files_grow_with_what_is_stored() {
     }
 }
 
-/// Messages longer than all files that are there are stored, be they the very first, between others
-/// or from another shard, and are there after a restart.
+/// Messages longer than all existing files are stored, as the first ones, between others or from
+/// another shard, and survive a restart.
 #[test]
 fn long_messages_come_first() {
     for (shards, end) in [(1, End::Killed), (2, End::Killed), (2, End::Stopped)] {

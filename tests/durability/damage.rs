@@ -1,5 +1,5 @@
-//! A directory that was damaged while no broker used it: it costs what stood there, and both
-//! `ringmq-store check` and the next start say so.
+//! A directory that was damaged while no broker used it: only the damaged data is lost, and
+//! `ringmq-store check` and the next start report it.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -11,7 +11,7 @@ use crate::long::{payload, publish_all};
 use crate::setup::receive_all;
 use crate::unreadable::{files, numbers};
 
-/// What `ringmq-store check` says, and its exit code.
+/// The output of `ringmq-store check`, and its exit code.
 fn check(data: &Path) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq-store"));
     let output = command.arg("check").arg(data).output().expect("the tool's binary starts");
@@ -19,7 +19,7 @@ fn check(data: &Path) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).expect("it is text"))
 }
 
-/// Where the payload of this message stands.
+/// The place of this message's payload.
 fn find(broker: &Broker, number: usize) -> (PathBuf, usize) {
     let sought = [b"long", &payload(number)[..]].concat();
     let found = files(broker).into_iter().find_map(|path| {
@@ -60,7 +60,7 @@ impl Drop for Replica {
     }
 }
 
-/// The tenth of a thousand messages is damaged: the others are there, however the broker ended.
+/// The tenth of a thousand messages is damaged: the others survive, however the broker ended.
 #[test]
 fn one_byte_costs_one_message() {
     const MESSAGES: usize = 1000;
@@ -141,7 +141,7 @@ fn files_are_missed() {
         let warned = said.lines().any(|line| line.contains("WARN") && line.contains("missing"));
         assert!(warned, "{said}");
         let came = numbers(&receive_all(&mut resume_as(&broker, "absent", true)));
-        // What a block of the queue told of that stood in it is lost as well, and counted.
+        // Messages of the damaged block of the queue are lost too, and counted.
         let lost = format!("damage has cost {} queued messages", MESSAGES - came.len());
         assert!(came.is_sorted() && broker.said().contains(&lost), "{lost}: {}", broker.said());
     }

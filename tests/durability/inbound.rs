@@ -1,10 +1,10 @@
-//! Messages on their way in: what PUBREC and PUBCOMP promise.
+//! Received messages: the promises of PUBREC and PUBCOMP.
 
 use crate::common::{Client, Publish, pubcomp, publish, pubrec, pubrel, resume_as};
 use crate::setup::{NAMES, on_setups, receive_all};
 
-/// [MQTT-4.3.3-2] A message that comes again after a restart is not passed on again; when it is
-/// released its identifier is free for another.
+/// [MQTT-4.3.3-2] A message that is sent again after a restart is not passed on again; after its
+/// release the identifier is free for another.
 #[test]
 fn received_messages_are_passed_on_once() {
     on_setups(&[], |broker, end| {
@@ -45,7 +45,7 @@ fn received_messages_are_passed_on_once() {
     });
 }
 
-/// The same where nobody wants the message, or only those who are there, or it is retained.
+/// The same without subscribers, with connected ones only, or if it is retained.
 #[test]
 fn received_identifiers_outlive_the_broker() {
     on_setups(&[], |broker, end| {
@@ -80,7 +80,7 @@ fn received_identifiers_outlive_the_broker() {
     });
 }
 
-/// What a clean session sent at QoS 2 is forgotten with it: the identifier is free.
+/// QoS 2 identifiers of a clean session end with it: they are free.
 #[test]
 fn clean_sessions_are_forgotten() {
     on_setups(&[], |broker, end| {
@@ -102,8 +102,8 @@ fn clean_sessions_are_forgotten() {
     });
 }
 
-/// A message that was acknowledged to its publisher is there for every session, at its QoS; QoS 0
-/// is not kept.
+/// A message that was acknowledged to its publisher is kept for every session at its QoS; QoS 0 is
+/// not kept.
 #[test]
 fn acknowledged_messages_are_kept() {
     on_setups(&[], |broker, end| {

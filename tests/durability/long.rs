@@ -10,7 +10,7 @@ const PAYLOAD_BYTES: usize = 1000;
 /// Messages for one session: some six segments.
 const MESSAGES: usize = 6000;
 
-/// What message `number` says.
+/// The payload of message `number`.
 pub(crate) fn payload(number: usize) -> Vec<u8> {
     let mut payload = number.to_string().into_bytes();
     payload.resize(PAYLOAD_BYTES, b'.');
@@ -47,8 +47,7 @@ fn segments(broker: &Broker) -> usize {
     names.filter(|name| name.ends_with(".segment")).count()
 }
 
-/// A queue over many segments outlives the broker in whatever part of it that ends, and what is
-/// taken out of it is gone.
+/// A queue over many segments survives the broker at any point, and removed messages stay removed.
 #[test]
 fn long_queues_outlive_the_broker() {
     for shards in [1, 2] {
@@ -63,7 +62,7 @@ fn long_queues_outlive_the_broker() {
         for name in NAMES {
             let mut client = resume_as(&broker, name, true);
             receive(&mut client, 0..MESSAGES / 2);
-            // The SUBACK promises what is in front of it.
+            // The SUBACK promises everything before it.
             client.send(&crate::common::subscribe(9, &[("other", 1)]));
             loop {
                 let packet = client.read_packet();
@@ -82,8 +81,8 @@ fn long_queues_outlive_the_broker() {
     }
 }
 
-/// What is consumed gives its space back; the data directory does not grow with what goes through,
-/// nor with one message that nobody takes.
+/// Consumed messages free their space; the data directory does not grow with the traffic, nor with
+/// one message that stays unconsumed.
 #[test]
 fn space_comes_back() {
     for shards in [1, 2] {

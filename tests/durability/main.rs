@@ -1,5 +1,5 @@
-//! What outlives the broker: each test ends it, by SIGKILL or by SIGTERM, and starts it again on
-//! the same data.
+//! State that survives the broker: each test ends it with SIGKILL or SIGTERM, and starts it again
+//! on the same data.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -27,15 +27,16 @@ fn subscriber(broker: &Broker, name: &str) -> Client {
     client
 }
 
-/// These messages come now, in this order; their identifiers. `again`: with DUP.
+/// These messages are delivered now, in this order; returns their identifiers. `again`: with DUP.
 #[track_caller]
 fn receive(client: &mut Client, numbers: impl Iterator<Item = u16>, again: bool) -> Vec<u16> {
     let due = numbers.map(|number| Publish { dup: again, ..message(number) });
     due.map(|due| client.expect_unacked(&due)).collect()
 }
 
-/// What was queued for an absent client comes in order and without DUP; unacknowledged, it comes
-/// once more after the next restart, with DUP and the same identifiers [MQTT-4.4.0-1].
+/// Messages queued for an absent client are delivered in order and without DUP; unacknowledged,
+/// they are delivered again after the next restart, with DUP and the same identifiers
+/// [MQTT-4.4.0-1].
 #[test]
 fn queued_messages_outlive_the_broker() {
     on_setups(&[], |broker, end| {
@@ -63,7 +64,7 @@ fn queued_messages_outlive_the_broker() {
     });
 }
 
-/// What was sent comes again with DUP and its identifier, what was not comes without.
+/// Messages that were sent are redelivered with DUP and their identifiers, others without DUP.
 #[test]
 fn dup_tells_what_was_sent() {
     on_setups(&[], |broker, end| {
@@ -87,7 +88,7 @@ fn dup_tells_what_was_sent() {
     });
 }
 
-/// What a connected client was sent before the broker ended comes again, with DUP.
+/// Messages sent to a connected client before the broker ended are redelivered with DUP.
 #[test]
 fn in_flight_messages_outlive_the_broker() {
     on_setups(&[], |broker, end| {
@@ -103,7 +104,7 @@ fn in_flight_messages_outlive_the_broker() {
     });
 }
 
-/// What is acknowledged does not come again, in whatever order that happened.
+/// Acknowledged messages are not redelivered, in any order of acknowledgement.
 #[test]
 fn acknowledged_messages_are_gone() {
     on_setups(&[], |broker, end| {
@@ -170,7 +171,7 @@ fn released_messages_come_back_as_pubrel() {
     });
 }
 
-/// Identifiers go on where they were: none is given twice while it is taken.
+/// Identifiers continue where they were: none is assigned twice while it is in use.
 #[test]
 fn identifiers_go_on() {
     on_setups(&[], |broker, end| {
@@ -214,7 +215,7 @@ fn window_holds_after_a_restart() {
             for number in 0..9 {
                 client.acknowledge(message(number).qos, ids[0] + number);
                 if number < 6 {
-                    // Whether it was sent before nobody knows.
+                    // It is unknown whether it was sent before.
                     let came = client.read_publish();
                     assert_eq!(came, Publish { id: came.id, dup: came.dup, ..message(number + 3) });
                     assert_eq!(came.id, ids[0] + number + 3);

@@ -1,4 +1,4 @@
-//! Sessions that are full: what each `--session-overflow` does.
+//! Full sessions: the effect of each `--session-overflow`.
 
 use std::thread;
 
@@ -8,10 +8,10 @@ use crate::setup::{NAMES, receive_all};
 /// The least that `--session-max-bytes` takes.
 const SESSION_BYTES: &str = "65536";
 
-/// Messages of about 1 KiB: more than twice of what a session may have.
+/// Messages of about 1 KiB: more than twice the bound of a session.
 const MESSAGES: u16 = 150;
 
-/// How many of these a session of that size has at least, and at most.
+/// The least and the most of these messages that fit into a session.
 const FITTING: std::ops::RangeInclusive<u16> = 50..=64;
 
 fn payload(number: u16) -> Vec<u8> {
@@ -36,7 +36,7 @@ fn start(shards: usize, policy: &str) -> Broker {
     broker
 }
 
-/// Publishes all messages, and is told that they are taken.
+/// Publishes all messages, with their acknowledgements.
 fn publish_all(broker: &Broker) {
     let mut publisher = Client::connect(broker, "publisher");
     for number in 0..MESSAGES {
@@ -74,7 +74,7 @@ fn full_sessions_drop() {
     }
 }
 
-/// block: the publisher waits, and no message is lost; others go on.
+/// block: the publisher waits, no message is lost, and other clients are not affected.
 #[test]
 fn full_sessions_block_their_publishers() {
     for shards in [1, 2] {
@@ -137,7 +137,7 @@ fn drops_are_counted() {
     }
 }
 
-/// block: a publisher that waits for a session goes on when that is gone.
+/// block: a publisher that waits for a session continues when the session ends.
 #[test]
 fn ended_sessions_block_nobody() {
     for shards in [1, 2] {
@@ -154,8 +154,8 @@ fn ended_sessions_block_nobody() {
     }
 }
 
-/// Publishes all messages to `topic` before it reads anything; then takes and acknowledges what
-/// comes, until it has had as many messages, and its own are acknowledged.
+/// Publishes all messages to `topic` before reading; then acknowledges deliveries until it has had
+/// all, and its own messages are acknowledged.
 fn send_then_take(mut client: Client, topic: &str) {
     let packets = (0..MESSAGES).flat_map(|n| publish(topic, payload(n)).qos1(n + 1).bytes());
     client.send(&packets.collect::<Vec<_>>());
@@ -172,18 +172,18 @@ fn send_then_take(mut client: Client, topic: &str) {
     }
     assert!(numbers.into_iter().eq(0..MESSAGES));
     assert!(acknowledged.into_iter().eq(1..=MESSAGES));
-    // Else a takeover could come before the broker has read the last acknowledgements.
+    // Otherwise a takeover could precede the last acknowledgements.
     client.leave();
 }
 
-/// block: a client that fills its own session, or two that fill each other's, can acknowledge what
-/// they were sent however much they have sent themselves: nobody waits for ever.
+/// block: a client that fills its own session, or two that fill each other's, can acknowledge
+/// deliveries however much they have sent: no client waits for ever.
 #[test]
 fn no_circle_blocks_itself() {
     for shards in [1, 2] {
         let broker = start(shards, "block");
         let [first, second] = NAMES;
-        // The other one is away and must not be what it waits for.
+        // The other one is absent, and must not be what the first one waits for.
         let mut away = resume_as(&broker, second, true);
         away.unsubscribe("full");
         away.leave();
@@ -201,7 +201,7 @@ fn no_circle_blocks_itself() {
     }
 }
 
-/// The policies are for those who are away: a session that keeps up is never full.
+/// The policies affect backlogs only: a session that keeps up is never full.
 #[test]
 fn sessions_that_keep_up_are_not_full() {
     for policy in ["drop-oldest", "drop-newest", "block"] {

@@ -1,5 +1,5 @@
-//! Positions: a client of MQTT 5 that asks for them is told, with each message from its durable
-//! session, the session's epoch, the message's number and when it was stored.
+//! Positions: an MQTT 5 client that requests them gets, with each message of its durable session,
+//! the session's epoch, the message's number and the time of storage.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -49,8 +49,8 @@ fn is_since(begun_ms: u64, position: &Position) -> bool {
     (begun_ms - ADJUSTED_MS..=now_ms() + ADJUSTED_MS).contains(&position.stored_ms)
 }
 
-/// A message that was not acknowledged comes again with the same position when its client is back,
-/// also after a kill, and every later one has a higher number; a new session has a new epoch.
+/// An unacknowledged message is redelivered with the same position, also after a kill, and every
+/// later one has a higher number; a new session has a new epoch.
 #[test]
 fn positions_are_the_same_again() {
     for (shards, end) in [1, 2].into_iter().flat_map(|shards| BROKER_ENDS.map(|end| (shards, end)))
@@ -81,7 +81,7 @@ fn positions_are_the_same_again() {
             // At QoS 0 nothing is stored.
             publisher.publish_v5(&sent("live", 0));
             client.expect_publish_v5(&sent("live", 0));
-            // In flight, and waiting.
+            // One in flight, and one that waits.
             publisher.publish_v5(&Publish { id: 7, ..sent("in flight", 1) });
             let (first, seen) = read(&mut client);
             assert_eq!((first.payload, seen.number), (b"in flight".to_vec(), last.unwrap() + 1));
@@ -121,7 +121,7 @@ fn positions_are_the_same_again() {
     }
 }
 
-/// What comes again after a restart has its number again, and no other message ever gets it.
+/// Redelivered messages have their numbers after a restart, and no other message ever gets them.
 #[test]
 fn numbers_are_not_given_again() {
     let mut broker = Broker::start(1);
@@ -155,8 +155,8 @@ fn numbers_are_not_given_again() {
     assert!(seen.is_sorted() && seen.len() == 8, "{seen:?}");
 }
 
-/// Who does not ask, asks for something else, or has no durable session, is told nothing. With
-/// aliases, identifiers and a small Maximum Packet Size positions are as right.
+/// A client without the request, with another request, or without a durable session, gets no
+/// positions. With aliases, identifiers and a small Maximum Packet Size positions are right too.
 #[test]
 fn others_are_told_nothing() {
     let broker = Broker::start(2);
@@ -189,7 +189,7 @@ fn others_are_told_nothing() {
         client.send(&puback(message.id));
         last = position.number;
     }
-    // Too large with its position: as if it had been sent. The next one tells its own.
+    // It is too large with its position, so it counts as sent. The next one has its own position.
     publisher.publish_v5(&publish("t", "x".repeat(70)).qos1(1));
     publisher.publish_v5(&publish("t", "3").qos1(1));
     let (message, position) = read(&mut client);

@@ -1,11 +1,11 @@
-//! Full sessions and publishers that speak MQTT 5: what is refused is told with 0x97.
+//! Full sessions and MQTT 5 publishers: a refused message is answered with 0x97.
 
 use crate::common::v5::{Answer, Packet, Publish, connect, publish};
 use crate::common::{Broker, Client, resume_as};
 
 const QUOTA_EXCEEDED: u8 = 0x97;
 
-/// A session that is away, and has `filter` at QoS 2.
+/// An absent session, with `filter` at QoS 2.
 fn absent(broker: &Broker, name: &str, filter: &str) {
     let packet = connect(name).durable(3600);
     let mut client = Client::connect_v5_with(broker, &packet).0;
@@ -26,9 +26,44 @@ fn fill(publisher: &mut Client, message: impl Fn(u16) -> Publish) -> u16 {
     panic!("500 messages have room")
 }
 
-/// drop-newest: PUBACK and PUBREC say that nobody took the message. At QoS 2 its identifier is
-/// free: the same again, when there is room, is a new message. Where somebody took it there is no
-/// fault, and clients of 3.1.1 are told nothing.
+/// As with one shard, so with several, wherever the session is.
+#[test]
+fn refusals_cross_shards() {
+    let flags = ["--session-max-bytes", "65536", "--session-overflow", "drop-newest"];
+    for shards in [2, 4] {
+        let broker = Broker::start_with(shards, &flags);
+        for name in crate::setup::NAMES {
+            absent(&broker, name, name);
+            let mut publisher = Client::connect_v5(&broker, "publisher");
+            let message = |number: u16| publish(name, vec![b'x'; 1000]).qos1(number);
+            let taken = fill(&mut publisher, message);
+            assert!((50..=64).contains(&taken), "{taken}");
+            let twice = Publish { id: 777, ..publish(name, "refused").at(2) };
+            for _ in 0..2 {
+                assert_eq!(publisher.publish_v5(&twice), QUOTA_EXCEEDED);
+            }
+            // All who have subscribed must be full.
+            absent(&broker, "kale", name);
+            absent(&broker, "nettle", name);
+            assert_eq!(publisher.publish_v5(&publish(name, "one has room").qos1(9)), 0);
+            let packet = connect(name).durable(3600).resume();
+            let mut full = Client::resume_v5(&broker, &packet, true);
+            for number in 1..=taken {
+                full.expect_publish_v5(&message(number));
+            }
+            assert_eq!(publisher.publish_v5(&Publish { id: 777, ..publish(name, "new").at(2) }), 0);
+            full.expect_publish_v5(&publish(name, "new").at(2));
+            full.expect_silence_v5();
+            for away in ["kale", "nettle"] {
+                Client::connect_v5(&broker, away).leave_v5();
+            }
+        }
+    }
+}
+
+/// drop-newest: PUBACK and PUBREC report that no session accepted the message. At QoS 2 its
+/// identifier is free: the same message is a new one when there is room. If a session accepted it,
+/// it is no error, and 3.1.1 has no such code.
 #[test]
 fn refused_messages_are_told() {
     let flags = ["--session-max-bytes", "65536", "--session-overflow", "drop-newest"];
@@ -59,8 +94,8 @@ fn refused_messages_are_told() {
     full.expect_silence_v5();
 }
 
-/// A message that may not be retained, and that nobody has subscribed to, is refused; one that
-/// somebody gets, and one that replaces another, is not.
+/// A message that cannot be retained and has no subscriber is refused; one with a subscriber, or
+/// one that replaces another, is not.
 #[test]
 fn retained_messages_are_refused() {
     let broker = Broker::start_with(1, &["--retained-max-count", "1"]);
@@ -81,13 +116,20 @@ fn retained_messages_are_refused() {
     }
 }
 
-/// block: a publisher that is read from, since it has something to acknowledge, is refused what
-/// would cost an older message its place: none is lost.
+/// block: a publisher that is read from because it has messages to acknowledge gets a refusal for
+/// messages that would displace an older one: none is lost.
 #[test]
 fn blocked_publishers_are_refused() {
+    for (shards, name) in [(1, "full"), (2, crate::setup::NAMES[0]), (2, crate::setup::NAMES[1])] {
+        blocked_publisher_is_refused(shards, name);
+    }
+}
+
+/// The same of a publisher on one of so many shards, and a session with this name.
+fn blocked_publisher_is_refused(shards: usize, name: &str) {
     let flags = ["--session-max-bytes", "65536", "--session-overflow", "block"];
-    let broker = Broker::start_with(1, &flags);
-    absent(&broker, "full", "t");
+    let broker = Broker::start_with(shards, &flags);
+    absent(&broker, name, "t");
     let mut publisher = Client::connect_v5_with(&broker, &connect("publisher").durable(60)).0;
     publisher.subscribe_v5("own", 1);
     Client::connect_v5(&broker, "other").publish_v5(&publish("own", "x").qos1(1));
@@ -114,14 +156,15 @@ fn blocked_publishers_are_refused() {
         }
         assert!(sent < 400, "16 MiB more than it may");
     };
-    // All that were not refused are there.
-    let mut full = Client::resume_v5(&broker, &connect("full").durable(60).resume(), true);
+    // All messages that were not refused are present.
+    let mut full = Client::resume_v5(&broker, &connect(name).durable(60).resume(), true);
     for number in 1..refused {
         full.expect_publish_v5(&message(number));
     }
 }
 
-/// block: publishers go on when what fills a session has expired, though its client is away.
+/// block: publishers continue when the messages of a full session expire, although its client is
+/// absent.
 #[test]
 fn expired_messages_block_nobody() {
     let flags = ["--session-max-bytes", "65536", "--session-overflow", "block"];
@@ -140,5 +183,25 @@ fn expired_messages_block_nobody() {
         for number in 1..=150 {
             publisher.expect_ack(0x40, number, 0);
         }
+    }
+}
+
+/// A publisher over its rate is not refused: it waits, and each message is taken.
+#[test]
+fn rates_refuse_nothing() {
+    for shards in [1, 2] {
+        let broker = Broker::start_with(shards, &["--client-publish-rate", "40"]);
+        for name in crate::setup::NAMES {
+            absent(&broker, name, "t");
+        }
+        let mut publisher = Client::connect_v5(&broker, "publisher");
+        let message = |number: u16| publish("t", "x").qos1(number);
+        let all: Vec<u8> = (1..=100).flat_map(|number| message(number).bytes()).collect();
+        publisher.send(&all);
+        for number in 1..=100 {
+            publisher.expect_ack(0x40, number, 0);
+        }
+        broker.terminate();
+        broker.wait_for_line("publishers_throttled ");
     }
 }

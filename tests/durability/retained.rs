@@ -7,7 +7,7 @@ use crate::setup::{on_setups, settle};
 
 type Values = BTreeMap<String, (String, u8)>;
 
-/// The broker has found so many values at its start, and one who subscribes to all gets these:
+/// The broker has found this number of values at its start, and a subscriber of all gets these:
 /// payload and QoS by topic.
 #[track_caller]
 fn expect_retained(broker: &Broker, due: &Values) {
@@ -30,7 +30,7 @@ fn expect_retained(broker: &Broker, due: &Values) {
     client.expect_silence();
 }
 
-/// The last value of a topic is there with its QoS; a cleared one stays cleared.
+/// The last value of a topic survives with its QoS; a cleared one stays cleared.
 #[test]
 fn retained_messages_outlive_the_broker() {
     on_setups(&[], |broker, end| {
@@ -91,7 +91,7 @@ fn retained_messages_change_after_a_restart() {
     });
 }
 
-/// A retained message that waits in a session is kept for it, whatever becomes of the topic.
+/// A retained message that waits in a session is kept for it, even if the topic changes.
 #[test]
 fn queued_retained_messages_outlive_the_broker() {
     on_setups(&[], |broker, end| {
@@ -142,8 +142,8 @@ fn many_retained_messages_outlive_the_broker() {
     }
 }
 
-/// As many topics and bytes are retained as may be, over restarts too, and what is beyond is
-/// delivered and acknowledged; what is cleared makes room.
+/// The bounds of retained topics and bytes hold over restarts; messages above them are delivered
+/// and acknowledged; clearing makes room.
 #[test]
 fn limits_outlive_the_broker() {
     for shards in [1, 2] {

@@ -5,7 +5,7 @@ use crate::common::{
 };
 use crate::setup::{NAMES, on_setups, settle};
 
-/// A session is there after a restart, and its subscriptions work without a SUBSCRIBE.
+/// A session survives a restart, and its subscriptions work without a SUBSCRIBE.
 #[test]
 fn sessions_outlive_the_broker() {
     on_setups(&[], |broker, end| {
@@ -46,7 +46,7 @@ fn clean_sessions_end_with_the_broker() {
     });
 }
 
-/// A session that a clean one replaced does not come back [MQTT-3.1.2-6].
+/// A session that a clean one replaced does not return [MQTT-3.1.2-6].
 #[test]
 fn replaced_sessions_stay_away() {
     on_setups(&[], |broker, end| {
@@ -66,7 +66,7 @@ fn replaced_sessions_stay_away() {
     });
 }
 
-/// What was unsubscribed from stays so, and the last SUBSCRIBE of a filter counts [MQTT-3.8.4-3].
+/// A removed subscription stays removed, and the last SUBSCRIBE of a filter counts [MQTT-3.8.4-3].
 #[test]
 fn subscriptions_are_as_they_were_left() {
     on_setups(&[], |broker, end| {
@@ -130,14 +130,14 @@ fn many_sessions_outlive_the_broker() {
     }
 }
 
-/// Sessions that have expired, as the log has it: a line may tell of several.
+/// The number of expired sessions according to the log: a line may report several.
 fn expired(said: &str) -> usize {
     let ends = said.match_indices(" expired (--session-expiry)");
     let counts = ends.map(|(at, _)| said[..at].rsplit(' ').nth(1).expect("a number is in front"));
     counts.map(|count| count.parse::<usize>().expect("it is a number")).sum()
 }
 
-/// Waits until so many sessions have expired.
+/// Waits until this number of sessions has expired.
 #[track_caller]
 fn wait_for_expired(broker: &Broker, count: usize) {
     while expired(&broker.said()) < count {
@@ -145,8 +145,8 @@ fn wait_for_expired(broker: &Broker, count: usize) {
     }
 }
 
-/// A session whose client stays away too long is gone, also if it was left before the restart; one
-/// whose client is there stays.
+/// A session whose client is absent for too long expires, also if it was absent before the restart;
+/// that of a connected client stays.
 #[test]
 fn sessions_expire() {
     for shards in [1, 2] {
@@ -159,7 +159,7 @@ fn sessions_expire() {
         broker.restart_with(End::Killed, &[&expiry]);
         wait_for_expired(&broker, NAMES.len());
         let mut clients = NAMES.map(|name| resume_as(&broker, name, false));
-        // Others come and go, and expire, while these are there.
+        // Other sessions begin and expire while these exist.
         for (name, before) in ["kale", "nettle"].into_iter().zip(NAMES.len()..) {
             resume_as(&broker, name, false).leave();
             wait_for_expired(&broker, before + 1);
@@ -171,7 +171,7 @@ fn sessions_expire() {
             client.expect_closed();
             *client = next;
         }
-        // Expired once, they do not come back.
+        // Expired sessions do not return.
         broker.restart_with(End::Killed, &[]);
         for name in ["kale", "nettle"] {
             resume_as(&broker, name, false);

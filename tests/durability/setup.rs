@@ -25,8 +25,8 @@ pub(crate) fn on_setups(flags: &[&str], test: impl Fn(&mut Broker, End)) {
     }
 }
 
-/// Sees to it that what was handled so far outlives the broker, also what nobody is told of: each
-/// shard's log is written in order, and a SUBACK promises that its end is.
+/// Makes everything handled so far durable, including changes without an answer: each shard's log
+/// is written in order, and a SUBACK promises that it is committed.
 #[track_caller]
 pub(crate) fn settle(broker: &Broker, clients: &mut [&mut Client]) {
     for client in clients {

@@ -1,8 +1,8 @@
-//! A data directory in trouble: one on a disk that is nearly full, one that may not be used.
+//! A data directory in trouble: on a disk that is nearly full, or one that must not be used.
 //!
-//! A test that needs a file system of its own runs again in a process and mount namespace of its
-//! own, where a small tmpfs is the temporary directory: the mount is gone with the last process,
-//! however the test ends. Root needs no more than that; others need user namespaces.
+//! A test that needs its own file system runs again in a process with its own mount namespace,
+//! where a small tmpfs is the temporary directory. The mount ends with the last process, however
+//! the test ends. Root needs no more than that; other users need user namespaces.
 
 mod full;
 mod low;
@@ -70,7 +70,7 @@ fn on_tmpfs(name: &str, size: &str, test: impl Fn()) {
     );
 }
 
-/// What fills a disk; a drop removes it.
+/// A file that fills a disk; a drop removes it.
 struct Filler(PathBuf);
 
 impl Filler {
@@ -89,7 +89,7 @@ impl Drop for Filler {
     }
 }
 
-/// Clients that have nothing to do with the disk go on: they are answered, and QoS 0 is delivered.
+/// Clients that do not need the disk are not affected: they are answered, and QoS 0 is delivered.
 #[track_caller]
 fn expect_others_go_on(broker: &Broker) {
     let mut subscriber = Client::connect(broker, "other-subscriber");
@@ -104,7 +104,7 @@ fn expect_others_go_on(broker: &Broker) {
     }
 }
 
-/// Nothing has come to this client so far.
+/// This client has received nothing so far.
 #[track_caller]
 fn expect_nothing_yet(client: &Client) {
     client.stream().set_nonblocking(true).expect("a TCP socket");
@@ -132,7 +132,7 @@ fn listing(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// As text: the tests make the names.
+/// The path as text, which the tests' names always are.
 fn text(path: &(impl AsRef<OsStr> + ?Sized)) -> &str {
     path.as_ref().to_str().expect("it is made of text")
 }

@@ -1,5 +1,5 @@
-//! Segment files that the system cannot read any more while the broker runs: here they are cut off,
-//! which a process that has mapped them cannot tell from a disk that fails.
+//! Segment files that become unreadable while the broker runs: here they are truncated, which looks
+//! like a failing disk to a process that has mapped them.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ fn cut(path: &PathBuf, bytes: u64) {
     file.set_len(bytes).expect("the place is ours");
 }
 
-/// Numbers of the messages that came, each as it was published.
+/// Numbers of the received messages, each checked against the published one.
 pub(crate) fn numbers(came: &[Publish]) -> Vec<usize> {
     let number = |came: &Publish| {
         let digits = came.payload.iter().take_while(|byte| byte.is_ascii_digit());
@@ -37,8 +37,8 @@ pub(crate) fn numbers(came: &[Publish]) -> Vec<usize> {
     came.iter().map(number).collect()
 }
 
-/// What stands where the system cannot read is lost, and said; nothing else is, and nobody is
-/// disconnected. The file is set aside when the rest of it has moved.
+/// Unreadable messages are lost, and reported; no others are, and no client is disconnected. The
+/// file is set aside after the rest of it was moved.
 #[test]
 fn old_file() {
     let mut broker = Broker::start(1);
@@ -71,8 +71,8 @@ fn old_file() {
     assert!(numbers(&receive_all(&mut absent)).ends_with(&(0..10).collect::<Vec<_>>()));
 }
 
-/// Nothing more is written to the newest file when some of it is found to be damaged: what comes
-/// then is kept, over a restart as well.
+/// The newest file is not written any more when a part of it is found damaged: later messages are
+/// kept, also over a restart.
 #[test]
 fn newest_file() {
     let mut broker = Broker::start(1);

@@ -1,5 +1,5 @@
-//! Wills of sessions that stay: a broker that is killed publishes them when it is there again, as
-//! it would have when the connections ended.
+//! Wills of durable sessions: after a kill the broker publishes them at its next start, as it would
+//! have when the connections ended.
 
 use crate::common::v5::{self, id};
 use crate::common::{BROKER_ENDS, Broker, Client, End, Publish, connect, publish, resume_as};
@@ -22,8 +22,8 @@ fn payloads(client: &mut Client) -> Vec<String> {
     came
 }
 
-/// A will is published once, however the broker ends: at its end, or when it is there again; to a
-/// session on each shard, of clients of 3.1.1 and 5, before the client is back.
+/// A will is published once, however the broker ends: at its end, or at its next start; to a
+/// session on each shard, of clients of 3.1.1 and 5, before the client reconnects.
 #[test]
 fn wills_are_published_after_a_kill() {
     for (shards, end) in [1, 2].into_iter().flat_map(|shards| BROKER_ENDS.map(|end| (shards, end)))
@@ -39,7 +39,7 @@ fn wills_are_published_after_a_kill() {
         let will = v5::publish("will/daisy", "daisy").at(1);
         let packet = v5::connect("daisy").durable(100).will(&will);
         let (daisy, _) = Client::connect_v5_with(&broker, &packet);
-        // One that has left, and two that end with their connections.
+        // One client that left, and two whose sessions end with their connections.
         let gone = with_will(&broker, "gone", &publish("will/gone", "gone").at(1));
         gone.leave();
         let mut clean = Client::open(&broker);
@@ -52,7 +52,7 @@ fn wills_are_published_after_a_kill() {
         if end == End::Stopped {
             due.insert(2, "clean");
         }
-        // One of them comes back at once, and has none this time.
+        // One of them reconnects at once, without a will this time.
         let back = resume_as(&broker, "ash", true);
         for name in NAMES {
             let mut witness = resume_as(&broker, name, true);

@@ -1,11 +1,11 @@
-//! `ringmq vhost`: what it lists, and that what it deletes is gone.
+//! `ringmq vhost`: its list, and its deletion.
 
 use std::process::Command;
 
 use crate::common::{Broker, Client, End, connack, puback, publish, suback, subscribe};
 use crate::files::{Files, connect_as};
 
-/// Runs `ringmq vhost`; whether it said yes, and what it said.
+/// Runs `ringmq vhost`; returns whether it succeeded, and its output.
 fn vhost(broker: &Broker, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_ringmq"))
         .arg("vhost")
@@ -38,7 +38,7 @@ fn fill(broker: &Broker, user: &str) {
     writer.leave();
 }
 
-/// Whether the session and the retained message are there.
+/// Checks whether the session and the retained message exist.
 #[track_caller]
 fn expect_filled(broker: &Broker, user: &str, filled: bool) {
     let mut client = Client::open(broker);
@@ -61,8 +61,8 @@ fn expect_filled(broker: &Broker, user: &str, filled: bool) {
     }
 }
 
-// A vhost is deleted only while no broker runs, and then nothing of it is left: one of that name is
-// new and empty, whether the broker was killed before or not. Others keep what they have.
+// A vhost can be deleted only while no broker runs, and then nothing of it is left: a new one of
+// that name is empty, whether the broker was killed before or not. Other vhosts keep their data.
 #[test]
 fn deletes() {
     let files = files();
@@ -93,7 +93,7 @@ fn deletes() {
     }
 }
 
-// Where there is no data nothing is made, and it says so.
+// Without a data directory nothing is created, and an error is printed.
 #[test]
 fn no_data() {
     let files = Files::new();

@@ -1,4 +1,4 @@
-//! Files that say who may come in: written for one test, gone with it.
+//! Files of users and rules, written for one test and removed with it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ impl Files {
         self.write(name, &lines.collect::<String>());
     }
 
-    /// What stands behind a user's name.
+    /// The text after a user's name.
     pub(crate) fn secret_of(user: &str) -> &'static str {
         SECRETS.iter().find(|(known, _)| *known == user).expect("it is known").1
     }
@@ -58,7 +58,7 @@ impl Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // What is left is in the temporary directory.
+        // Remaining files are in the temporary directory.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -93,13 +93,13 @@ pub(crate) fn connect_as(user: &str, id: &str) -> Connect {
     connect(id).username(user).password(format!("{PASSWORD}{name}"))
 }
 
-/// A user that came in.
+/// A user that logged in.
 #[track_caller]
 pub(crate) fn enter(broker: &Broker, user: &str, id: &str) -> Client {
     Client::connect_with(broker, &connect_as(user, id))
 }
 
-/// What a CONNECT is answered with: 0, or a code, and then the connection ends.
+/// The code of the CONNACK; after any but 0 the connection ends.
 #[track_caller]
 pub(crate) fn answer(broker: &Broker, connect: &Connect) -> u8 {
     let mut client = Client::open(broker);
@@ -107,7 +107,7 @@ pub(crate) fn answer(broker: &Broker, connect: &Connect) -> u8 {
     let connack = client.read_packet();
     assert_eq!(connack[..2], [0x20, 2]);
     match connack[3] {
-        // The next one, which may have the same id, must not meet its session.
+        // The next client may have the same id, and must not get this session.
         0 => client.leave(),
         _ => client.expect_closed(),
     }

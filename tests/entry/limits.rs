@@ -1,6 +1,8 @@
-//! What a vhost may use, as its file `limits` says.
+//! The limits of a vhost, from its file `limits`.
 
-use crate::common::{Broker, Client, End, connack, connect, puback, publish, suback, subscribe};
+use crate::common::{
+    Broker, Client, End, connack, connect, puback, publish, suback, subscribe, v5,
+};
 use crate::files::{Files, answer, connect_as, enter};
 
 /// Vhosts `a`, with these limits, and `b`, without any.
@@ -17,7 +19,7 @@ fn start(shards: usize, files: &Files, flags: &[&str]) -> Broker {
     Broker::start_with(shards, &[&[vhosts.as_str()], flags].concat())
 }
 
-/// Stops the broker; this counter must stand in what it says then, with this value.
+/// Stops the broker; its final counters must contain this value.
 #[track_caller]
 fn expect_count(broker: &Broker, counter: &str, value: u64) {
     broker.terminate();
@@ -32,9 +34,9 @@ fn send_kept(client: &mut Client, topic: &str, payload: &str) {
     client.expect(&puback(1));
 }
 
-// Clients over the limit are refused with 3, whatever shard they are on; who leaves makes room, a
-// client id that comes again takes its own place, other vhosts do not notice, and a reload changes
-// it at once.
+// Clients above the limit are refused with 3, on any shard. A client that disconnects makes room, a
+// reconnecting client id replaces itself, other vhosts are not affected, and a reload changes the
+// limit at once.
 #[test]
 fn connections() {
     for shards in [1, 2] {
@@ -58,8 +60,8 @@ fn connections() {
     }
 }
 
-// Where there are as many clients as there may be, or more since a reload, a client that comes
-// again takes its own place and nobody else's; and a refused one has ended no connection.
+// At the limit, or above it after a reload, a reconnecting client replaces only itself; and a
+// refused client has ended no connection.
 #[test]
 fn takeovers_at_the_limit() {
     for shards in [1, 2] {
@@ -70,7 +72,7 @@ fn takeovers_at_the_limit() {
                 let mut client = Client::open(&broker);
                 let packet = connect_as("a:anna", &format!("a{n}")).persistent();
                 client.send(&packet.bytes());
-                // Of two shards each has its share of the sessions.
+                // Each of two shards has its share of the sessions.
                 (client.read_packet() == connack(false, 0)).then_some(client)
             })
             .collect();
@@ -105,12 +107,12 @@ fn takeovers_at_the_limit() {
     }
 }
 
-// Sessions over a shard's share are refused with 3, those of absent clients count, also after a
-// restart; a session that is there is found, and one that ends makes room.
+// Sessions above a shard's share are refused with 3. Those of absent clients count, also after a
+// restart. An existing session is found, and one that ends makes room.
 #[test]
 fn sessions() {
     for shards in [1, 2] {
-        // On two shards each has a share of two, and which is whose nobody tells.
+        // Each of two shards has a share of two; which session is where is unknown.
         let files = files("max-sessions = 4\n");
         let mut broker = start(shards, &files, &[]);
         let open = |broker: &Broker, n: usize| {
@@ -134,8 +136,8 @@ fn sessions() {
     }
 }
 
-// What does not fit is delivered and not retained; a smaller value for a known topic is; other
-// vhosts have their own room.
+// A message above the bound is delivered and not retained; a smaller value for a known topic is
+// retained; other vhosts have their own bounds.
 #[test]
 fn retained_bytes() {
     for shards in [1, 2] {
@@ -167,8 +169,8 @@ fn retained_bytes() {
     }
 }
 
-// A vhost's clients together publish no more than its rate, and are answered all; other vhosts go
-// on; without the limit nobody waits.
+// The clients of a vhost together publish no more than its rate, and all are answered; other vhosts
+// are not affected; without the limit no client waits.
 #[test]
 fn publish_rate() {
     for shards in [1, 2] {
@@ -200,7 +202,7 @@ fn publish_rate() {
     }
 }
 
-/// Payloads of 500 bytes that tell who and which.
+/// Payloads of 500 bytes with their number.
 fn payload(n: usize) -> String {
     format!("{n:0500}")
 }
@@ -209,13 +211,13 @@ fn payload(n: usize) -> String {
 fn absent(broker: &Broker, id: &str) {
     let mut client = Client::open(broker);
     client.send(&connect_as("a:anna", id).persistent().bytes());
-    // Its session may be there already.
+    // Its session may exist already.
     assert_eq!(client.read_packet().last(), Some(&0));
     client.subscribe(id, 1);
     client.leave();
 }
 
-/// What a client has been sent by now, by its numbers; it is acknowledged.
+/// The numbers of the messages that a client was sent so far; they are acknowledged.
 fn read_numbers(client: &mut Client) -> Vec<usize> {
     let packets = client.read_to_fence();
     let number = |packet: &Vec<u8>| {
@@ -226,7 +228,8 @@ fn read_numbers(client: &mut Client) -> Vec<usize> {
     packets.iter().map(number).collect()
 }
 
-/// The same of a session that was absent. When it is absent again its acknowledgements are known.
+/// The same for a session that was absent. When it is absent again, the acknowledgements were
+/// processed.
 fn waiting(broker: &Broker, id: &str) -> Vec<usize> {
     let mut client = Client::open(broker);
     client.send(&connect_as("a:anna", id).persistent().bytes());
@@ -234,7 +237,7 @@ fn waiting(broker: &Broker, id: &str) -> Vec<usize> {
     let mut numbers = Vec::new();
     loop {
         let more = read_numbers(&mut client);
-        // What waits is sent when it is committed that the client is back.
+        // Messages are sent after the client's return was committed.
         if more.is_empty() && !numbers.is_empty() {
             client.leave();
             return numbers;
@@ -243,9 +246,9 @@ fn waiting(broker: &Broker, id: &str) -> Vec<usize> {
     }
 }
 
-// A vhost that is full does to the session that would grow what --session-overflow says: its oldest
-// message goes for a newer one, or the newer one; what others have stays. Consumed messages make
-// room, a restart counts them again.
+// A full vhost applies --session-overflow to the session that would grow: its oldest message is
+// dropped for a newer one, or the newer one is dropped; other sessions keep theirs. Consumed
+// messages make room, and a restart counts the rest.
 #[test]
 fn queued_bytes() {
     for overflow in ["drop-oldest", "drop-newest"] {
@@ -286,8 +289,29 @@ fn queued_bytes() {
     }
 }
 
+// A publisher of MQTT 5 is told that no session has taken its message, because the vhost is full,
+// wherever the session is.
+#[test]
+fn queued_bytes_are_told() {
+    for shards in [1, 2] {
+        let files = files("max-queued-bytes = 8KiB\n");
+        let broker = start(shards, &files, &["--session-overflow", "drop-newest"]);
+        let ids: Vec<String> = (0..6).map(|n| format!("s{n}")).collect();
+        ids.iter().for_each(|id| absent(&broker, id));
+        let login = v5::connect("writer").username("a:anna").password("password of anna");
+        let mut writer = Client::connect_v5_with(&broker, &login).0;
+        for id in &ids {
+            let message = v5::publish(id, payload(0)).qos1(1);
+            let taken = (0..99).take_while(|_| writer.publish_v5(&message) == 0).count();
+            assert!(taken < 20, "{taken} messages of 500 bytes for {id}");
+            assert_eq!(writer.publish_v5(&message), 0x97, "{id}");
+        }
+        expect_count(&broker, "publishes_refused", 12);
+    }
+}
+
 // With `block` a publisher waits until another session of the vhost has made room, also one on
-// another shard, and then everybody has everything.
+// another shard; then all sessions have all messages.
 #[test]
 fn queued_bytes_block() {
     for shards in [1, 2] {

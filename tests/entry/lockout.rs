@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::common::{Broker, Client, End, connack, puback, publish};
 use crate::files::{Files, answer, connect_as, enter};
 
-/// Runs `ringmq session delete`; whether it said yes, and what it said.
+/// Runs `ringmq session delete`; returns whether it succeeded, and its output.
 fn delete(broker: &Broker, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_ringmq"))
         .args(["session", "delete"])
@@ -26,12 +26,12 @@ fn resume(broker: &Broker, user: &str, id: &str, present: bool) -> Client {
     client
 }
 
-/// How the broker comes to read the requests.
+/// The ways in which the broker reads the requests.
 const WAYS: [Option<End>; 3] = [None, Some(End::Stopped), Some(End::Killed)];
 
-// A device that comes with another user name is refused, and the log says whose its session is and
-// what to do. Once it is deleted, by a broker that runs or at the next start, the device begins
-// anew; nothing else is touched.
+// A device with a changed user name is refused, and the log names the owner of its session and the
+// remedy. After the deletion, by a running broker or at the next start, the device begins a new
+// session; nothing else changes.
 #[test]
 fn a_new_user_name_gets_in() {
     let files = Files::new();
@@ -85,7 +85,7 @@ fn a_new_user_name_gets_in() {
     }
 }
 
-// A client that is connected is disconnected, one with a clean session too.
+// A connected client is disconnected, one with a clean session too.
 #[test]
 fn connected_clients_go() {
     let files = Files::new();
@@ -112,7 +112,7 @@ fn connected_clients_go() {
     }
 }
 
-// What cannot be deleted is named, and nothing is written; a file that is damaged stays.
+// An impossible deletion is reported, and no request is written; a damaged file stays.
 #[test]
 fn faults() {
     let files = Files::new();

@@ -1,11 +1,11 @@
-//! What the log says of those who are refused, shut out, or may not do what they try.
+//! Log lines about refused clients, blocked addresses and denied operations.
 
 use std::net::TcpStream;
 
 use crate::common::{Broker, Client, connect, publish, suback, subscribe};
 use crate::files::{Files, PASSWORD, answer, connect_as, enter};
 
-// Who is refused is named with user and reason, and never with the password.
+// A refusal is logged with user and reason, and never with the password.
 #[test]
 fn refusals_have_reasons() {
     let files = Files::new();
@@ -40,7 +40,7 @@ fn refusals_have_reasons() {
     }
 }
 
-// An address that is shut out is named, with until when; loopback never is.
+// A blocked address is logged with the end of the block; loopback is never blocked.
 #[test]
 fn shut_out_addresses_are_named() {
     let files = Files::new();
@@ -80,8 +80,7 @@ fn shut_out_addresses_are_named() {
     }
 }
 
-// What a client may not publish or subscribe to is said with the topic, once at first; the rest is
-// counted.
+// A denied topic or filter of a client is logged once; further ones are counted.
 #[test]
 fn denials_are_named() {
     let files = Files::new();

@@ -1,5 +1,5 @@
-//! Who may come in and what they may do there, on the real process: users, vhosts, access rules,
-//! takeovers, and reloads of all that.
+//! Authentication and authorization of the real process: users, vhosts, access rules, takeovers,
+//! and their reloads.
 
 #[path = "../common/mod.rs"]
 mod common;

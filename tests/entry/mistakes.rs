@@ -1,4 +1,4 @@
-//! What files that are wrong for a while do not destroy: subscriptions, sessions, what waits.
+//! State that survives temporarily wrong files: subscriptions, sessions, backlogs.
 
 use crate::common::{
     Broker, Client, End, Publish, connack, puback, pubcomp, publish, pubrec, pubrel, suback,
@@ -10,10 +10,10 @@ const RIGHT: &str = "user anna\ntopic readwrite #\nuser ben\ntopic read a/#\ntop
 /// It has everything for anna and nothing for ben.
 const WRONG: &str = "user anna\ntopic readwrite #\nuser bne\ntopic read a/#\ntopic read b/#\n";
 
-/// Half of what ben needs is missing.
+/// Half of the rules that ben needs are missing.
 const HALF: &str = "user anna\ntopic readwrite #\nuser ben\ntopic read b/#\n";
 
-/// How the broker comes to know of files that have changed.
+/// The ways in which the broker reads changed files.
 const WAYS: [Option<End>; 3] = [None, Some(End::Stopped), Some(End::Killed)];
 
 fn read_again(broker: &mut Broker, way: Option<End>) {
@@ -46,7 +46,7 @@ fn say(broker: &Broker, topic: &str, payload: &str) {
     anna.leave();
 }
 
-/// The next packet is this message, at QoS 1; after a kill nobody knows whether it was sent before.
+/// The next packet is this message, at QoS 1; after a kill DUP is unknown.
 #[track_caller]
 fn expect_kept(client: &mut Client, topic: &str, payload: &str) {
     let came = client.read_publish();
@@ -55,9 +55,9 @@ fn expect_kept(client: &mut Client, topic: &str, payload: &str) {
     client.send(&puback(came.id));
 }
 
-// Rules that deny all that a session is subscribed to: its subscriptions stay, nothing comes
-// meanwhile, and what waited comes when the rules are right again, whether its client looked in
-// between or not.
+// Rules that deny all subscriptions of a session: the subscriptions stay, no message is delivered
+// meanwhile, and the backlog is delivered when the rules are right again, whether its client
+// connected meanwhile or not.
 #[test]
 fn denied_subscriptions_are_kept() {
     for (shards, way) in WAYS.iter().flat_map(|way| [(1, *way), (2, *way)]) {
@@ -75,7 +75,7 @@ fn denied_subscriptions_are_kept() {
         say(&broker, "a/1", "meanwhile");
         let mut curious = resume(&broker, "ben", "curious", true);
         curious.expect_silence();
-        // What it asks for is judged as it stands, and takes nothing away.
+        // New requests are judged by the present rules, and remove nothing.
         curious.send(&subscribe(2, &[("a/1", 1), ("b/1", 1)]));
         curious.expect(&suback(2, &[0x80, 0x80]));
         curious.expect_silence();
@@ -100,8 +100,8 @@ fn denied_subscriptions_are_kept() {
     }
 }
 
-// The same for clients that are there: live messages, what waits for an acknowledgement, and what
-// waits behind it. It is said which subscriptions are concerned.
+// The same for connected clients: live messages, unacknowledged messages, and the backlog behind
+// them. The affected subscriptions are logged.
 #[test]
 fn clients_go_on() {
     for shards in [1, 2] {
@@ -119,7 +119,7 @@ fn clients_go_on() {
         files.write("acl", WRONG);
         broker.reload();
         say(&broker, "a/1", "meanwhile");
-        // The handshake goes on, and the next message waits.
+        // The handshake continues, and the next message waits.
         slow.send(&pubrec(id));
         slow.expect(&pubrel(id));
         slow.send(&pubcomp(id));
@@ -143,9 +143,9 @@ fn clients_go_on() {
     }
 }
 
-// Rules that deny a part of what a session is subscribed to: the rest goes on, and what waits of
-// the denied part is dropped, and counted, when its turn to be sent comes; not while the client is
-// away.
+// Rules that deny a part of a session's subscriptions: the rest is delivered. Waiting messages of
+// the denied part are dropped, and counted, when they would be sent; not while the client is
+// absent.
 #[test]
 fn a_denied_part_does_not_hold_up_the_rest() {
     for shards in [1, 2] {
@@ -207,7 +207,7 @@ fn unsubscribed_is_unsubscribed() {
         client.expect(&unsuback(1));
         files.write("acl", RIGHT);
         broker.reload();
-        // It came when it was subscribed to.
+        // It was delivered at the SUBSCRIBE.
         client.expect_publish(&publish("a/1", "before").qos1(0));
         say(&broker, "a/1", "after");
         say(&broker, "a/2", "after");
@@ -242,7 +242,7 @@ fn nobody_waits_for_a_session_that_waits() {
     }
 }
 
-// Users and vhosts that are missing for a while lose neither subscriptions nor what waits.
+// Users and vhosts that are missing temporarily lose neither subscriptions nor backlogs.
 #[test]
 fn what_is_missing_comes_back() {
     for (shards, way) in WAYS.iter().flat_map(|way| [(1, *way), (2, *way)]) {

@@ -3,15 +3,15 @@
 use crate::common::{Broker, Client, End, connack, puback, publish, suback, subscribe};
 use crate::files::{Files, answer, connect_as, enter};
 
-/// Has the broker read its files again, and waits until every shard has done so: what a client says
-/// after that is judged by the new rules.
+/// Reloads, and waits until every shard has applied it: later packets are judged by the new rules.
 #[track_caller]
 fn reload(broker: &Broker) {
     let said = broker.reload();
     assert!(said.trim_end().ends_with("INFO  reloaded"), "{said}");
 }
 
-// Who is no user any more goes, everybody else stays; a changed password is asked for next time.
+// A deleted user is disconnected, all others stay; a changed password is required at the next
+// login.
 #[test]
 fn users_come_and_go() {
     let files = Files::new();
@@ -33,7 +33,7 @@ fn users_come_and_go() {
     }
 }
 
-// A faulty file is named with its line, and everything stays as it was, also what other files say.
+// A faulty file is reported with its line, and nothing changes, including other files.
 #[test]
 fn all_or_nothing() {
     let files = Files::new();
@@ -54,9 +54,9 @@ fn all_or_nothing() {
     assert_eq!(answer(&broker, &connect_as("anna", "again")), 0);
 }
 
-// New rules hold for who is there: for topics published to before, for routes known before, and
-// for subscriptions, of which those without anything left to read bring nothing, and for what
-// waits, also of absent ones.
+// New rules apply to connected clients: to topics that were published to and routes that were known
+// before, to subscriptions, of which those without any readable topic get no messages, and to
+// backlogs, also of absent clients.
 #[test]
 fn rules_change() {
     let files = Files::new();
@@ -93,7 +93,7 @@ fn rules_change() {
         if shards == 2 {
             broker.restart(End::Killed);
         }
-        // What it waited for by the old rules is not its any more.
+        // A message that it may not read any more is not delivered.
         let mut absent = Client::open(&broker);
         absent.send(&connect_as("ben", "absent").persistent().bytes());
         absent.expect(&connack(true, 0));
@@ -108,7 +108,8 @@ fn rules_change() {
     }
 }
 
-// A vhost whose folder goes: its clients go, nobody comes in, what it has stays until it is back.
+// A vhost whose directory is removed: its clients are disconnected, none is accepted, and its data
+// is kept until it returns.
 #[test]
 fn vhosts_come_and_go() {
     let files = Files::new();
@@ -143,7 +144,7 @@ fn vhosts_come_and_go() {
     }
 }
 
-// Reloads under load: nothing of what stays allowed is lost.
+// Reloads under load: no permitted message is lost.
 #[test]
 fn nothing_is_lost() {
     let files = Files::new();

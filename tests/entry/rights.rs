@@ -1,4 +1,4 @@
-//! What clients may do: publishing, subscribing, and what wildcards bring.
+//! Rights of clients: publishing, subscribing, and messages for wildcards.
 
 use crate::common::{Broker, Client, connack, connect, puback, pubcomp, publish, pubrec, pubrel};
 use crate::common::{suback, subscribe};
@@ -42,7 +42,7 @@ impl Setting {
     }
 }
 
-// A message that may not be published is acknowledged as any other, and reaches nobody.
+// A message that may not be published is acknowledged like any other, and delivered to no client.
 #[test]
 fn publishing() {
     let setting = Setting::new();
@@ -80,7 +80,7 @@ fn publishing() {
     }
 }
 
-// The same with --on-denied disconnect ends the connection.
+// The same with --on-denied disconnect: the connection is closed.
 #[test]
 fn disconnecting() {
     let broker = Setting::new().start(1, &["--on-denied=disconnect"]);
@@ -91,7 +91,7 @@ fn disconnecting() {
     anna.expect_closed();
 }
 
-// A filter of which nothing may be read is refused; one that covers more brings what may be read.
+// A filter without any readable topic is refused; a wider one gets the readable messages.
 #[test]
 fn subscribing() {
     let setting = Setting::new();
@@ -156,7 +156,7 @@ fn wills() {
     }
 }
 
-// Nobody without a name may do what is another's; what is said before the first user is for them.
+// Anonymous clients may not use other users' topics; the rules before the first user apply to them.
 #[test]
 fn anonymous_rules() {
     let setting = Setting::new();
@@ -171,7 +171,7 @@ fn anonymous_rules() {
     anna.expect(&suback(1, &[0x80]));
 }
 
-// Who takes over a session gets what waits in it as far as he may read it.
+// A client that takes over a session gets the messages that it may read.
 #[test]
 fn queues_of_others() {
     let files = Files::new();
@@ -205,8 +205,8 @@ fn queues_of_others() {
     }
 }
 
-// `$SYS` is read by whom a rule that names it lets, and to no more than that rule says; not for a
-// rule that allows everything else.
+// `$SYS` needs a rule that names it, and only that rule's topics may be read; a rule for everything
+// else is not enough.
 #[test]
 fn system_topics_need_a_rule_of_their_own() {
     let files = Files::new();
@@ -228,7 +228,7 @@ fn system_topics_need_a_rule_of_their_own() {
             assert_eq!(value.topic, format!("$SYS/broker/clients/{name}").into_bytes());
             assert!(value.retain);
         }
-        // The next update has come, and brought anna nothing.
+        // The next update was published, and anna got none of it.
         let _another = enter(&broker, "ben", "another");
         assert!(ben.read_publish().topic.starts_with(b"$SYS/broker/clients/"));
         anna.expect_silence();

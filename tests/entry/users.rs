@@ -5,7 +5,7 @@ use crate::common::{Broker, End, run_to_exit};
 use crate::common::{connack, connect, publish};
 use crate::files::{Files, PASSWORD, answer, connect_as, enter};
 
-// The right password opens, as often as one comes; anything else looks the same from outside.
+// The right password is accepted any number of times; other failures look the same from outside.
 #[test]
 fn passwords() {
     let files = Files::new();
@@ -43,8 +43,8 @@ fn version_31() {
     assert_eq!(answer(&broker, &connect_as("anna", "x").v31()), 0);
 }
 
-// What a client sends behind its CONNECT, while its password is looked at, is handled when it is
-// in, in order.
+// Packets behind a CONNECT whose password is being verified are handled in order after it is
+// accepted.
 #[test]
 fn what_follows_waits() {
     let files = Files::new();
@@ -73,7 +73,7 @@ fn what_follows_waits() {
     }
 }
 
-// However many wrong ones come from this host, it is not shut out: a proxy may stand there.
+// Any number of wrong passwords from this host do not block it, because it may be a proxy.
 #[test]
 fn loopback_is_exempt() {
     let files = Files::new();
@@ -90,8 +90,8 @@ fn loopback_is_exempt() {
     assert!(counted.contains("passwords_wrong 5") && !counted.contains("logins_throttled"));
 }
 
-// Beyond so many wrong ones from an address nothing is looked at, but who was in before comes in.
-// Behind a proxy they count for the address that the header names.
+// After too many wrong passwords from an address none is verified, but a remembered right one is
+// accepted. Behind a proxy they count for the address in the header.
 #[test]
 fn too_many_wrong_ones_behind_a_proxy() {
     let files = Files::new();
@@ -125,7 +125,7 @@ fn too_many_wrong_ones_behind_a_proxy() {
     assert!(counted.contains("passwords_wrong 3") && counted.contains("logins_throttled 1"));
 }
 
-// A door that other hosts reach is opened only where something says who may come in.
+// A listener that other hosts can reach needs a setting of who may connect.
 #[test]
 fn open_doors() {
     let files = Files::new();
@@ -139,7 +139,7 @@ fn open_doors() {
     assert!(said.contains("passwords:1"), "names the line: {said}");
 }
 
-// Where there are users, nobody comes in without a name, unless they are said to be welcome.
+// With users, anonymous clients are refused unless a flag allows them.
 #[test]
 fn anonymous_clients() {
     let files = Files::new();
@@ -151,7 +151,8 @@ fn anonymous_clients() {
     assert_eq!(answer(&broker, &connect("x").username("anna").password("wrong")), 5);
 }
 
-// A client id is its user's: others are refused, and disturb nothing; nobody's is for anybody.
+// A session belongs to its user: other users are refused without any effect; one of an anonymous
+// client may be taken over by all.
 #[test]
 fn takeovers() {
     let files = Files::new();

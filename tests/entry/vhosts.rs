@@ -1,4 +1,4 @@
-//! Vhosts: what one has, another knows nothing of.
+//! Vhosts are isolated from each other.
 
 use crate::common::{
     Broker, Client, End, connack, connect, puback, publish, unsuback, unsubscribe,
@@ -45,7 +45,7 @@ fn apart() {
     for shards in [1, 2] {
         let mut broker = Broker::start_with(shards, &[&files.flag("--vhosts", "vhosts")]);
         let [one, other] = ["plant 1:anna", "b:anna"];
-        // The same client id, twice.
+        // The same client id in both.
         let mut first = Client::connect_with(&broker, &connect_as(one, "same").persistent());
         let mut second = Client::connect_with(&broker, &connect_as(other, "same").persistent());
         second.subscribe("#", 1);
@@ -75,7 +75,7 @@ fn apart() {
         second.send(&unsubscribe(9, &["t/#"]));
         second.expect_publish(&publish("t/1", ""));
         second.expect(&unsuback(9));
-        // Nor does a message at QoS 2 with an identifier that is taken here, or a will.
+        // Neither does a message at QoS 2 with an identifier in use here, nor a will.
         second.send(&publish("t/2", "second").qos2(1).bytes());
         while second.read_packet() != pubrec(1) {}
         second.send(&pubrel(1));
@@ -100,7 +100,7 @@ fn apart() {
     }
 }
 
-// What happened in each vhost is counted apart, over all shards.
+// Counters are separate for each vhost, over all shards.
 #[test]
 fn counted_apart() {
     let files = files();

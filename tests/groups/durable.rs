@@ -12,8 +12,8 @@ fn on_setups(flags: &[&str], test: impl Fn(&mut Broker, End)) {
     }
 }
 
-/// Nobody is there: what is published waits, also for a broker that was killed, and comes in order
-/// to whoever is first.
+/// Without connected members messages wait, also over a kill, and are delivered in order to the
+/// first member that connects.
 #[test]
 fn messages_wait_for_anybody() {
     on_setups(&[], |broker, end| {
@@ -31,8 +31,8 @@ fn messages_wait_for_anybody() {
     });
 }
 
-/// What was acknowledged is not given out again after a restart, what was not is, to any member;
-/// never under an identifier that was in use before.
+/// Acknowledged messages are not delivered again after a restart; others are, to any member, never
+/// under an identifier that was in use before.
 #[test]
 fn a_crash_gives_back_what_was_not_answered() {
     on_setups(&[], |broker, end| {
@@ -49,7 +49,7 @@ fn a_crash_gives_back_what_was_not_answered() {
         }
         let before: Vec<u16> = open.iter().map(|(_, came)| came.id).collect();
         let due = numbers(&open);
-        // Its PUBACK promises that the log has all that came before on each shard.
+        // Its UNSUBACK promises that the log has everything earlier on each shard.
         client.expect_silence();
         for name in ["kale", "nettle"] {
             let mut fence = durable_member(broker, name, false);
@@ -74,7 +74,7 @@ fn a_crash_gives_back_what_was_not_answered() {
     });
 }
 
-/// The last UNSUBSCRIBE ends a group with what waits in it; the end of the last session does not.
+/// The last UNSUBSCRIBE ends a group with its backlog; the end of the last session does not.
 #[test]
 fn how_groups_end() {
     on_setups(&[], |broker, end| {
@@ -118,7 +118,7 @@ fn groups_expire() {
     }
 }
 
-/// A group that is full drops the oldest, drops the newest, or has its publishers wait.
+/// A full group drops the oldest or the newest message, or its publishers wait.
 #[test]
 fn full_groups() {
     let big = |number: usize| Publish { payload: payload(number), ..message(number) };

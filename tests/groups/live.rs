@@ -1,11 +1,11 @@
-//! Members that are there.
+//! Connected members.
 
 use crate::common::v5::{self, option, props};
 use crate::common::{Broker, Client, Publish, connect, on_shards, puback, publish};
 use crate::{NAMES, assert_all, gather, member, message, publish_all};
 
-/// Each message goes to one member, and none goes without: members of all versions, on all shards,
-/// and messages of QoS 0 and 1.
+/// Each message is delivered to exactly one member: members of all versions, on all shards, and
+/// messages of QoS 0 and 1.
 #[test]
 fn each_message_goes_to_one_member() {
     on_shards(&[1, 2, 3], |broker| {
@@ -66,8 +66,8 @@ fn groups_and_plain_subscriptions_are_apart() {
     });
 }
 
-/// A member's own options and identifier hold, no retained message is sent at SUBSCRIBE, and
-/// RETAIN is as published only for who wants it.
+/// A member's own options and identifier apply. No retained message is sent at SUBSCRIBE. RETAIN is
+/// as published only for members that request it.
 #[test]
 fn options_are_the_members_own() {
     on_shards(&[1, 2], |broker| {
@@ -101,8 +101,8 @@ fn qos2_is_granted_as_qos1() {
     client.expect_publish(&message(1));
 }
 
-/// A member has no more than its Receive Maximum, its session's own messages counted; who answers
-/// gets more.
+/// A member has at most its Receive Maximum in flight, including its session's other messages; one
+/// that acknowledges gets more.
 #[test]
 fn windows_hold() {
     on_shards(&[1, 2, 3], |broker| {
@@ -134,7 +134,7 @@ fn windows_hold() {
     });
 }
 
-/// A member that answers nothing stops at its window; all else goes to the others.
+/// A member that does not acknowledge stops at its window; all other messages go to the others.
 #[test]
 fn a_stuck_member_stops_nobody() {
     on_shards(&[1, 2], |broker| {
@@ -145,7 +145,7 @@ fn a_stuck_member_stops_nobody() {
         other.subscribe("$share/g/#", 1);
         let mut publisher = Client::connect(broker, "publisher");
         for number in 0..60 {
-            // Each on a topic of its own: at most three lanes wait for the one that is stuck.
+            // Each message on its own topic: at most three lanes wait for the stuck member.
             publisher.publish(&publish(format!("n/{number}"), "").qos1(1));
         }
         let mut got = 0;
@@ -162,7 +162,7 @@ fn a_stuck_member_stops_nobody() {
     });
 }
 
-/// What is refused goes to no other member [MQTT-4.8.2-6], and the lane goes on.
+/// A refused message is sent to no other member [MQTT-4.8.2-6], and the lane continues.
 #[test]
 fn a_refusal_is_final() {
     on_shards(&[1, 2], |broker| {
@@ -195,7 +195,7 @@ fn a_refusal_is_final() {
     });
 }
 
-/// Nobody publishes to what names a group.
+/// A topic that names a group cannot be published to.
 #[test]
 fn a_groups_name_is_no_topic() {
     let broker = Broker::start(1);
@@ -204,8 +204,8 @@ fn a_groups_name_is_no_topic() {
     client.expect_ack(0x40, 1, 0x87);
 }
 
-/// With `--group-order sticky` a topic stays with one member while it is there, also if nothing of
-/// it is out; with `none` one topic's messages reach all.
+/// With `--group-order sticky` a topic stays with one member while it is connected, even without
+/// messages in flight; with `none` messages of one topic reach all.
 #[test]
 fn orders() {
     for (order, sticky) in [("sticky", true), ("none", false)] {

@@ -5,8 +5,8 @@ use std::time::Instant;
 use crate::common::{Client, PATIENCE, Publish, on_shards, reconnect_as};
 use crate::{assert_all, durable_member, gather, member, message, numbers, publish_all};
 
-/// What a lost member with a clean session had goes to another at once: without DUP, in order, all
-/// of it, and what is published meanwhile comes behind it.
+/// The messages of a lost member with a clean session go to another at once: all of them, without
+/// DUP, in order, and before later ones.
 #[test]
 fn a_clean_members_messages_go_to_another() {
     on_shards(&[1, 2, 3], |broker| {
@@ -30,8 +30,8 @@ fn a_clean_members_messages_go_to_another() {
     });
 }
 
-/// A durable member that is back in time gets what it had again: with DUP, under the same
-/// identifiers, in order; whoever takes its connection over does.
+/// A durable member that returns in time gets its messages again: with DUP, the same identifiers,
+/// in order; so does a client that takes over its connection.
 #[test]
 fn a_durable_member_gets_its_messages_again() {
     on_shards(&[1, 2, 3], |broker| {
@@ -65,7 +65,7 @@ fn a_durable_member_gets_its_messages_again() {
     });
 }
 
-/// A member that has unsubscribed gets nothing new, and answers what it has.
+/// A member that unsubscribed gets no new messages, and can acknowledge those that it has.
 #[test]
 fn who_leaves_answers_what_it_has() {
     on_shards(&[1, 2], |broker| {
@@ -85,7 +85,7 @@ fn who_leaves_answers_what_it_has() {
     });
 }
 
-/// Messages of members in memory wait for nobody: the last one's end ends the group.
+/// Messages of clean members do not wait: the end of the last member ends the group.
 #[test]
 fn the_last_clean_member_ends_its_group() {
     on_shards(&[1, 2], |broker| {

@@ -1,5 +1,5 @@
-//! Consumer groups: who of the members gets what, what becomes of it when they are lost, and what
-//! outlives the broker.
+//! Consumer groups: the distribution of messages, lost members, and the state that survives the
+//! broker.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -23,7 +23,7 @@ pub(crate) fn member(broker: &Broker, name: &str, qos: u8) -> Client {
     client
 }
 
-/// The same with a session that stays; `present`: it is there.
+/// The same with a durable session; `present`: it exists already.
 #[track_caller]
 pub(crate) fn durable_member(broker: &Broker, name: &str, present: bool) -> Client {
     let mut client = Client::open(broker);
@@ -50,8 +50,8 @@ pub(crate) fn publish_all(broker: &Broker, numbers: impl Iterator<Item = usize>)
     publisher.leave();
 }
 
-/// What members get, with who it was: all that is on the way until there are so many; each is
-/// acknowledged. No more are on the way then.
+/// The messages that members get, each with its member, until there are `count`; each is
+/// acknowledged. No more are on the way afterwards.
 #[track_caller]
 pub(crate) fn gather(members: &mut [&mut Client], count: usize) -> Vec<(usize, Publish)> {
     let (mut got, begun) = (Vec::new(), Instant::now());
@@ -75,7 +75,7 @@ pub(crate) fn gather(members: &mut [&mut Client], count: usize) -> Vec<(usize, P
     got
 }
 
-/// Numbers of messages, in the order they came.
+/// The numbers of the messages in order of receipt.
 pub(crate) fn numbers(got: &[(usize, Publish)]) -> Vec<usize> {
     let number = |came: &Publish| {
         let text = String::from_utf8_lossy(&came.payload).into_owned();
@@ -84,7 +84,7 @@ pub(crate) fn numbers(got: &[(usize, Publish)]) -> Vec<usize> {
     got.iter().map(|(_, came)| number(came)).collect()
 }
 
-/// Each of these numbers came once; of each topic in order, if `ordered`.
+/// Each of these numbers was received once; in order for each topic if `ordered`.
 #[track_caller]
 pub(crate) fn assert_all(
     got: &[(usize, Publish)],

@@ -1,8 +1,8 @@
-//! Clients that others wrote - Debian's mosquitto_pub and mosquitto_sub, paho-mqtt, MQTT.js - do
-//! with the broker what they are for, with MQTT 3.1, 3.1.1 and 5, on 1, 2 and 4 shards; with MQTT 5
-//! gmqtt, aiomqtt and rumqttc as well, and scramp for its authentication.
+//! Clients of others (Debian's mosquitto_pub and mosquitto_sub, paho-mqtt, MQTT.js) work with the
+//! broker, with MQTT 3.1, 3.1.1 and 5, on 1, 2 and 4 shards; with MQTT 5 also gmqtt, aiomqtt and
+//! rumqttc, and scramp for its authentication.
 //!
-//! `scripts/test` makes the environments they need below `target/test-env`.
+//! `scripts/test` makes the environments below `target/test-env`.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -31,7 +31,7 @@ fn for_each_broker(versions: &[&str], suite: impl Fn(&Broker, &str)) {
     }
 }
 
-/// paho-mqtt gets what it expects.
+/// The suite for paho-mqtt passes.
 #[test]
 fn paho() {
     let python = in_repository("target/test-env/venv/bin/python");
@@ -43,7 +43,7 @@ fn paho() {
     });
 }
 
-/// MQTT.js gets what it expects.
+/// The suite for MQTT.js passes.
 #[test]
 fn mqttjs() {
     let modules = in_repository("target/test-env/node/node_modules");
@@ -122,7 +122,7 @@ impl Drop for Subscriber {
     }
 }
 
-/// mosquitto's command-line clients get what they expect.
+/// The suite for mosquitto's command-line clients passes.
 #[test]
 fn mosquitto_clients() {
     for_each_broker(&["3.1", "3.1.1", "5"], |broker, version| {
@@ -140,14 +140,14 @@ fn mosquitto_clients() {
             let qos = subscribed.min(published);
             subscriber.expect_line(&format!("{qos}/0/m/a/hello"));
         }
-        // A session keeps what comes while its client is away: `-E` leaves once subscribed.
+        // A session keeps messages while its client is absent: `-E` ends after the SUBACK.
         receive("-i m-kept -c -q 1 -t m/kept -E");
         for number in 0..5 {
             publish(&format!("-i m-pub -t m/kept -q 1 -m {number}"));
         }
         assert_eq!(receive("-i m-kept -c -q 1 -t m/kept -C 5"), "0\n1\n2\n3\n4\n");
         receive("-i m-kept -q 1 -t m/kept -E");
-        // Whatever their QoS.
+        // At any QoS.
         receive("-i m-mixed -c -q 2 -t m/mixed -E");
         for number in 0..6 {
             publish(&format!("-i m-pub -t m/mixed -q {} -m {number}", 1 + number % 2));
@@ -167,17 +167,17 @@ fn mosquitto_clients() {
         publish("-i m-pub -t m/state -q 1 -r -n");
         assert_eq!(receive("-i m-sub -t m/state -t m/marker -C 1 -F %r/%p"), "1/marker\n");
         publish("-i m-pub -t m/marker -q 1 -r -n");
-        // A client that is killed leaves its will.
+        // A killed client has its will published.
         let witness = Subscriber::start(broker, version, "-i m-witness -t m/will -F will/%p");
         let dying = "-i m-dying -t m/none --will-topic m/will --will-payload gone";
         drop(Subscriber::start(broker, version, dying));
         witness.expect_line("will/gone");
-        // Its id is taken over by another, whose connection works; it comes back by itself.
+        // A second client takes over its id, and works; the first reconnects by itself.
         let twin = Subscriber::start(broker, version, "-i m-twin -c -q 1 -t m/twin -F twin/%p");
         publish("-i m-twin -c -t m/other -q 1 -m x");
         publish("-i m-pub -t m/twin -q 1 -m kept");
         if version == "5" {
-            // It is told that it was taken over, and ends; its session is kept.
+            // It gets the reason and ends; its session is kept.
             drop(twin);
             let kept = "-i m-twin -c -q 1 -t m/twin -C 1 -F twin/%p";
             assert_eq!(receive(kept), "twin/kept\n");

@@ -16,20 +16,19 @@ use crate::common::{Broker, PATIENCE};
 
 const KEPT_S: u32 = 3600;
 
-/// A connected client. What it does is under way only while it waits for something.
+/// A connected client. It makes progress only while it waits.
 struct Peer {
     client: Client,
     connection: Connection,
     session_present: bool,
-    /// Messages that came while something else was waited for.
+    /// Messages that arrived while something else was awaited.
     came: Vec<Publish>,
-    /// Topics that the broker has given aliases to. rumqttc tells of a message before it looks its
-    /// alias up.
+    /// Topics of the broker's aliases. rumqttc reports a message before it resolves its alias.
     aliases: BTreeMap<u16, Bytes>,
 }
 
 impl Peer {
-    /// Connects with a session that ends with the connection, but for what `wish` changes.
+    /// Connects with a session that ends with the connection; `wish` changes the options.
     #[track_caller]
     fn connect(broker: &Broker, id: &str, wish: impl FnOnce(&mut MqttOptions)) -> Self {
         let mut options = MqttOptions::new(id, "127.0.0.1", broker.addr().port());
@@ -126,7 +125,7 @@ fn resumed(options: &mut MqttOptions) {
     kept(options);
 }
 
-/// What is said of a message comes with it, live and from the queue.
+/// A message is delivered with its properties, live and from the queue.
 fn check_properties(broker: &Broker) {
     let said = PublishProperties {
         payload_format_indicator: Some(1),
@@ -205,7 +204,7 @@ fn check_options(broker: &Broker) {
         if comes {
             assert!(client.expect("rust/state", "on").retain);
         }
-        // What a replay brings comes before what is published later.
+        // The retained message precedes a later one.
         other.publish("rust/state", "passing", false, PublishProperties::default());
         assert!(!client.expect("rust/state", "passing").retain);
     }
@@ -213,7 +212,7 @@ fn check_options(broker: &Broker) {
     assert!(client.expect("rust/state", "").retain);
 }
 
-/// A will that waits for its delay comes with its properties.
+/// A delayed will is delivered with its properties.
 fn check_will(broker: &Broker) {
     let mut witness = Peer::connect(broker, "rust-witness", |_| {});
     witness.subscribe(filter("rust/will"), None);
@@ -236,7 +235,7 @@ fn check_will(broker: &Broker) {
     Peer::connect(broker, "rust-dying", |_| {}).leave();
 }
 
-/// rumqttc gets what it expects.
+/// The suite for rumqttc passes.
 #[test]
 fn rumqttc_v5() {
     for shards in SHARDS {

@@ -29,13 +29,13 @@ fn python() -> Command {
     Command::new(in_repository("target/test-env/venv/bin/python"))
 }
 
-/// paho-mqtt's MQTT 5 gets what it expects.
+/// The suite for MQTT 5 of paho-mqtt passes.
 #[test]
 fn paho_v5() {
     run_script(&python(), "tests/clients/paho_v5_suite.py", &[]);
 }
 
-/// MQTT.js's MQTT 5 gets what it expects.
+/// The suite for MQTT 5 of MQTT.js passes.
 #[test]
 fn mqttjs_v5() {
     in_repository("target/test-env/node/node_modules/mqtt");
@@ -44,20 +44,20 @@ fn mqttjs_v5() {
     run_script(&node, "tests/clients/mqttjs_v5_suite.js", &[]);
 }
 
-/// gmqtt gets what it expects.
+/// The suite for gmqtt passes.
 #[test]
 fn gmqtt_v5() {
     run_script(&python(), "tests/clients/asyncio_v5_suite.py", &["gmqtt"]);
 }
 
-/// aiomqtt gets what it expects.
+/// The suite for aiomqtt passes.
 #[test]
 fn aiomqtt_v5() {
     run_script(&python(), "tests/clients/asyncio_v5_suite.py", &["aiomqtt"]);
 }
 
-/// What `ringmq passwd --scram` writes is what scramp, which others wrote, proves; and so does the
-/// broker. The password has characters that both must prepare the same way.
+/// scramp, a foreign implementation, authenticates with the keys that `ringmq passwd --scram`
+/// writes. The password has characters that both must prepare in the same way.
 #[test]
 fn scramp() {
     let (user, password) = ("j,o=hn", "p\u{2168}ssw\u{a0}ört");
@@ -81,8 +81,8 @@ fn scramp() {
     std::fs::remove_file(file).expect("it was written");
 }
 
-/// What `mosquitto_pub -D` says of a message is what `mosquitto_sub` prints, live, from a queue and
-/// retained; its will waits, and its session lasts as long as it asks.
+/// The properties of `mosquitto_pub -D` are those that `mosquitto_sub` prints: live, queued and
+/// retained. Its will is delayed, and its session lasts as long as requested.
 #[test]
 fn mosquitto_properties() {
     for_each_size(|broker| {
@@ -99,7 +99,7 @@ fn mosquitto_properties() {
         let live = Subscriber::start(broker, "5", &format!("-i m5-live -t m5/a -q 1 -F {format}"));
         publish(&format!("-i m5-pub -t m5/a -q 1 -m live {said}"));
         live.expect_line(&due(0, "live"));
-        // A session of an hour keeps what comes meanwhile; one without an interval does not last.
+        // A session of an hour keeps messages; one without an interval ends.
         let kept = "-i m5-kept -c -x 3600 -q 2 -t m5/kept";
         receive(&format!("{kept} -E"));
         publish(&format!("-i m5-pub -t m5/kept -q 2 -m kept {said}"));
@@ -109,7 +109,7 @@ fn mosquitto_properties() {
         let again = Subscriber::start(broker, "5", "-i m5-kept -c -x 0 -q 1 -t m5/kept -F %p");
         publish("-i m5-pub -t m5/kept -q 1 -m found");
         again.expect_line("found");
-        // Retained, with what remains of its time.
+        // Retained, with the rest of its time.
         let expiring = "-D publish message-expiry-interval 600";
         publish(&format!("-i m5-pub -t m5/state -q 1 -r -m on {said} {expiring}"));
         let retained = format!("-i m5-sub -t m5/state -q 1 -C 1 -F {format}|%E");

@@ -20,7 +20,7 @@ struct Home {
     now_ms: u64,
 }
 
-/// What the clocks show so long after the first start of the machine.
+/// The readings of the clocks `boot_ms` after the first start of the machine.
 fn clocks(boot_ms: u64) -> ClockReading {
     ClockReading { wall_ms: TODAY_MS + boot_ms, boot_ms, boot_id: 1 }
 }
@@ -41,20 +41,20 @@ impl Home {
         Self::new(self.disk, clocks)
     }
 
-    /// Does what is due, and has the disk done with what it left.
+    /// Does everything due, and serves the disk.
     fn turn(&mut self) {
         let mut context = Context { now_ms: self.now_ms, peers: &mut self.out };
         self.shard.on_deadline(&mut context);
         self.shard.end_turn(&mut context);
         self.shard.seal_promises(&self.out);
-        // What nobody waits for is written a little later.
+        // Records that no client waits for are written a little later.
         self.disk.serve(&mut self.shard, self.now_ms);
         self.disk.serve(&mut self.shard, self.now_ms + 1000);
         let mut context = Context { now_ms: self.now_ms, peers: &mut self.out };
         self.shard.keep_promises(&mut context);
     }
 
-    /// Goes on until some time, and does what is due on the way.
+    /// Advances to a time, and does everything due on the way.
     fn run_to(&mut self, until_ms: u64) {
         while let Some(due_ms) = self.shard.next_deadline_ms().filter(|due_ms| *due_ms < until_ms) {
             self.now_ms = self.now_ms.max(due_ms);
@@ -92,8 +92,8 @@ impl Home {
     }
 }
 
-// Whether a session has expired is judged when its client comes, not only at the next look at all
-// of them: after it was away for the whole of its time, a restart included, it has none.
+// The expiry of a session is checked when its client connects, not only by the next periodic check:
+// after an absence of its whole time, including a restart, the client has none.
 #[test]
 fn a_client_that_comes_too_late_has_no_session() {
     for (ran_ms, down_ms, after_ms) in [
@@ -123,8 +123,7 @@ fn a_client_that_comes_too_late_has_no_session() {
     }
 }
 
-// Nobody is dropped because a clock was wrong when it left, or is wrong now; and everybody is when
-// its time is over.
+// No session ends because a clock was or is wrong, and each one ends when its time is over.
 #[test]
 fn clocks_that_are_wrong_end_no_session() {
     let decade_ms = 10 * 365 * 24 * EXPIRY_MS;

@@ -52,7 +52,7 @@ fn client_v5(net: &mut Net, at: usize, conn: ConnId, id: u8) {
     net.output(at, conn);
 }
 
-/// Payloads' first bytes of the messages that come to a client that acknowledges nothing.
+/// The first payload bytes of the messages to a client that does not acknowledge.
 fn values(output: &[u8]) -> Vec<u8> {
     let starts = output.windows(2).enumerate().filter(|(_, pair)| pair[1] == b'x');
     starts.filter(|(_, pair)| pair[0].is_ascii_uppercase()).map(|(at, _)| output[at]).collect()
@@ -80,14 +80,14 @@ fn absent(policy: Overflow) -> Net {
 
 const PUBLISHER: ConnId = ConnId { slot: 1, generation: 0 };
 
-/// A session that is full of dead messages takes live ones, whatever it does when it is full: none
-/// of them is dropped for room that the dead take, and nobody waits for it.
+/// A session full of expired messages accepts live ones under each policy: no live message is
+/// dropped for the room of expired ones, and no publisher waits for it.
 #[test]
 fn the_dead_make_room_in_full_sessions() {
     for policy in [Overflow::DropNewest, Overflow::DropOldest, Overflow::Block] {
         for late_ms in [0, DEAD_MS] {
             let mut net = absent(policy);
-            // Full, and not over: what fits.
+            // Full, but not over the bound.
             while net.queued_bytes() + 2 * PAYLOAD_BYTES as u64 <= SESSION_BYTES {
                 net.give(0, PUBLISHER, &message(b't', b'D', true, false));
             }

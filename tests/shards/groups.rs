@@ -1,8 +1,8 @@
-//! Consumer groups over several shards: whatever the rings, the members and the process do, each
-//! acknowledged message is given out until a member has answered it, in order, and not again.
+//! Consumer groups over several shards: whatever rings, members and the process do, each
+//! acknowledged message is delivered until a member has acknowledged it, in order, and not again.
 //!
-//! A step is drawn by lot, or all sequences of a few steps are gone through. What clients see is
-//! checked at each: see [`World::came`].
+//! Steps are random, or all sequences of a few steps are tried. Each delivery is checked: see
+//! [`World::came`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,18 +14,18 @@ use super::net::{Net, connect};
 /// A message: its publisher, its topic and its number.
 type Message = (u8, u8, u8);
 
-/// A client that is a member, or was.
+/// A present or former member.
 #[derive(Default)]
 struct Member {
     shard: usize,
     id: u8,
     durable: bool,
     conn: Option<ConnId>,
-    /// What it has not answered, by identifier, in the order it came.
+    /// Unacknowledged messages by identifier, in order of receipt.
     open: Vec<(u16, Message)>,
-    /// What it had not answered on the connections before.
+    /// Unacknowledged messages of its earlier connections.
     before: BTreeMap<u16, Message>,
-    /// What came on this connection.
+    /// Messages received on this connection.
     seen: BTreeSet<Message>,
 }
 
@@ -42,11 +42,11 @@ struct World {
     waiting: BTreeMap<(usize, u16), Message>,
     /// Answered by a member.
     answered: BTreeSet<Message>,
-    /// Answered, and the log may not have it: these may come again after a crash.
+    /// Acknowledged, perhaps not in the log: they may be delivered again after a crash.
     unsure: BTreeSet<Message>,
-    /// The same, and all shards have heard of it: the log takes it when a little time has passed.
+    /// The same, and all shards know it: the log has it after a short time.
     lazy: BTreeSet<Message>,
-    /// They may, since there was one.
+    /// Messages that may, because there was a crash.
     forgiven: BTreeSet<Message>,
     log: Vec<String>,
 }
@@ -169,7 +169,7 @@ impl World {
         }
     }
 
-    /// Time passes in which those who left are waited for.
+    /// Lets the time pass in which lost members are waited for.
     fn wait(&mut self) {
         self.say("time passes".to_owned());
         for shard in 0..self.shards {
@@ -226,7 +226,7 @@ impl World {
         self.read_all();
     }
 
-    /// All that is on its way arrives.
+    /// Delivers everything on its way.
     fn settle(&mut self) {
         self.say("settle".to_owned());
         let mut quiet = 0;
@@ -253,7 +253,7 @@ impl World {
         self.net = Some(net.crash());
         for at in 0..self.members.len() {
             self.lose(at);
-            // Whatever they were given, it has other identifiers from now on.
+            // Its earlier deliveries have other identifiers from now on.
             self.members[at].before.clear();
         }
         self.forgiven.append(&mut self.unsure);
@@ -323,7 +323,8 @@ impl World {
         member.open.push((id, message));
     }
 
-    /// All come, and answer all they get: then every message that was promised was answered.
+    /// All members connect and acknowledge everything: then every promised message was
+    /// acknowledged.
     fn end(&mut self) {
         self.settle();
         self.wait();
@@ -365,7 +366,7 @@ impl Lots {
     }
 }
 
-/// Whatever happens by lot.
+/// Random steps.
 #[test]
 fn whatever_happens() {
     for seed in 1..=120_u64 {

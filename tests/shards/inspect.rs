@@ -1,4 +1,4 @@
-//! Asks: what they tell, that a step is bounded, and that only a kick changes anything.
+//! Asks: their answers, the bounds of their steps, and that only a kick changes anything.
 
 use ringmq::broker::inspect::{
     Ask, Backlog, Filter, Kick, Kicked, Listing, Measure, Pace, Page, Publication, Published,
@@ -12,7 +12,7 @@ use ringmq::limits::{
 
 use super::net::{Net, publish, subscribe};
 
-/// Who is let in without a user.
+/// A client that is accepted without a user.
 fn local() -> ClientAddress {
     ClientAddress { local: true, ..ClientAddress::default() }
 }
@@ -30,8 +30,8 @@ fn connect(clean: bool, id: &str) -> Vec<u8> {
     packet
 }
 
-/// One shard with so many clients that have sessions for good, by slot; those with an odd number
-/// have left.
+/// One shard with `count` clients with permanent sessions, by slot; those with odd numbers are
+/// absent.
 fn crowd(count: u32) -> Net {
     let mut net = Net::new(1);
     for slot in 0..count {
@@ -80,8 +80,7 @@ fn name(client_id: &str) -> SessionName {
     SessionName { vhost: 0, client_id: client_id.to_owned() }
 }
 
-/// Pages, one after the other, have every session once, in order; a step looks at no more slots
-/// than it may.
+/// Successive pages have every session once, in order; a step visits at most the bound of slots.
 #[test]
 fn pages_have_every_session_once() {
     let count = 2_148;
@@ -102,7 +101,7 @@ fn pages_have_every_session_once() {
         let all: Vec<String> = (0..wanted).map(|slot| format!("c{slot:05}")).collect();
         assert_eq!(found, all, "pages of {limit}");
     }
-    // None is wanted: all are looked at, in as many steps as are needed.
+    // Without a match all slots are visited, in as many steps as needed.
     let filter = Filter { id_prefix: "x".into(), ..Filter::default() };
     let listing = Listing { limit: 10, filter, ..Listing::default() };
     let (reply, steps) = ask(&mut net, 0, Question::Listing(listing));
@@ -110,7 +109,7 @@ fn pages_have_every_session_once() {
     assert_eq!(steps, count.div_ceil(ASK_SLOTS_MAX));
 }
 
-/// A listing that finds little gives up after some steps, and the next goes on from there.
+/// A listing with few matches ends after some steps, and the next one continues there.
 #[test]
 fn sparse_listings_end() {
     let mut net = crowd(ASK_SLOTS_MAX * 2 + 1);
@@ -170,7 +169,7 @@ fn filters_hold() {
     }
 }
 
-/// What waits in a session is told of it, and it stands in front of those with less.
+/// A session's backlog is in its row, and larger ones are first.
 #[test]
 fn top_ranks_by_backlog() {
     let mut net = Net::new(1);
@@ -272,7 +271,7 @@ fn rates_are_taken_between_two_looks() {
     assert_eq!(rates(&mut net, 12_000 + RATE_SAMPLE_MS_MAX), []);
 }
 
-/// A kick ends the connection and, if that is asked for, the session; nobody else notices.
+/// A kick ends the connection and, on request, the session; other clients are not affected.
 #[test]
 fn kicks_end_what_they_name() {
     for (deletes_session, id, wanted) in [
@@ -323,7 +322,7 @@ fn figures_are_told() {
     assert!(page(&mut net, Question::Session(name("C00002"))).rows.is_empty());
 }
 
-/// What waits is summed, the worst session is found, and a step looks at few messages.
+/// Backlogs are summed, the worst session is found, and a step visits few messages.
 #[test]
 fn backlogs_are_found() {
     let count = 48;
@@ -354,8 +353,14 @@ fn backlogs_are_found() {
     let Reply::Backlog(found) = ask.reply else { panic!("{:?} is no backlog", ask.reply) };
     let messages = u64::from(count / 2) * 2;
     // Of the first session, whose client has left, nothing is in flight.
-    let inflight = messages - 2;
-    assert_eq!(found, Waiting { messages, messages_max: 2, inflight, lag_ms_max: 7_000 });
+    let expected = Waiting {
+        messages,
+        messages_max: 2,
+        inflight: messages - 2,
+        lag_ms_max: 7_000,
+        ..Waiting::default()
+    };
+    assert_eq!(found, expected);
     assert!(steps >= count / 2 / ASK_READS_MAX, "{steps} for {} sessions", count / 2);
 }
 
@@ -392,7 +397,8 @@ fn watched_sessions_are_found() {
     assert!(steps > 7, "a step reads few messages: {steps}");
 }
 
-/// A drain ends as many connections as it is to, some in each step, and tells how many are left.
+/// A drain ends the requested number of connections, some in each step, and returns how many are
+/// left.
 #[test]
 fn drains_end_some_in_each_step() {
     let mut net = crowd(400);
@@ -405,8 +411,8 @@ fn drains_end_some_in_each_step() {
     }
 }
 
-/// A message of an operator waits for the log, for a session that is away; with nobody to keep it
-/// for it waits for nothing, and one that nobody may publish goes nowhere.
+/// An operator's message waits for the log if an absent session must have it; otherwise it waits
+/// for nothing. One that may not be published is delivered to no client.
 #[test]
 fn messages_of_operators_wait_for_the_log() {
     let mut net = crowd(2);

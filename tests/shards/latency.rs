@@ -53,7 +53,7 @@ fn deliveries_are_timed_here_and_across() {
     begin_turn(&mut net, 0, 1_000);
     net.give(0, CONN, &publish(b'a', 1));
     net.give(0, CONN, &publish(b'a', 2));
-    // Nobody gets this one.
+    // This one has no receiver.
     net.give(0, CONN, &publish(b'b', 3));
     end_turn(&mut net, 0, 1_010);
     begin_turn(&mut net, 1, 1_100);
@@ -67,8 +67,8 @@ fn deliveries_are_timed_here_and_across() {
     assert_eq!((there.deliver_cross.count(), there.deliver_cross.sum_us()), (2, 2 * 107));
 }
 
-/// One message of a client is timed until its PUBACK; one that is sent again is not, whichever of
-/// the two sendings the client answers.
+/// One message of a client is timed until its PUBACK; a redelivered one is not, whichever delivery
+/// the client acknowledges.
 #[test]
 fn acknowledgements_are_timed() {
     let mut net = Net::new(1);
@@ -84,7 +84,7 @@ fn acknowledgements_are_timed() {
     begin_turn(&mut net, 0, 2_000);
     net.give(0, conn(1), &[0x40, 2, 0, 2]);
     assert_eq!(latency(&mut net, 0).client_ack.count(), 0, "the first is the one that is timed");
-    // It leaves without an answer to the first, and comes back.
+    // It disconnects without acknowledging the first, and reconnects.
     net.give(0, conn(1), &[0xe0, 0]);
     net.0[0].shard.remove(conn(1));
     net.0[0].shard.open(conn(2), ClientAddress { local: true, ..Default::default() }, 0);
@@ -105,7 +105,7 @@ fn acknowledgements_are_timed() {
     assert_eq!(queue_wait.count(), 0, "none has waited");
 }
 
-/// Of the messages that have waited in a session one in 64 is looked at, when it is sent first.
+/// One in 64 of the messages that waited in a session is timed, at its first delivery.
 #[test]
 fn waits_are_timed() {
     let mut net = Net::new(1);

@@ -1,4 +1,4 @@
-//! What waits for a shard's log, and what does not.
+//! Requests that wait for a shard's log, and others that do not.
 
 use ringmq::broker::{ClientAddress, ConnId, Context, Event, Flow};
 use ringmq::limits::CONNECT_TIMEOUT_MS;
@@ -27,8 +27,8 @@ fn fill(net: &mut Net) {
     }
 }
 
-/// What a durable session must know waits when the log is not written, after a few megabytes; what
-/// it need not know does not, and when the log is written who waited goes on.
+/// Changes of a durable session wait when the log is not written, after a few megabytes; others do
+/// not. When the log is written, the waiting clients continue.
 #[test]
 fn requests_wait_for_the_log() {
     let mut net = Net::new(1);
@@ -73,7 +73,7 @@ fn requests_wait_for_the_log() {
     assert_eq!(net.output(0, conn(5)), [0x20, 2, 0, 0]);
 }
 
-/// A CONNECT that waits for the log in vain is closed in its time, as any that is not answered.
+/// A CONNECT that waits for the log too long is closed, like any that is not answered in time.
 #[test]
 fn no_connect_waits_for_ever() {
     let mut net = Net::new(1);
@@ -90,8 +90,8 @@ fn no_connect_waits_for_ever() {
     assert!(events.contains(&Event::Close(newcomer)), "{events:?}");
 }
 
-/// A client that goes on while its answers wait for the log is not read from in the end, and again
-/// when it has got them.
+/// A client that continues while its answers wait for the log is eventually not read from, and read
+/// again when it has its answers.
 #[test]
 fn answers_that_wait_are_bounded() {
     let mut net = Net::new(1);
@@ -108,8 +108,8 @@ fn answers_that_wait_are_bounded() {
     assert_eq!(net.hand(0, CONN, &message), Flow::Continue);
 }
 
-/// What is promised on disk is answered when it is there, and other traffic meanwhile; what goes to
-/// clean sessions, or to nobody, touches no disk.
+/// A promise on disk is answered after the write, and other traffic meanwhile; messages for clean
+/// sessions, or without receivers, do not use the disk.
 #[test]
 fn promises_wait_for_the_log() {
     let mut net = Net::new(1);

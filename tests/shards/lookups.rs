@@ -1,4 +1,4 @@
-//! Asks about single things: their steps are bounded, pages have everything once, and what is ended
+//! Asks about single objects: their steps are bounded, pages have everything once, and a deletion
 //! is answered when the log has it.
 
 use ringmq::broker::inspect::{
@@ -57,7 +57,7 @@ fn asked(question: Question) -> Ask {
     Ask { id: 0, question, reply: Reply::None }
 }
 
-/// Answers a question; each step adds rows that take no more bytes than it may.
+/// Answers a question; each step adds rows within its bound of bytes.
 fn answer(net: &mut Net, question: Question) -> (Reply, u32) {
     let mut ask = asked(question);
     for steps in 1..10_000 {
@@ -74,8 +74,8 @@ fn name(client_id: &str) -> SessionName {
     SessionName { vhost: 0, client_id: client_id.to_owned() }
 }
 
-/// One client with many filters: pages that end within them have every one once, in order, and a
-/// step looks at no more of them than it may.
+/// One client with many filters: pages that end among them have each one once, in order, and a step
+/// visits at most its bound of them.
 #[test]
 fn filters_of_one_session_are_paged() {
     let mut net = Net::new(1);
@@ -94,7 +94,7 @@ fn filters_of_one_session_are_paged() {
             let (reply, steps) = answer(&mut net, Question::Subscriptions(Box::new(listing)));
             let Reply::Subscriptions(sheet) = reply else { panic!("{reply:?}") };
             assert!(sheet.rows.len() <= limit);
-            // What comes before is passed over in steps as well.
+            // Earlier rows are skipped in steps as well.
             assert!(steps > place.filters / ASK_SLOTS_MAX, "{steps} steps to {place:?}");
             found.extend(sheet.rows.iter().map(|row| sheet.text(row.filter).to_owned()));
             from = sheet.next;
@@ -115,8 +115,8 @@ fn filters_of_one_session_are_paged() {
     }
 }
 
-/// Retained messages are listed once each, told whole, and cleared in steps; the answer comes when
-/// the log is committed, not before, and a dry run clears none.
+/// Retained messages are listed once each, returned whole, and cleared in steps. The answer follows
+/// the commit of the log, and a dry run clears none.
 #[test]
 fn retained_messages_are_cleared_durably() {
     let mut net = Net::new(1);
@@ -165,8 +165,8 @@ fn retained_messages_are_cleared_durably() {
     assert!(matches!(&reply, Reply::Retained(left) if left.rows.len() == 1), "{reply:?}");
 }
 
-/// What waits in a session is shown without a change, and dropped in steps; the answer comes when
-/// the log has it, and after a crash nothing of it is back.
+/// A session's backlog is shown without a change, and purged in steps. The answer follows the log,
+/// and after a crash no purged message is back.
 #[test]
 fn sessions_are_purged_durably() {
     let mut net = Net::new(1);
@@ -195,7 +195,7 @@ fn sessions_are_purged_durably() {
     let mut ask = asked(Question::Purge(Purge::new(name("c"))));
     let steps = (1..9).find(|_| {
         let waits = step(&mut net, &mut ask) == Step::Wait;
-        // The end of the turn notes what was dropped; nothing is written yet.
+        // The end of the turn appends the purge; nothing is written yet.
         net.turn_without_disk(0);
         waits
     });
@@ -213,7 +213,7 @@ fn sessions_are_purged_durably() {
     assert!(matches!(reply, Reply::Purged(None)), "{reply:?}");
 }
 
-/// So many connections that ended are known, the newest first, whatever the page.
+/// A bounded number of closed connections is known, newest first, for any page size.
 #[test]
 fn closed_connections_are_bounded() {
     let mut net = Net::new(1);

@@ -1,18 +1,20 @@
-//! Several shards of the broker, side by side, with the rings between them moved by hand: what must
-//! hold whichever ring is slow, and where the disk is.
+//! Several shards of the broker in one thread, with the rings between them moved by hand: the
+//! guarantees that hold whichever ring or disk is slow.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `net` | shards, disks and rings |
 //! | `absences` | sessions and the time |
-//! | `expiry` | messages whose time is over |
+//! | `expiry` | expired messages |
 //! | `groups` | consumer groups |
-//! | `inspect` | what operators ask |
-//! | `latency` | how long things take |
-//! | `positions` | positions of messages, and when they may be told |
-//! | `system` | topics under which the broker tells of itself |
-//! | `trace` | what traces tell |
-//! | `log` | what waits for a shard's log |
+//! | `inspect` | asks of operators |
+//! | `latency` | measured durations |
+//! | `refusals` | messages that another shard refuses |
+//! | `memory` | what connections take |
+//! | `positions` | positions of messages, and when they may be sent |
+//! | `system` | the broker's own topics |
+//! | `trace` | events of traces |
+//! | `log` | requests that wait for a shard's log |
 
 mod absences;
 #[path = "../common/disk.rs"]
@@ -23,8 +25,10 @@ mod inspect;
 mod latency;
 mod log;
 mod lookups;
+mod memory;
 mod net;
 mod positions;
+mod refusals;
 mod system;
 mod trace;
 
@@ -71,7 +75,7 @@ fn last_retained_value_arrives() {
     assert_eq!(all.last(), Some(&b'2'), "{all:?}");
 }
 
-/// The same, when the subscriber's shard had another subscriber of the filter before.
+/// The same if the subscriber's shard already had a subscriber of the filter.
 #[test]
 fn last_retained_value_arrives_second_subscriber() {
     let topic = topic_of_shard_2();
@@ -115,14 +119,14 @@ fn suback_waits_for_others() {
     assert!(early.is_empty() || late.ends_with(b"x"), "{early:?} then {late:?}");
 }
 
-/// A SUBSCRIBE gets the retained message again, whatever went out live before it [MQTT-3.8.4-3].
+/// A SUBSCRIBE gets the retained message again, whatever was delivered live before [MQTT-3.8.4-3].
 #[test]
 fn resubscription_replays() {
     let mut net = Net::new(2);
     let many = ConnId { slot: 1, generation: 0 };
     net.client(0, many, b'p');
     net.client(0, CONN, b's');
-    // Enough for a replay that is still going on when the rest happens.
+    // Enough for a replay that is still in progress later.
     for n in 0..3000u32 {
         let text = format!("{n:06}");
         let mut packet = vec![0x31, 9, 0, 6];
@@ -170,7 +174,7 @@ fn unsubscribe_ends_the_replay() {
     assert!(after.is_empty(), "{} bytes after UNSUBACK", after.len());
 }
 
-/// What still comes for a replay that UNSUBSCRIBE has ended is not taken for the next one's.
+/// Late answers for a replay that UNSUBSCRIBE has ended do not count for the next replay.
 #[test]
 fn late_answers_are_void() {
     let mut net = Net::new(2);
@@ -239,8 +243,8 @@ fn received(net: &mut Net) -> [Vec<u8>; 2] {
     })
 }
 
-/// [MQTT-4.3.3-2] A QoS 2 message comes once although the process ends when the publisher's shard
-/// has it, and neither the other shard nor the note that it came.
+/// [MQTT-4.3.3-2] A QoS 2 message is delivered once although the process ends when the publisher's
+/// shard has it, but neither the other shard nor the note of its receipt.
 #[test]
 fn half_received_message_comes_once() {
     let mut net = residents();
@@ -257,7 +261,7 @@ fn half_received_message_comes_once() {
     assert_eq!(received(&mut net), [b"1", b"1"]);
 }
 
-/// A PUBREL that comes again after a crash frees the identifier also where the first one did not
+/// A PUBREL that is repeated after a crash frees the identifier also where the first one did not
 /// arrive: the next message with it is another one.
 #[test]
 fn repeated_pubrel_frees_the_identifier_everywhere() {
@@ -281,8 +285,8 @@ fn repeated_pubrel_frees_the_identifier_everywhere() {
     assert_eq!(received(&mut net), [b"12", b"12"]);
 }
 
-/// What shards know of the QoS 2 messages of a publisher elsewhere goes with its session, also if
-/// it never sent PUBREL.
+/// The origins of QoS 2 messages on other shards end with the publisher's session, also without
+/// PUBREL.
 #[test]
 fn origins_go_with_the_session() {
     let mut net = residents();
@@ -291,7 +295,7 @@ fn origins_go_with_the_session() {
     assert_eq!(net.output(0, CONN), PUBREC);
     let mut second = PUBLISH_2;
     second[6] = 6;
-    // Of this one the other shard knows, and the publisher's session does not yet.
+    // The other shard knows this one, and the publisher's session does not yet.
     net.give(0, CONN, &second);
     let store = open_store(0, &net.0[0].disk);
     let sessions = store.catalog.sessions();

@@ -17,18 +17,25 @@ pub(crate) struct Rings {
     awaited: Vec<u64>,
     sent: Vec<u64>,
     settled: Vec<u64>,
+    refused: Vec<u64>,
 }
 
 impl Rings {
     pub(crate) fn new(shards: u16) -> Self {
         let zeros = vec![0; usize::from(shards)];
         let records = zeros.iter().map(|_: &u64| VecDeque::new()).collect();
-        Self { records, awaited: zeros.clone(), sent: zeros.clone(), settled: zeros }
+        Self {
+            records,
+            awaited: zeros.clone(),
+            sent: zeros.clone(),
+            settled: zeros.clone(),
+            refused: zeros,
+        }
     }
 }
 
 impl Rings {
-    /// One more message to a shard is handled, and what it stored kept.
+    /// Notes that one more message to a shard was handled, and its records are durable.
     pub(crate) fn settle_one(&mut self, to: usize) {
         self.settled[to] += 1;
     }
@@ -53,6 +60,10 @@ impl Peers for Rings {
         self.settled[usize::from(shard.0)]
     }
 
+    fn refused(&self, shard: ShardId) -> u64 {
+        self.refused[usize::from(shard.0)]
+    }
+
     fn admit(&mut self, _: u16, _: u64) -> Result<(), ClientLimit> {
         Ok(())
     }
@@ -65,7 +76,7 @@ pub(crate) struct Node {
     pub(crate) out: Rings,
     pub(crate) disk: Disk,
     pub(crate) now_ms: u64,
-    /// Of its clients.
+    /// The version of its clients.
     pub(crate) version: Version,
 }
 
@@ -74,7 +85,7 @@ impl Node {
         Self { shard, out: Rings::new(shards), disk, now_ms: 0, version: Version::V311 }
     }
 
-    /// Ends a turn, and has the disk done with what it left.
+    /// Ends a turn, and serves the disk.
     pub(crate) fn end_turn(&mut self) {
         let mut context = Context { now_ms: self.now_ms, peers: &mut self.out };
         self.shard.end_turn(&mut context);
@@ -110,7 +121,7 @@ impl Net {
         self.hand(at, conn, bytes);
         self.0[at].end_turn();
     }
-    /// The same, and the turn goes on.
+    /// The same without ending the turn.
     pub(crate) fn hand(&mut self, at: usize, conn: ConnId, bytes: &[u8]) -> Flow {
         let node = &mut self.0[at];
         let frame = peek_frame(node.version, bytes, 1 << 20)
@@ -125,12 +136,12 @@ impl Net {
         self.give(at, conn, &connect(true, id));
         self.output(at, conn);
     }
-    /// The same with a session that stays.
+    /// The same with a durable session.
     pub(crate) fn resident(&mut self, at: usize, conn: ConnId, id: u8) {
         self.0[at].shard.open(conn, ClientAddress { local: true, ..ClientAddress::default() }, 0);
         self.give(at, conn, &connect(false, id));
     }
-    /// The process ends at once, and another begins with what is on the disks.
+    /// Ends the process at once; another begins with the contents of the disks.
     pub(crate) fn crash(self) -> Self {
         let shards = u16::try_from(self.0.len()).expect("a few");
         let nodes = (0..shards).zip(self.0).map(|(number, Node { disk, .. })| {
@@ -156,7 +167,9 @@ impl Net {
                 &record,
                 &mut context,
             );
+            let refused = node.shard.take_refused();
             node.end_turn();
+            self.0[from].out.refused[to] += refused;
             self.0[from].out.settled[to] += 1;
         }
         self.keep(from);
@@ -170,7 +183,7 @@ impl Net {
         let mut context = Context { now_ms: node.now_ms, peers: &mut node.out };
         node.shard.keep_promises(&mut context);
     }
-    /// Has a shard keep what promises it can.
+    /// Has a shard keep the promises that it can.
     pub(crate) fn keep(&mut self, at: usize) {
         let node = &mut self.0[at];
         let mut context = Context { now_ms: node.now_ms, peers: &mut node.out };

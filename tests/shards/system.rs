@@ -73,8 +73,8 @@ fn log_appended(net: &mut Net) -> u64 {
     gauges.log_appended
 }
 
-/// A shard says that somebody wants the values, and that nobody does any more. A subscriber waits
-/// for them, and for nothing else; then it gets those that have changed.
+/// A shard reports when it has a subscriber of the values, and when it has none. A subscriber waits
+/// for them, and for nothing else; then it gets the changed ones.
 #[test]
 fn values_come_when_they_are_wanted() {
     let mut net = Net::new(1);
@@ -98,15 +98,15 @@ fn values_come_when_they_are_wanted() {
     let mut ask = wants(true);
     assert_eq!(step(&mut net, 0, &mut ask), Step::Done);
     assert!(matches!(ask.reply, Reply::WantsSystem(false)));
-    // One that was under way then is not kept: who comes next would take it for new.
+    // An update on its way then is not kept: the next subscriber would take it for new.
     update(&mut net, 0, &[("$SYS/a", "old")]);
     net.output(0, CONN);
     net.give(0, CONN, &subscribe(0));
     assert_eq!(heard(&net.output(0, CONN)), own);
 }
 
-/// Values reach a session that stays at QoS 0: nothing of them is in the log, and nothing waits
-/// for a client that is away.
+/// Values are sent to a durable session at QoS 0: the log has none of them, and none waits for an
+/// absent client.
 #[test]
 fn values_are_in_no_log() {
     let mut net = Net::new(1);
@@ -128,8 +128,8 @@ fn values_are_in_no_log() {
     assert!(before <= away && net.0[0].shard.stats().qos0_dropped_absent == 0);
 }
 
-/// A crowd that waits for values gets them in bounded steps, each client once; on other shards
-/// nobody gets anything.
+/// Many clients that wait for values get them in bounded steps, each client once; on other shards
+/// no client gets any.
 #[test]
 fn a_crowd_is_served_in_steps() {
     let mut net = Net::new(2);

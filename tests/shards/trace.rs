@@ -1,5 +1,5 @@
-//! Traces: what they tell of packets and decisions, that they are bounded, and that nothing is left
-//! when they end.
+//! Traces: their events about packets and decisions, their bounds, and that no state is left after
+//! their end.
 
 use ringmq::broker::inspect::{
     AddressRange, Ask, Decision, Direction, Happening, Outcome, Question, Reply, Step, TraceBatch,
@@ -17,7 +17,7 @@ fn conn(slot: u32) -> ConnId {
     ConnId { slot, generation: 0 }
 }
 
-/// A client whose name is a letter comes in at a shard, from an address.
+/// A client whose name is a letter connects to a shard, from an address.
 fn enter(net: &mut Net, at: usize, slot: u32, name: u8, clean: bool, address: &str) {
     let address = address.parse().ok();
     let from = ClientAddress { address, port: 1000, local: true, ..ClientAddress::default() };
@@ -56,7 +56,7 @@ fn end(net: &mut Net, number: usize) {
     }
 }
 
-/// What has gathered at a shard.
+/// The events that a shard has gathered.
 fn fetch(net: &mut Net, at: usize) -> Vec<TraceEvent> {
     ask(net, at, Question::TraceEvents).0.map_or(Vec::new(), |batch| batch.events)
 }
@@ -69,7 +69,7 @@ fn of_topic(filter: &str) -> TraceSpec {
     TraceSpec { topic: Some(filter.into()), payload_bytes: 64, ..TraceSpec::default() }
 }
 
-/// Events in short: who, and what.
+/// Events in short form: client and event.
 fn told(events: &[TraceEvent]) -> Vec<String> {
     events.iter().map(|event| format!("{} {}", event.client, what(&event.what))).collect()
 }
@@ -106,8 +106,8 @@ fn what(happening: &Happening) -> String {
     }
 }
 
-/// What comes from a traced client, what goes to it and what is decided about it is told in order,
-/// from its CONNECT to its end; of another client nothing is.
+/// Packets from and to a traced client and decisions about it are recorded in order, from CONNECT
+/// to its end; those of another client are not.
 #[test]
 fn a_client_is_traced() {
     let mut net = Net::new(1);
@@ -144,8 +144,7 @@ fn a_client_is_traced() {
     assert!(events.iter().all(|event| event.address.port == 1000));
 }
 
-/// Clients that are there already are traced from now on, whatever they are told by; those that
-/// come later as well.
+/// Connected clients are traced from now on, by any criterion; later ones as well.
 #[test]
 fn clients_are_found() {
     let range = AddressRange { address: "10.1.0.0".parse().expect("an address"), bits: 16 };
@@ -171,8 +170,8 @@ fn clients_are_found() {
     }
 }
 
-/// Of a topic all messages are told, whoever publishes them, wills as well, and to whom they go on
-/// which shard; nothing of others.
+/// All messages of a topic are recorded, of all publishers, wills as well, with their receivers on
+/// each shard; other messages are not.
 #[test]
 fn a_topic_is_traced() {
     let mut net = Net::new(2);
@@ -180,7 +179,7 @@ fn a_topic_is_traced() {
     enter(&mut net, 1, 0, b's', true, "10.0.0.1");
     net.give(1, conn(0), &subscribe(b't'));
     net.settle();
-    // Known before the trace begins: what is remembered of the topic is void then.
+    // The topic was known before the trace began: the cached route is invalid then.
     net.give(0, conn(0), &[0x30, 4, 0, 1, b't', b'x']);
     net.settle();
     begin(&mut net, 3, &of_topic("t"));
@@ -204,8 +203,8 @@ fn a_topic_is_traced() {
     assert_eq!(told(&fetch(&mut net, 1)), ["s t: Sent"]);
 }
 
-/// What a client gets is told wherever it was published, also while the client is away; and what it
-/// does not get, with the reason.
+/// A message for a client is recorded wherever it was published, also while the client is absent;
+/// and one that it does not get, with the reason.
 #[test]
 fn a_receiver_is_traced() {
     let mut net = Net::new(1);
@@ -232,7 +231,7 @@ fn a_receiver_is_traced() {
     assert_eq!(told(&fetch(&mut net, 0)), ["r <32"]);
 }
 
-/// What an acknowledgement waits for is told, and what it is waited for of a client's window.
+/// The conditions of an acknowledgement are recorded, and the waits for a client's window.
 #[test]
 fn waits_are_told() {
     let mut net = Net::new(2);
@@ -250,7 +249,7 @@ fn waits_are_told() {
     assert_eq!(told(&fetch(&mut net, 0)), ["p <40"]);
 }
 
-/// A message for very many is told of some of them, and how many more there were.
+/// A message for very many clients records some of them, and the number of the others.
 #[test]
 fn large_fan_outs_are_told_in_part() {
     let mut net = Net::new(1);
@@ -267,7 +266,7 @@ fn large_fan_outs_are_told_in_part() {
     assert_eq!(events.last().map(|last| &**last), Some(" t: 9 more"));
 }
 
-/// A flood fills no memory: what is beyond the bounds is counted.
+/// A flood does not fill memory: events above the bounds are counted.
 #[test]
 fn floods_are_bounded() {
     let mut net = Net::new(1);
@@ -291,8 +290,8 @@ fn floods_are_bounded() {
     assert_eq!(batch.skipped[1], 0);
 }
 
-/// When a trace ends nothing is left of it: nobody notes anything any more, and the next trace with
-/// its number is another.
+/// After the end of a trace no state is left: nothing is recorded any more, and the next trace with
+/// its number is another one.
 #[test]
 fn nothing_is_left() {
     let mut net = Net::new(1);
@@ -313,7 +312,7 @@ fn nothing_is_left() {
     for packet in [&[0xc0, 0][..], &[0x30, 4, 0, 1, b't', b'x'], &subscribe(b'u')] {
         net.give(0, conn(0), packet);
     }
-    // Whatever was noted in spite of it would be seen by this one.
+    // An event that was recorded nevertheless would be seen by this one.
     let kinds: TraceKinds = TraceKind::ALL.into_iter().collect();
     begin(&mut net, 0, &TraceSpec { kinds, ..of_id("nobody") });
     net.give(0, conn(0), &[0xc0, 0]);
@@ -321,7 +320,7 @@ fn nothing_is_left() {
     assert_eq!(told(&fetch(&mut net, 0)), [""; 0]);
 }
 
-/// A trace ends by itself when its time is over, if nobody ends it.
+/// A trace ends when its time is over.
 #[test]
 fn traces_end_by_themselves() {
     let mut net = Net::new(1);
@@ -344,7 +343,7 @@ fn traces_end_by_themselves() {
     assert!(batch.is_some_and(|batch| !batch.is_on && batch.events.is_empty()));
 }
 
-/// The connections of a large shard are told in bounded steps.
+/// The connections of a large shard are recorded in bounded steps.
 #[test]
 fn steps_are_bounded() {
     let mut net = Net::new(1);
@@ -357,7 +356,7 @@ fn steps_are_bounded() {
     assert_eq!(steps, 4);
 }
 
-/// Clients that are refused are told with the reason; their passwords are not.
+/// Refused clients are recorded with the reason, without their passwords.
 #[test]
 fn refusals_are_told() {
     let mut net = Net::new(1);
@@ -378,7 +377,7 @@ fn refusals_are_told() {
     assert!(connect.bytes.windows(8).any(|part| part == b"********"));
 }
 
-/// With other topics than a trace wants, a client's messages are not told; QoS is the target's.
+/// A message is recorded only if client and topic match; its QoS is the receiver's.
 #[test]
 fn both_must_hold() {
     let mut net = Net::new(1);

@@ -1,7 +1,7 @@
-//! A simulated client: one client id, its connections one after the other, and what it does next.
+//! A simulated client: one client id, its successive connections, and its next actions.
 //!
-//! What it keeps over connections is what the standard asks of a client: messages not yet
-//! acknowledged (`outgoing`), and, in the ledger's session, the identifiers it has received.
+//! Over connections it keeps the state that the standard requires of a client: unacknowledged
+//! messages (`outgoing`), and, in the ledger's session, the received identifiers.
 
 mod acts;
 mod end;
@@ -18,26 +18,27 @@ use crate::kernel::{Kernel, Shared, lock};
 use crate::ledger::{Draft, Ledger, MessageId, OWN, SessionId, TOPICS};
 use crate::link::{self, Leaving, Link};
 use crate::plan::Plan;
+use crate::position::Position;
 use crate::random::Random;
 use crate::session::{Session, Via};
 use crate::terms::Terms;
 use end::{Absence, kept_ms};
 use wills::KeptWill;
 
-/// What everybody is up to.
+/// The phase of all clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
-    /// Whatever comes to mind.
+    /// Random actions.
     Live,
-    /// Those with a session come back, and all wait for what is due.
+    /// Clients with a session reconnect, and all wait for everything due.
     Settle,
-    /// All go.
+    /// All disconnect.
     Leave,
     /// The broker stops.
     Drain,
 }
 
-/// What a step works with.
+/// The inputs of a step.
 pub(crate) struct Scene<'a> {
     pub(crate) kernel: &'a Shared,
     pub(crate) ledger: &'a mut Ledger,
@@ -55,11 +56,11 @@ enum Presence {
     Unknown,
 }
 
-/// A message that is not acknowledged for good.
+/// A message whose exchange is not complete.
 struct Outgoing {
     packet_id: u16,
     id: MessageId,
-    /// PUBREC has come: PUBREL is what is repeated.
+    /// PUBREC was received: PUBREL is repeated instead.
     released: bool,
     /// The connection it was last sent on.
     conn: usize,
@@ -83,24 +84,25 @@ pub(crate) struct Client {
     pub(crate) link: Option<Link>,
     /// Connections that were taken over: the broker must close them.
     zombies: Vec<usize>,
-    /// A connection without CONNACK that must be gone before the next: its CONNECT may still come.
+    /// A connection without CONNACK that must end before the next: its CONNECT may still arrive.
     waits_for: Option<usize>,
     outgoing: VecDeque<Outgoing>,
     pub(crate) session: Option<SessionId>,
     presence: Presence,
-    /// A clean CONNECT had no answer: only another tells which session there is.
+    /// A clean CONNECT had no answer: only another one tells which session exists.
     unclear: bool,
-    /// Its last connection but the one it has, and what it left; with a will that is to come.
+    /// Its last connection but the present one, and the absence after it; also a will that may
+    /// still be published.
     last_conn: Option<usize>,
     absence: Absence,
     kept_will: Option<KeptWill>,
-    /// Things it still does.
+    /// The number of actions that it still takes.
     pub(crate) acts: usize,
     next_ms: u64,
     last_packet_id: u16,
     /// It takes an identifier again as soon as it may.
     reuses: bool,
-    /// It looks at all that is retained.
+    /// It subscribes to all retained messages.
     is_probe: bool,
 }
 
@@ -128,7 +130,7 @@ impl Client {
         }
     }
 
-    /// One that subscribes to everything, for the retained messages.
+    /// A client that subscribes to everything, for the retained messages.
     pub(crate) fn probe(at: usize, random: &mut Random) -> Self {
         Self { persistent: false, is_probe: true, ..Self::new(at, 0, random) }
     }
@@ -152,7 +154,7 @@ impl Client {
         }
     }
 
-    /// The broker has died. What it had not promised to keep is kept or lost.
+    /// Notes a crash of the broker: state that was not promised is kept or lost.
     pub(crate) fn on_crash(&mut self, scene: &mut Scene<'_>) {
         self.on_crash_wills(scene);
         self.on_crash_absence();
@@ -163,7 +165,7 @@ impl Client {
         }
     }
 
-    /// When it can go on by itself, if not now.
+    /// The time of its next action, if that is later.
     pub(crate) fn next_ms(&self, mode: Mode, now_ms: u64) -> Option<u64> {
         let acts = self.wants_to_act(mode).then_some(self.next_ms);
         let link = self.link.as_ref();
@@ -189,8 +191,8 @@ impl Client {
         buried && at_rest
     }
 
-    /// How long it has waited for the broker; none if it does not, or has itself to blame or how
-    /// much it published, or a disk that is well only from `well_ms` on.
+    /// How long it has waited for the broker; `None` if it does not wait, or if its own publish
+    /// rate is the cause, or a disk that works only from `well_ms` on.
     pub(crate) fn waited_ms(&self, now_ms: u64, well_ms: u64) -> Option<u64> {
         let link = self.link.as_ref().filter(|link| link.is_waiting())?;
         let excused_ms = if link.needs_disk { well_ms } else { 0 };
@@ -199,7 +201,7 @@ impl Client {
         Some(now_ms.saturating_sub(since_ms))
     }
 
-    /// For the story of a run that got stuck.
+    /// A description for the story of a run that got stuck.
     pub(crate) fn describe(&self) -> String {
         let name = &self.name;
         let Some(link) = &self.link else {
@@ -340,6 +342,7 @@ impl Client {
             resumed: link.resumed,
             began_ms: link.began_ms + link.down_ms,
             is_v5: link.dialect.is_v5(),
+            has_positions: link.dialect.wants_positions,
         };
         let topic = link.dialect.topic_of(publish);
         if let Some(packet_id) = publish.packet_id {
@@ -412,12 +415,16 @@ impl Client {
         if !present {
             session_now.clean = ends;
         }
-        // The broker holds the CONNACK of a session that begins until it is there to stay.
+        // The broker delays the CONNACK of a new session until the session is durable.
         session_now.durable |= !session_now.clean && self.presence == Presence::Yes;
         session_now.receive_max = link.dialect.asked.receive_max;
         let most = link.dialect.asked.packet_bytes_max as usize;
         session_now.packet_bytes_max = session_now.packet_bytes_max.min(most);
         sessions[session].connected = connected;
+        let epoch = Position::epoch_in(connack.properties);
+        assert_eq!(epoch.is_some(), link.dialect.wants_positions, "{connack:?}");
+        sessions[session].has_positions |= epoch.is_some();
+        epoch.into_iter().for_each(|epoch| scene.ledger.note_epoch(session, &epoch, !present));
         scene.ledger.tell(|| format!("{name} has session {session}"));
         if present {
             self.repeat(scene);
@@ -445,8 +452,8 @@ fn draft(at: usize, scene: &mut Scene<'_>, will: bool) -> Draft {
     Draft { topic, qos: pick_qos(random), retain, bytes, will }
 }
 
-/// The properties of a message that is published with MQTT 5. An empty one has no name to know them
-/// by.
+/// The properties of a message that is published with MQTT 5. An empty one has no number, so it has
+/// none.
 fn draw_terms(draft: Draft, random: &mut Random) -> Terms {
     if draft.bytes == 0 { Terms::default() } else { Terms::draw(random) }
 }

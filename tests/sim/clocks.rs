@@ -1,5 +1,5 @@
 //! The clocks of the simulated machine: time that passes also while the broker is down, a wall
-//! clock that is set whenever somebody likes, and starts of the machine.
+//! clock that may be set at any time, and restarts of the machine.
 
 use ringmq::store::ClockReading;
 
@@ -20,7 +20,7 @@ pub(crate) struct Clocks {
     /// When the machine was started, and how often.
     started_ms: u64,
     starts: u128,
-    /// What the wall clock is off by.
+    /// The error of the wall clock.
     off_ms: i64,
 }
 
@@ -38,7 +38,7 @@ impl Clocks {
         }
     }
 
-    /// Somebody sets the wall clock: right, or wrong by more than any session lasts.
+    /// Sets the wall clock: right, or wrong by more than any session's lifetime.
     pub(crate) fn set(&mut self, random: &mut Random) {
         let years = 365 * 24 * HOUR_MS;
         let unset = -BEGIN_MS.cast_signed();

@@ -1,10 +1,10 @@
-//! The broker under test: the shards of one process, wired as `server` wires them, in one thread.
+//! The broker under test: the shards of one process, connected as in `server`, in one thread.
 //!
 //! ```text
 //!          sleep_time                 ready, woken or due: turn
 //!  Awake ─────────────► Asleep ─────────────────────────────────► Awake … ──► Stopped
 //! ```
-//! Others run between the two steps: a wake-up that is lost leaves a shard asleep for good.
+//! Other actors run between the two steps: a lost wake-up leaves a shard asleep for good.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -54,7 +54,7 @@ enum Phase {
 struct Member {
     reactor: Option<Reactor<SimRing, SimClock, SimMedium>>,
     phase: Phase,
-    /// What `Reactor::sleep_time` gave.
+    /// The result of `Reactor::sleep_time`.
     timeout: Option<Duration>,
     stats: Stats,
     control: Sender<ShardMessage<SimSocket>>,
@@ -74,7 +74,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the broker on what is on the disk, for the `start`th time.
+    /// Starts the broker with the contents of the disk, for the `start`th time.
     pub(crate) fn new(plan: &Plan, start: u64, kernel: &Shared, clock: &SimClock) -> Self {
         let (shards, now_ms) = (usize::from(plan.shards), clock.now_ms());
         let bells: Vec<Arc<Bell>> = (0..shards).map(|_| Arc::default()).collect();
@@ -227,7 +227,7 @@ impl Cluster {
         }
     }
 
-    /// Takes the answers that are there; how many are not.
+    /// Takes the present answers; returns how many are missing.
     pub(crate) fn unanswered(&mut self) -> usize {
         for member in &mut self.members {
             while let Some(Record::Object(_)) = member.answers.next() {
@@ -269,8 +269,14 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
         },
         subscriptions_max: usize::MAX,
         topic_levels_max: 128,
-        session_bytes_max: SESSION_BYTES_MAX,
-        session_overflow: Overflow::DropOldest,
+        session_bytes_max: match plan.session_bytes_max {
+            0 => SESSION_BYTES_MAX,
+            bytes_max => bytes_max,
+        },
+        session_overflow: match plan.session_bytes_max {
+            0 => Overflow::DropOldest,
+            _ => Overflow::DropNewest,
+        },
         session_limits: Vec::new(),
         session_expiry_ms: plan.session_expiry_ms,
         group_order: broker::GroupOrder::Topic,
@@ -288,7 +294,7 @@ fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options
     }
 }
 
-/// The store of a shard, from what is on its disk.
+/// The store of a shard, opened from its disk.
 pub(crate) fn open_store(plan: &Plan, start: u64, kernel: &Shared, shard: u16) -> Store {
     let disk = &mut lock(kernel).disk;
     let (clocks, (found, extent)) = (disk.clocks.read(), disk.found(usize::from(shard)));

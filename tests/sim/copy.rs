@@ -1,16 +1,18 @@
-//! A copy of a message that came to a session: whether it may have, and as it is.
+//! Checks a copy of a message that a session received: whether it may be delivered, and in this
+//! form.
 //!
-//! One with RETAIN set was retained when its client subscribed, or it is live and a subscription
-//! has Retain As Published: where both can be, either will do.
+//! A copy with RETAIN set was retained when its client subscribed, or it is live and a subscription
+//! has Retain As Published. If both are possible, either is accepted.
 
 use std::ops::RangeInclusive;
 
 use ringmq::mqtt::{Publish, QoS, ReasonCode, SubscriptionId};
 
 use crate::ledger::{Ledger, Message, MessageId, SessionId, matches};
+use crate::position::Position;
 use crate::session::{Session, Subscription, Via};
 
-/// What a copy may be.
+/// The kinds of a copy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Live,
@@ -19,7 +21,7 @@ enum Way {
 }
 
 impl Ledger {
-    /// Judges a PUBLISH that came to a session.
+    /// Checks a PUBLISH that a session received.
     pub(crate) fn receive(
         &mut self,
         session: SessionId,
@@ -29,6 +31,11 @@ impl Ledger {
     ) {
         self.tick();
         let id = self.identify(topic, publish.payload);
+        let user: Vec<_> = publish.properties.list().user_properties().collect();
+        let position = Position::split(&user).1;
+        let is_told = via.has_positions && publish.qos > QoS::AtMostOnce;
+        assert_eq!(position.is_some(), is_told, "{publish:?}");
+        position.into_iter().for_each(|position| self.judge_position(session, id, &position));
         let fresh = self.note_packet_id(session, publish, id, via);
         // An empty message, which clears a retained one, has no name: its terms are not judged.
         let Some(id) = id else { return };
@@ -42,6 +49,7 @@ impl Ledger {
         self.judge_lifetime(&self.sessions[session], id, publish, via);
         if fresh {
             self.count(session, id, publish, way);
+            self.judge_refused(session, id);
             self.note_order(session, id, publish, way, newer.filter(|_| fresh));
         }
     }
@@ -58,7 +66,7 @@ impl Ledger {
         }
     }
 
-    /// Names the newer value that came before, if the client must get that once more.
+    /// Returns the newer value that was delivered before, if the client must get it once more.
     fn judge_way(
         &self,
         session: SessionId,
@@ -112,7 +120,7 @@ impl Ledger {
         if !self.may_be_retained(id, first) {
             return Err("retained, it is stale".into());
         }
-        // What another takes the place of goes on as that was granted.
+        // A replay continues with the QoS granted to a replaced subscription.
         let mut all = session.subscriptions.iter();
         let fits = |known: &Subscription| {
             matches(known.wish.filter, message.topic)
@@ -121,14 +129,14 @@ impl Ledger {
         if !all.any(fits) {
             return Err(format!("retained, it came at {:?}", publish.qos));
         }
-        // Of several replays one may have been on its way with an older value when a newer one went
-        // live: another then brings the newer one again.
+        // One of several replays may have been on its way with an older value when a newer one was
+        // sent live: then another replay repeats the newer one.
         let stream = (message.publisher, message.topic, publish.qos);
         let newer = session.newest_live.get(&stream).copied();
         Ok(newer.filter(|newer| *newer > id && !message.will && message.sends == 1))
     }
 
-    /// Counts a copy: none may come more often than there is a reason for.
+    /// Counts a copy: none may be delivered more often than there is a reason for.
     fn count(&mut self, session: SessionId, id: MessageId, publish: &Publish<'_>, way: Way) {
         let (message, session) = (&self.messages[id], &mut self.sessions[session]);
         let receipt = session.receipts.entry(id).or_default();
@@ -139,7 +147,7 @@ impl Ledger {
         }
         let asked = session.subscriptions.iter().filter(|known| asks(known, message)).count();
         assert!(receipt.retained as usize <= asked, "retained {id} came too often");
-        // What is passed on at a lower QoS may go out before the broker is sure of it.
+        // A message that is forwarded at a lower QoS may be sent before its commit.
         receipt.once += u32::from(publish.qos == QoS::ExactlyOnce && way != Way::Replayed);
         let several =
             message.will || message.qos == QoS::AtLeastOnce || message.undone && receipt.once <= 1;
@@ -150,7 +158,7 @@ impl Ledger {
         assert!(all as usize <= most, "message {id} came {all} times, not {most}: {message:?}");
     }
 
-    /// Judges the order of what came (invariant 7), and notes it.
+    /// Checks the order of the copies (invariant 7), and notes it.
     fn note_order(
         &mut self,
         session: SessionId,
@@ -168,8 +176,8 @@ impl Ledger {
         if way != Way::Live {
             return;
         }
-        // Where a first copy was routed before the subscription, or at QoS 0 while the client was
-        // away, or was not for it any more, a repeated one is the first to come.
+        // If a first copy was routed before the subscription, or at QoS 0 to an absent client, or
+        // not to it any more, a repeated one is the first to be delivered.
         let first = message.sends == 1
             || message.qos == QoS::ExactlyOnce && !message.undone
             || session.subscriptions.iter().any(|known| {
@@ -177,8 +185,8 @@ impl Ledger {
                     && known.wish.qos >= publish.qos
                     && known.must_apply(message, session.owner)
             }) && !is_lost;
-        // That a message has expired, or was too large, and was passed over, may be forgotten when
-        // the broker dies.
+        // After a crash the broker may have forgotten that it skipped a message that was expired or
+        // too large.
         let is_revived = publish.dup && is_lost;
         if session.receipts[&id].live == 1 && first && !message.will && !is_revived {
             let all = (message.publisher, message.topic, message.qos, publish.qos);
@@ -191,10 +199,9 @@ impl Ledger {
     }
 }
 
-/// What MQTT 5 adds.
+/// The checks of MQTT 5.
 impl Ledger {
-    /// Judges what an acknowledgement says: that nobody is subscribed is not so where a session is
-    /// sure to be.
+    /// Checks a reason code: "no matching subscribers" is wrong if a session certainly matches.
     pub(crate) fn judge_reason(&self, id: MessageId, reason: ReasonCode) {
         if reason == ReasonCode::Success {
             return;
@@ -233,8 +240,8 @@ impl Ledger {
     }
 }
 
-/// Judges the identifiers of a copy: of all subscriptions that are sure to match, and of no others
-/// [MQTT-3.3.4-4] v5. What has waited has those of when it is sent.
+/// Checks the identifiers of a copy: those of all certainly matching subscriptions, and of no
+/// others [MQTT-3.3.4-4] v5. A waiting message has the identifiers at the time of sending.
 fn judge_identifiers(session: &Session, message: &Message, publish: &Publish<'_>, way: Way) {
     let mut came: Vec<u32> =
         publish.properties.subscription_ids().map(SubscriptionId::get).collect();
@@ -261,7 +268,7 @@ fn judge_identifiers(session: &Session, message: &Message, publish: &Publish<'_>
         }
         return;
     }
-    // A replay has that of its own subscription at least, if that is still there.
+    // A replay has at least that of its own subscription, if it still exists.
     let mut asked = matching;
     assert!(
         !came.is_empty()
@@ -271,7 +278,7 @@ fn judge_identifiers(session: &Session, message: &Message, publish: &Publish<'_>
     );
 }
 
-/// Whether a subscription may bring what is retained.
+/// Whether a subscription may cause a replay of the retained message.
 fn asks(known: &Subscription, message: &Message) -> bool {
     known.replays != Some(false) && matches(known.wish.filter, message.topic)
 }

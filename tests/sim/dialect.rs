@@ -1,7 +1,7 @@
-//! How one connection is spoken on: the version, and what MQTT 5 lets its client ask for.
+//! The terms of one connection: its version, and the MQTT 5 properties of its client.
 //!
-//! The client's half of the rules is checked here: no packet above its maximum, no alias above its
-//! maximum or of no topic, never more in flight than its receive maximum.
+//! The client's limits are checked here: no packet above its maximum, no alias above its maximum or
+//! without a topic, never more in flight than its receive maximum.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,25 +21,28 @@ pub(crate) const FOREVER_MS: u64 = u64::MAX;
 #[derive(Debug)]
 pub(crate) struct Dialect {
     pub(crate) version: Version,
-    /// What its CONNECT asks for; MQTT 5.
+    /// The properties of its CONNECT; MQTT 5.
     pub(crate) asked: ConnectProperties<'static>,
+    /// It asks for positions, with a session that stays.
+    pub(crate) wants_positions: bool,
     /// `--max-inflight`.
     window: u16,
-    /// The topics of aliases that the broker has given.
+    /// The topics of the broker's aliases.
     given: BTreeMap<u16, String>,
     /// Largest alias that the broker takes, and the topics of those in use.
     taken_max: u16,
     taken: BTreeMap<u16, &'static str>,
-    /// Messages that came on this connection and are not answered for good.
+    /// Messages of this connection whose exchange is not complete.
     in_flight: BTreeSet<u16>,
 }
 
 impl Dialect {
-    /// That of a connection of MQTT 3.1.1.
+    /// The terms of a connection of MQTT 3.1.1.
     pub(crate) fn old(plan: &Plan) -> Self {
         Self {
             version: Version::V311,
             asked: ConnectProperties::default(),
+            wants_positions: false,
             window: plan.inflight_max,
             given: BTreeMap::new(),
             taken_max: 0,
@@ -62,7 +65,8 @@ impl Dialect {
             request_problem_information: random.one_in(2),
             ..ConnectProperties::default()
         };
-        Self { version: Version::V5, asked, ..Self::old(plan) }
+        let wants_positions = stays && random.one_in(3);
+        Self { version: Version::V5, asked, wants_positions, ..Self::old(plan) }
     }
 
     pub(crate) fn is_v5(&self) -> bool {
@@ -78,7 +82,7 @@ impl Dialect {
         }
     }
 
-    /// The broker has accepted the connection; what it says must be true.
+    /// Checks the properties of the broker's CONNACK.
     pub(crate) fn on_connack(&mut self, told: &ConnackProperties<'_>, plan: &Plan) {
         if !self.is_v5() {
             return;
@@ -111,7 +115,7 @@ impl Dialect {
         known.unwrap_or_else(|| panic!("alias {alias} stands for no topic")).clone()
     }
 
-    /// The alias for a PUBLISH to a topic, and whether the topic goes with it.
+    /// The alias for a PUBLISH to a topic, and whether the topic is sent too.
     pub(crate) fn alias_for(
         &mut self,
         topic: &'static str,
@@ -129,14 +133,14 @@ impl Dialect {
         Some((alias, true))
     }
 
-    /// A packet of so many bytes came.
+    /// Checks the size of a received packet.
     pub(crate) fn judge_size(&self, bytes: usize) {
         // [MQTT-3.1.2-24] v5
         let most = self.asked.packet_bytes_max as usize;
         assert!(bytes <= most, "a packet of {bytes} bytes for a client that takes {most}");
     }
 
-    /// A message came that is to be answered.
+    /// Notes a received message that needs an answer.
     pub(crate) fn begin(&mut self, packet_id: u16) {
         self.in_flight.insert(packet_id);
         let (count, most) = (self.in_flight.len(), self.asked.receive_max.min(self.window));

@@ -1,9 +1,9 @@
-//! The simulated disk: the files of all shards, what is asked of them and not done yet, its faults,
-//! and what a crash leaves of it.
+//! The simulated disk: the files of all shards, their pending requests, its faults, and the state
+//! after a crash.
 //!
-//! As everything behind the kernel's seam it does nothing by itself: the scheduler lets a write, or
-//! a request to a medium, get on once it is due. A file is a mapped one in memory, so that a shard
-//! reads what was written as it does in life.
+//! Like everything behind the kernel's interface it does nothing by itself: the scheduler advances
+//! a write, or a request to a medium, once it is due. A file is a mapped file in memory, so that a
+//! shard reads written data as in reality.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -18,16 +18,16 @@ use crate::kernel::{Shared, lock};
 use crate::plan::Plan;
 use crate::random::Random;
 
-/// What a shard writes to: a file of its own.
+/// A shard's file for writing.
 pub(crate) type SimFile = FileId;
 
-/// Bytes of a segment's header: a write of its own if it is written over.
+/// Bytes of a segment's header, which may be overwritten by a write of its own.
 const HEADER: usize = 64;
 
-/// Size of the simulated file system, and what is free of it in good times.
+/// The size of the simulated file system, which is also its free space without faults.
 const TOTAL_BYTES: u64 = 1 << 40;
 
-/// After so long a shard asks again for what it was refused.
+/// The time after which a shard repeats a refused request.
 const RETRY_MS: u64 = 1_000;
 
 /// One shard's part of the disk.
@@ -69,7 +69,7 @@ struct Flight {
     begun: bool,
 }
 
-/// What a disk does not do for a while.
+/// Faults of a disk, for a while.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     /// Every write fails, or every other.
@@ -84,13 +84,13 @@ pub(crate) enum Fault {
 struct ShardDisk {
     files: BTreeMap<FileId, Image>,
     last_id: u64,
-    /// How far the log goes, as it was noted last.
+    /// The last noted extent of the log.
     noted: Option<Extent>,
     flight: Option<Flight>,
-    /// Each with when it is done.
+    /// Each with the time at which it is done.
     requests: VecDeque<(u64, Request)>,
     answers: VecDeque<MediumAnswer<SimFile>>,
-    /// With when it ends.
+    /// With its end.
     fault: Option<(Fault, u64)>,
 }
 
@@ -102,7 +102,7 @@ pub(crate) struct Disk {
     now_ms: u64,
     delay_ms_max: u64,
     sector_bytes: usize,
-    /// When all is well again after the last fault: also what was refused has been asked again.
+    /// The time at which all is well after the last fault, including repeated requests.
     well_ms: u64,
 }
 
@@ -126,7 +126,7 @@ impl Disk {
         self.now_ms + if late { self.random.below(delays + 1) as u64 } else { 0 }
     }
 
-    /// What a shard finds when its store is opened.
+    /// The files that a shard finds when its store is opened.
     pub(crate) fn found(&mut self, at: usize) -> (Vec<Found>, Option<Extent>) {
         let shard = &mut self.shards[at];
         let is_full = matches!(shard.fault, Some((Fault::Space, _)));
@@ -158,7 +158,7 @@ impl Disk {
         self.shards[at].requests.push_back((due_ms, request));
     }
 
-    /// The kernel sees what was asked in this turn.
+    /// Submits the requests of this turn.
     pub(crate) fn submit(&mut self, at: usize) {
         if let Some(flight) = &mut self.shards[at].flight {
             flight.begun = true;
@@ -174,7 +174,7 @@ impl Disk {
         self.shards[at].requests.front().is_some_and(|(due_ms, _)| *due_ms <= self.now_ms)
     }
 
-    /// When something is due that is not yet.
+    /// The time of the next request that becomes due.
     pub(crate) fn next_ms(&self) -> Option<u64> {
         let shards = self.shards.iter();
         let dues = shards.flat_map(|shard| {
@@ -206,7 +206,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Does what a medium was asked first; whether there is an answer.
+    /// Serves a medium's first request; returns whether there is an answer.
     pub(crate) fn serve(&mut self, at: usize) -> bool {
         let shard = &mut self.shards[at];
         let (_, request) = shard.requests.pop_front().expect("the scheduler saw it");
@@ -298,7 +298,7 @@ impl Disk {
         self.well_ms = self.well_ms.min(self.now_ms + RETRY_MS);
     }
 
-    /// From when on the broker has no excuse in the disk.
+    /// The time from which on the disk is no excuse for the broker.
     pub(crate) fn well_ms(&self) -> u64 {
         self.well_ms
     }
@@ -310,7 +310,7 @@ impl Disk {
 }
 
 impl ShardDisk {
-    /// A file that is free, or a new one.
+    /// A free file, or a new one.
     fn supply(&mut self, bytes: usize, sector_bytes: usize) -> FileId {
         let is_fit = |image: &Image| image.free && image.len() == bytes;
         if let Some((id, image)) = self.files.iter_mut().find(|(_, image)| is_fit(image)) {

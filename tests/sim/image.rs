@@ -1,6 +1,6 @@
-//! One simulated file: what the process sees of it, and what a power cut would leave.
+//! One simulated file: the process's view of it, and the state after a power cut.
 //!
-//! Invariant: a sector that is not dirty is the same in both.
+//! Invariant: a sector that is not dirty is equal in both.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -20,16 +20,16 @@ const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 
 /// See the module.
 pub(crate) struct Image {
-    /// What the process sees, and what is mapped.
+    /// The process's view, which is mapped.
     file: File,
-    /// What is on the disk.
+    /// The contents of the disk.
     durable: Vec<u8>,
-    /// Sectors that may be on the disk as the process sees them, or not yet.
+    /// Sectors that may have been written to the disk, or not yet.
     dirty: BTreeSet<usize>,
     sector_bytes: usize,
     /// Nothing in it is needed: its header is zeros.
     pub(crate) free: bool,
-    /// It was found free: what is behind its header may be anything.
+    /// It was found free: the bytes behind its header are unknown.
     pub(crate) unknown: bool,
 }
 
@@ -64,7 +64,7 @@ impl Image {
         self.dirty.extend(offset / self.sector_bytes..end);
     }
 
-    /// Writes some sectors of what is to be written; of those, some are not kept for the disk.
+    /// Writes some sectors of the bytes; some of those never become durable.
     pub(crate) fn write_some(&mut self, bytes: &[u8], offset: usize, random: &mut Random) {
         let mut at = offset;
         while at < offset + bytes.len() {
@@ -73,7 +73,7 @@ impl Image {
             if random.one_in(2) {
                 self.write(&bytes[at - offset..end - offset], at);
                 if random.one_in(2) {
-                    // What is on the disk stays as it was, whatever is synced later.
+                    // These sectors stay as they are on the disk, whatever is synced later.
                     self.dirty.remove(&sector);
                 }
             }
@@ -94,7 +94,7 @@ impl Image {
         self.file.write_all_at(&self.durable, 0).expect("there is memory");
     }
 
-    /// What was written since the last time is on the disk now.
+    /// Makes all writes so far durable.
     pub(crate) fn sync(&mut self) {
         for sector in std::mem::take(&mut self.dirty) {
             let range = self.range(sector);
@@ -103,7 +103,7 @@ impl Image {
         }
     }
 
-    /// The power goes: what is dirty is on the disk, or is not.
+    /// Cuts the power: each dirty sector is written to the disk or not.
     pub(crate) fn cut(&mut self, random: &mut Random) {
         let dirty = std::mem::take(&mut self.dirty);
         self.dirty = dirty.into_iter().filter(|_| random.one_in(2)).collect();

@@ -1,9 +1,9 @@
-//! The simulated kernel: every ring's operations in flight and every connection.
+//! The simulated kernel: every ring's operations in flight, and every connection.
 //!
-//! Nothing happens by itself. The scheduler picks an operation that can get on and lets it: that is
-//! how completions come late, and in any order between operations, but in order for each one.
-//! Invariant: an operation is in its ring's table from `submit_*` until its last completion was
-//! delivered. What breaks a rule where nobody can panic is kept in `faults`.
+//! Nothing happens by itself. The scheduler picks an operation that can advance: so completions are
+//! late, and in any order between operations, but in order for each one. Invariant: an operation is
+//! in its ring's table from `submit_*` until its last completion was delivered. Violations that are
+//! found where a panic is impossible are kept in `faults`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -25,10 +25,10 @@ pub(crate) fn lock(kernel: &Shared) -> MutexGuard<'_, Kernel> {
     kernel.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Accepts that fail one after the other: each costs all who wait 100 ms, and they may be many.
+/// Consecutive failed accepts: each delays all waiting clients by 100 ms, and there may be many.
 const ACCEPTS_FAILED_MAX: u32 = 1;
 
-/// An operation that can get on.
+/// An operation that can advance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
     Accept,
@@ -41,7 +41,7 @@ pub(crate) enum Operation {
     Request,
 }
 
-/// What a receive brought, before its bytes are in a buffer of the ring.
+/// The result of a receive, before its bytes are in a buffer of the ring.
 pub(crate) enum Brought {
     Data(u16, Vec<u8>),
     End,
@@ -85,7 +85,7 @@ struct Send {
     sent: usize,
     stage: Stage,
     cancelled: bool,
-    /// Nobody waits for its end, if all of it goes before the ring waits.
+    /// Its completion does not wake the ring, if all of it is sent before the ring waits.
     quiet: bool,
 }
 
@@ -96,12 +96,12 @@ struct RingState {
     done: VecDeque<Done>,
     accepting: bool,
     accept_cancelled: bool,
-    /// In a row.
+    /// Consecutive ones.
     accepts_failed: u32,
     /// Connections that wait to be accepted.
     backlog: VecDeque<usize>,
     free: Vec<u16>,
-    /// Buffers that come back with the next submission.
+    /// Buffers that are returned with the next submission.
     recycled: Vec<u16>,
     lent: Vec<bool>,
     woken: bool,
@@ -124,11 +124,11 @@ pub(crate) struct Kernel {
     random: Random,
     buffer_bytes: usize,
     pipe_bytes: usize,
-    /// An accept fails once in so many times; 0: never.
+    /// One in this many accepts fails; 0: none.
     accept_fails_one_in: usize,
     pub(crate) faults: Vec<String>,
     now_ms: u64,
-    /// The broker is dying: what it drops is gone already.
+    /// The broker is dying: everything that it drops is gone already.
     dying: bool,
 }
 
@@ -155,7 +155,7 @@ impl Kernel {
         self.conns.len() - 1
     }
 
-    /// A client resets its connection; of what is under way to the broker a part gets lost.
+    /// Resets a client's connection; a part of the bytes on their way to the broker is lost.
     pub(crate) fn reset(&mut self, conn: usize) {
         let conn = &mut self.conns[conn];
         conn.reset = true;
@@ -178,7 +178,7 @@ impl Kernel {
         self.ring_for_answers();
     }
 
-    /// All that could fail goes well from now on.
+    /// Ends all faults.
     pub(crate) fn heal(&mut self) {
         self.accept_fails_one_in = 0;
         self.disk.heal();
@@ -191,7 +191,7 @@ impl Kernel {
         }
     }
 
-    /// The broker dies: every connection is cut. What is left of it is to be dropped next.
+    /// Kills the broker: every connection is cut. Its remains are dropped next.
     pub(crate) fn begin_crash(&mut self) {
         self.dying = true;
         for conn in self.conns.iter_mut().filter(|conn| !conn.closed) {
@@ -306,7 +306,7 @@ impl Kernel {
         self.rings[ring].recycled.push(buffer);
     }
 
-    /// The kernel sees what was asked in this turn.
+    /// Submits the requests of this turn.
     pub(crate) fn submit(&mut self, at: usize) {
         self.disk.submit(at);
         let ring = &mut self.rings[at];
@@ -319,7 +319,7 @@ impl Kernel {
         self.end_quiet_sends(at);
     }
 
-    /// Some quiet sends go at once, and their ends wake nobody; all others are as any send.
+    /// Completes some quiet sends at once, without waking their ring; the others are like any send.
     fn end_quiet_sends(&mut self, at: usize) {
         let ring = &mut self.rings[at];
         for send in ring.sends.values_mut().filter(|send| send.stage == Stage::Begun && send.quiet)
@@ -336,7 +336,7 @@ impl Kernel {
         }
     }
 
-    /// Delivers some of what completed: at least one, if there is any.
+    /// Delivers some completions, at least one if there are any.
     pub(crate) fn take_done(&mut self, ring: usize) -> (bool, Vec<Done>) {
         let ring = &mut self.rings[ring];
         let all = ring.done.len();
@@ -416,7 +416,7 @@ impl Kernel {
         let Some(recv) = ring.recvs.get_mut(&slot) else { return };
         let conn = &mut self.conns[recv.conn];
         let has_data = conn.to_broker.len() > 0 && !conn.shut;
-        // A cancel races with what has come: both orders happen.
+        // A cancel races with received bytes: both orders happen.
         let (brought, more) = if has_data && (!recv.cancelled || self.random.one_in(2)) {
             match ring.free.pop() {
                 None => (Brought::NoBuffers, false),
@@ -469,7 +469,8 @@ impl Kernel {
         ring.done.push_back(Done::Sent { key, result, batch });
     }
 
-    /// A ring and its listener are closed: who was not accepted, or nobody knows of, is refused.
+    /// Closes a ring and its listener: connections that were not accepted, or are not known, are
+    /// refused.
     pub(crate) fn end(&mut self, at: usize) {
         if self.dying {
             return;
@@ -485,7 +486,7 @@ impl Kernel {
         refused.into_iter().for_each(|conn| self.close(conn));
     }
 
-    /// What keeps a ring from being at rest: its accept aside, nothing may be in flight or lent.
+    /// The reason why a ring is not at rest: except its accept, nothing may be in flight or lent.
     pub(crate) fn unrest(&self, at: usize) -> Option<String> {
         let ring = &self.rings[at];
         let lent = ring.lent.iter().filter(|lent| **lent).count();

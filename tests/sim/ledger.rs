@@ -1,7 +1,7 @@
-//! What was published, and what became of it as far as clients can know: the oracle's one clock.
+//! The published messages, and their outcome as far as clients can know: the oracle's only clock.
 //!
-//! A *tick* counts events of all clients in the order they happen in the one thread, so "before"
-//! is `<`. Invariant: a message's number grows with its tick, and `sent <= acked`.
+//! A *tick* counts the events of all clients in the order in which they happen in the one thread,
+//! so "before" is `<`. Invariant: a message's number grows with its tick, and `sent <= acked`.
 
 use ringmq::mqtt::{
     Carrier, Properties, Property, PropertyId, QoS, TopicFilter, TopicName, Value, Will,
@@ -27,39 +27,42 @@ pub(crate) struct Message {
     pub(crate) topic: &'static str,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    /// Of the payload; an empty one has no room for its number.
+    /// Bytes of the payload; an empty one has no room for its number.
     pub(crate) bytes: usize,
     pub(crate) publisher: usize,
-    /// When it could be published first; of a will, when its CONNECT was sent.
+    /// The earliest time of its publication; for a will that of its CONNECT.
     pub(crate) sent: u64,
     /// When it is sure to be published or in flight; of a will, when its connection ended.
     pub(crate) sure_from: Option<u64>,
     /// When its publisher had the broker's promise.
     pub(crate) acked: Option<u64>,
-    /// The same two as times, milliseconds: see `lifetime`.
+    /// The same as times in milliseconds: see `lifetime`.
     pub(crate) sent_ms: u64,
     pub(crate) acked_ms: Option<u64>,
     /// Its properties; and whether it was sent with them, and without, as in MQTT 3.1.1.
     pub(crate) terms: Terms,
     pub(crate) is_rich: bool,
     pub(crate) is_bare: bool,
-    /// Of a will: before this time it must not be published; none: its connection is there.
+    /// For a will the earliest time of its publication; `None` while its connection exists.
     pub(crate) not_before_ms: Option<u64>,
-    /// Of a will: its delay.
+    /// The delay of a will.
     pub(crate) delay_ms: u64,
-    /// Whether the broker is known to have had it.
+    /// Whether the broker has certainly handled it.
     pub(crate) handled: bool,
-    /// Times it was sent: a QoS 1 message may be delivered so often.
+    /// How often it was sent: a QoS 1 message may be delivered as often.
     pub(crate) sends: u32,
-    /// A will that may not be published: DISCONNECT came.
+    /// A will that must not be published, after a DISCONNECT.
     pub(crate) void: bool,
     pub(crate) will: bool,
-    /// It was on its way when the broker died: it may come once for each time it is sent.
+    /// It was on its way when the broker died: it may be delivered once for each time it is sent.
     pub(crate) undone: bool,
-    /// A will that was due before the broker died: it may be lost with it.
+    /// A will that was due before the broker died: it may be lost.
     pub(crate) excused: bool,
-    /// A will that was kept in the log with its session.
+    /// A will that was stored with its session in the log.
     pub(crate) is_logged: bool,
+    /// Its publisher, of MQTT 5, was told that nobody has it; that somebody has it.
+    pub(crate) refused: bool,
+    pub(crate) taken: bool,
 }
 
 /// The broker died.
@@ -72,7 +75,7 @@ pub(crate) struct Crash {
     pub(crate) now_ms: u64,
 }
 
-/// What a client is about to publish.
+/// A message to be published.
 #[derive(Clone, Copy)]
 pub(crate) struct Draft {
     pub(crate) topic: &'static str,
@@ -94,13 +97,15 @@ pub(crate) struct Ledger {
     pub(crate) crashes: Vec<Crash>,
     /// The last time that the power went.
     pub(crate) powerless: Option<u64>,
+    /// Sessions can be full.
+    pub(crate) overflows: bool,
     /// Whether events are printed.
     tells: bool,
 }
 
 impl Ledger {
-    pub(crate) fn new(tells: bool) -> Self {
-        Self { tells, ..Self::default() }
+    pub(crate) fn new(overflows: bool, tells: bool) -> Self {
+        Self { overflows, tells, ..Self::default() }
     }
 
     /// The next moment.
@@ -109,7 +114,7 @@ impl Ledger {
         self.tick
     }
 
-    /// Prints an event, if somebody wants to read the story of a run.
+    /// Prints an event, if the run's story was requested.
     pub(crate) fn tell(&self, story: impl FnOnce() -> String) {
         if self.tells {
             println!("{:>7} ms {:>5} {}", self.now_ms, self.tick, story());
@@ -143,11 +148,13 @@ impl Ledger {
             undone: false,
             excused: false,
             is_logged: false,
+            refused: false,
+            taken: false,
         });
         self.messages.len() - 1
     }
 
-    /// The broker's promise for a message has come.
+    /// Notes the broker's promise for a message.
     pub(crate) fn acknowledge(&mut self, id: MessageId) {
         let (tick, age_ms) = (self.tick(), self.age_ms());
         let message = &mut self.messages[id];
@@ -156,7 +163,7 @@ impl Ledger {
         message.handled = true;
     }
 
-    /// The broker dies when there were so many connections ever; the power goes with it.
+    /// Notes a crash after `conns` connections in all; `power`: a power cut.
     pub(crate) fn on_crash(&mut self, conns: usize, power: bool) {
         let tick = self.tick();
         self.powerless = if power { Some(tick) } else { self.powerless };
@@ -172,7 +179,7 @@ impl Ledger {
         }
     }
 
-    /// A will came: it may have been published.
+    /// Checks a received will: it may have been published.
     pub(crate) fn judge_will(&self, id: MessageId) {
         let message = &self.messages[id];
         if !message.will {
@@ -286,7 +293,7 @@ pub(crate) fn pick_filter(random: &mut Random, count: usize) -> &'static str {
     FILTERS[random.below(count.min(FILTERS.len()))]
 }
 
-/// Whether a message to `topic` is what `filter` asks for.
+/// Whether a topic matches a filter.
 pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     let filter = TopicFilter::parse(filter).expect("filters here are valid");
     filter.matches(TopicName::parse(topic).expect("topics here are valid"))

@@ -1,8 +1,8 @@
-//! How long messages live (MQTT 5, 3.3.2.3.3), as the oracle knows it from outside.
+//! The lifetime of messages (MQTT 5, 3.3.2.3.3), as the oracle knows it from outside.
 //!
-//! A message's time begins when the broker has it: after it was sent first, and before its
-//! acknowledgement came. The broker's time line shows the time of the simulated machine exactly,
-//! except across a power cut: what passed then the broker can only guess.
+//! A message's time begins when the broker has received it: between its first sending and its
+//! acknowledgement. The broker's time line equals the time of the simulated machine, except across
+//! a power cut, whose duration the broker can only estimate.
 
 use ringmq::mqtt::{Publish, expiry};
 
@@ -10,7 +10,7 @@ use crate::ledger::{Ledger, Message, MessageId, matches};
 use crate::session::{Session, Via};
 
 impl Ledger {
-    /// The time, milliseconds: also what passed while the broker was down.
+    /// The time in milliseconds, including the time while the broker was down.
     pub(crate) fn age_ms(&self) -> u64 {
         self.now_ms + self.down_ms
     }
@@ -29,7 +29,7 @@ impl Ledger {
         self.powerless.is_none_or(|tick| tick < message.sent)
     }
 
-    /// Judges what a copy says of the time that is left, and that there is some.
+    /// Checks the remaining time of a copy, which must be above 0.
     pub(crate) fn judge_lifetime(
         &self,
         session: &Session,
@@ -70,7 +70,7 @@ impl Ledger {
         let most_s = interval_s.saturating_sub(waited_s) + slack_s;
         let is_long = left_s.is_some_and(|left_s| left_s > most_s);
         assert!(!is_long, "{id} has {left_s:?} s left of {interval_s}, more than {most_s}");
-        // [MQTT-3.3.2-5] v5 One that may have been sent before goes on.
+        // [MQTT-3.3.2-5] v5 A message that may have been sent before is redelivered.
         assert!(publish.dup || most_s > 0, "{id} has expired: {message:?}");
     }
 }

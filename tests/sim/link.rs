@@ -1,7 +1,7 @@
-//! One connection of a simulated client: bytes both ways, and the answers it waits for.
+//! One connection of a simulated client: bytes both ways, and the expected answers.
 //!
-//! Replies of one kind keep the order of their requests [MQTT-4.6.0-2]: what comes must be the
-//! first of its kind in `replies`.
+//! Replies of one kind have the order of their requests [MQTT-4.6.0-2]: a reply must be the first
+//! of its kind in `replies`.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ use crate::random::Random;
 use crate::session::Change;
 use crate::wish::Wish;
 
-/// What the broker owes for a request.
+/// The expected reply to a request.
 #[derive(Debug)]
 pub(crate) enum Reply {
     Puback(u16, MessageId),
@@ -28,15 +28,15 @@ pub(crate) enum Reply {
     Unsuback(u16, Vec<Change>),
 }
 
-/// How a client goes away.
+/// The ways in which a client ends a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Leaving {
     No,
     /// With DISCONNECT.
     Politely,
-    /// It closes its side only.
+    /// It closes its sending side only.
     Rudely,
-    /// It says nothing any more: keep alive must find out.
+    /// It stops sending: keep alive must detect it.
     Silently,
 }
 
@@ -48,10 +48,10 @@ pub(crate) struct Link {
     /// When it began, and how long the broker had been down by then.
     pub(crate) began_ms: u64,
     pub(crate) down_ms: u64,
-    /// CONNACK has come.
+    /// Whether CONNACK was received.
     pub(crate) accepted: bool,
     pub(crate) resumed: bool,
-    /// Packets may follow CONNECT before its CONNACK.
+    /// Whether packets may follow CONNECT before its CONNACK.
     pub(crate) pipelines: bool,
     pub(crate) will: Option<MessageId>,
     pub(crate) keep_alive_ms: u64,
@@ -61,24 +61,25 @@ pub(crate) struct Link {
     /// QoS 0 messages that precede each PINGREQ that waits.
     pub(crate) pings: VecDeque<Vec<MessageId>>,
     pub(crate) unconfirmed: Vec<MessageId>,
-    /// Answers to the broker's messages, each with when it goes out.
+    /// Answers to the broker's messages, each with its time of sending.
     pub(crate) answers: VecDeque<(u64, AckKind, PacketId)>,
     pub(crate) paused_until_ms: u64,
     pub(crate) last_sent_ms: u64,
-    /// When it began to wait for what it waits for now.
+    /// The start of its present wait.
     pub(crate) waits_since_ms: u64,
-    /// The bytes a second that it may publish, 0: any; and when it may have sent what it has.
+    /// The bytes a second that it may publish, 0: any; and the time at which its messages so far
+    /// are allowed.
     pub(crate) bytes_per_s: u64,
     pub(crate) earned_ms: u64,
-    /// Something was sent that may have to wait for the disk, since it last waited for nothing.
+    /// It sent a request that may wait for the disk since it last waited for nothing.
     pub(crate) needs_disk: bool,
     pub(crate) leaving: Leaving,
-    /// It leaves with a DISCONNECT that does not take its will away; with another expiry interval;
-    /// with one that is not allowed.
+    /// It ends with a DISCONNECT that keeps its will; with another expiry interval; with a
+    /// forbidden one.
     pub(crate) leaves_will: bool,
     pub(crate) new_expiry_s: Option<u32>,
     pub(crate) breaks_rules: bool,
-    /// The tick at which it began to leave.
+    /// The tick at which it began to end.
     pub(crate) left: Option<u64>,
     /// It was quiet for the verdict: a last PINGREQ was sent.
     pub(crate) settled: bool,
@@ -165,7 +166,7 @@ impl Link {
         }
         self.needs_disk |= match packet {
             Packet::Publish(publish) => publish.retain || publish.qos > QoS::AtMostOnce,
-            // Of a session that begins or ends: its CONNACK waits.
+            // For a session that begins or ends: its CONNACK waits.
             Packet::Connect(_) => true,
             Packet::Pingreq | Packet::Disconnect(_) => false,
             _ => true,
@@ -280,13 +281,14 @@ impl Link {
         self.put(&packet, now_ms);
     }
 
-    /// Writes some of what waits; closes its side after the last of a client that leaves.
+    /// Writes some of the waiting bytes; shuts down sending after the last byte of a client that
+    /// ends.
     pub(crate) fn write(&mut self, kernel: &mut Kernel, random: &mut Random, trickle: bool) {
         let max = if trickle { 3 } else { self.out.len().max(1) };
         let count = if random.one_in(4) { 1 + random.below(max) } else { max };
         let conn = &mut kernel.conns[self.conn];
         let bytes: Vec<u8> = self.out.iter().take(count).copied().collect();
-        // Nobody reads it any more: it is lost.
+        // The broker does not read it any more: it is lost.
         let taken = if conn.shut { bytes.len() } else { conn.to_broker.write(&bytes) };
         self.out.drain(..taken);
         if self.out.is_empty() && matches!(self.leaving, Leaving::Politely | Leaving::Rudely) {

@@ -1,21 +1,22 @@
 //! The whole broker in a simulator: several shards in one thread, virtual time, in-memory sockets
-//! that fail in every way sockets do, clients that do anything, one seed a run, and an oracle.
+//! with all faults of sockets, clients with random actions, one seed for each run, and an oracle.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `world` | one run and its scheduler |
-//! | `plan` | what the seed decides at the start |
+//! | `plan` | the choices of the seed at the start |
 //! | `cluster` | the shards, wired as the server does |
 //! | `ring`, `kernel`, `wire` | the ring of a shard; the kernel behind all of them; connections |
-//! | `disk`, `image` | the disk with its faults; one file of it, and what a crash leaves |
-//! | `clocks` | what the machine's clocks show, right or wrong |
-//! | `client`, `link`, `dialect` | a client and what it does; one connection of it; its version |
+//! | `disk`, `image` | the disk with its faults; one file of it, and its state after a crash |
+//! | `clocks` | the machine's clocks, right or wrong |
+//! | `client`, `link`, `dialect` | a client and its actions; one connection of it; its version |
 //! | `ledger`, `terms`, `lifetime` | the oracle: messages; their properties; their expiry |
-//! | `session`, `wish` | the oracle: who may get what; as asked |
-//! | `copy`, `verdict` | the oracle: what came; what must have come |
-//! | `script`, `returns` | worlds that go as a test says; those about clients that return |
+//! | `session`, `wish` | the oracle: sessions and their rights; a requested subscription |
+//! | `copy`, `verdict` | the oracle: checks of deliveries; checks of missing ones |
+//! | `position`, `refusal` | the oracle: positions of messages; full sessions |
+//! | `script`, `returns` | scripted worlds; those about clients that return |
 //!
-//! `RINGMQ_SEED=n` runs one seed and tells its story, `RUST_LOG=debug` adds the broker's;
+//! `RINGMQ_SEED=n` runs one seed and prints its story, `RUST_LOG=debug` adds the broker's log;
 //! `RINGMQ_SIM_RUNS=n` runs the seeds from 0 to n - 1.
 
 mod client;
@@ -30,9 +31,11 @@ mod ledger;
 mod lifetime;
 mod link;
 mod plan;
+mod position;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "each test target uses its own part")]
 mod random;
+mod refusal;
 mod returns;
 mod ring;
 mod script;
@@ -65,10 +68,10 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// Whatever happens, clients get what they were promised and nothing else, and nothing is left.
+/// In any run clients get everything promised and nothing else, and no state is left.
 #[test]
 fn promises_are_kept() {
-    // Another test of this process may have begun the log.
+    // Another test of this process may have started the log.
     let _begun = env_logger::try_init();
     let one = number("RINGMQ_SEED");
     let runs = number("RINGMQ_SIM_RUNS").unwrap_or(RUNS);

@@ -1,15 +1,15 @@
-//! What a seed decides before anything happens: sizes, odds, and how the run ends.
+//! The choices of a seed before the run: sizes, odds, and the end of the run.
 
 use crate::random::Random;
 
-/// How a run ends.
+/// The end of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ending {
     /// The broker is stopped in the middle of it all.
     Abrupt,
-    /// Everybody is connected and quiet, then the broker is stopped.
+    /// All clients are connected and idle, then the broker is stopped.
     Connected,
-    /// Everybody leaves, then the broker is stopped.
+    /// All clients disconnect, then the broker is stopped.
     Empty,
 }
 
@@ -31,27 +31,27 @@ pub(crate) struct Plan {
     pub(crate) outgoing_bytes_max: usize,
     pub(crate) patience_ms: u64,
     pub(crate) inflight_max: u16,
-    /// Time passes once in so many steps although somebody could go on; 0: never.
+    /// In one of this many steps time passes although an actor could continue; 0: never.
     pub(crate) haste_one_in: usize,
-    /// A shard gets no turn for a while, once in so many steps; 0: never.
+    /// In one of this many steps a shard is suspended for a while; 0: never.
     pub(crate) freeze_one_in: usize,
-    /// All clients rest for a while, once in so many steps; 0: never.
+    /// In one of this many steps all clients rest for a while; 0: never.
     pub(crate) rest_one_in: usize,
-    /// Clients stop reading now and then.
+    /// Clients sometimes stop reading.
     pub(crate) pauses: bool,
     /// Clients write a few bytes at a time.
     pub(crate) trickle: bool,
-    /// A payload is large, and shared instead of copied, once in so many times; 0: never.
+    /// One in this many payloads is large, and shared instead of copied; 0: none.
     pub(crate) large_one_in: usize,
-    /// Filters and topics in use: with few, clients meet.
+    /// Filters and topics in use: with few of them clients interact.
     pub(crate) filters: usize,
     pub(crate) topics: usize,
     /// Length of a segment's file, and of the first ones.
     pub(crate) segment_bytes: u64,
     pub(crate) first_segment_bytes: u64,
-    /// Bytes of a queue's packed end: what is beyond goes into the log.
+    /// Bytes of a queue's packed end: the rest goes into the log.
     pub(crate) tail_bytes_max: usize,
-    /// Committed means synced.
+    /// Whether committed means synced.
     pub(crate) sync: bool,
     /// Parts of a file that a smaller group fills with zeros; 0: none.
     pub(crate) zeros_bytes: u64,
@@ -59,21 +59,23 @@ pub(crate) struct Plan {
     pub(crate) disk_ms_max: u64,
     /// Bytes that the disk writes whole or not at all.
     pub(crate) sector_bytes: usize,
-    /// The disk of some shards is not well for a while, once in so many steps; 0: never.
+    /// In one of this many steps the disk of some shards has a fault for a while; 0: never.
     pub(crate) fault_one_in: usize,
-    /// The broker dies and is started again, once in so many steps; 0: never.
+    /// In one of this many steps the broker dies and is started again; 0: never.
     pub(crate) crash_one_in: usize,
     /// `--session-expiry`, milliseconds; 0: never.
     pub(crate) session_expiry_ms: u64,
-    /// The wall clock is set once in so many steps; 0: never.
+    /// In one of this many steps the wall clock is set; 0: never.
     pub(crate) clock_set_one_in: usize,
     pub(crate) ending: Ending,
-    /// Messages and bytes that a client may publish in a second; 0: no limit. Never so few that one
+    /// Messages and bytes that a client may publish in a second; 0: no limit. Never so few that it
     /// seems stuck.
     pub(crate) publishes_per_s: u32,
     pub(crate) publish_bytes_per_s: u64,
-    /// A connection is of MQTT 5 once in so many times, else of MQTT 3.1.1; 0: never.
+    /// One in this many connections uses MQTT 5, the others MQTT 3.1.1; 0: none.
     pub(crate) v5_one_in: usize,
+    /// Bytes that may wait in a session, which takes nothing more then; 0: as many as come.
+    pub(crate) session_bytes_max: u64,
 }
 
 impl Plan {
@@ -122,6 +124,7 @@ impl Plan {
             clock_set_one_in: random.pick(&[0, 100, 1000]),
             first_segment_bytes: random.pick(&[512, 512, 2048, 65_536]),
             v5_one_in: random.pick(&[0, 1, 1, 2, 2, 4]),
+            session_bytes_max: random.pick(&[0, 0, 0, 0, 100, 1000]),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Clients are told only what a broker that is killed the next moment still knows, and what is
-//! replayed comes as it is granted.
+//! Clients are told only state that a broker killed at the next moment still knows, and replays are
+//! sent as they were granted.
 
 use ringmq::mqtt::{
     Carrier, Disconnect, DisconnectProperties, Packet, PacketKind, Properties, Property,
@@ -10,7 +10,7 @@ use ringmq::mqtt::{
 use crate::link;
 use crate::script::{Script, filter, kinds};
 
-/// Nothing is sent to a client before the disk goes on, then CONNACK first.
+/// No packet is sent to a client before the disk continues; then CONNACK is first.
 #[track_caller]
 fn assert_waits_for_the_disk(script: &mut Script, conn: usize, behind: &[&str]) {
     assert!(script.read(conn).is_empty(), "the log has not got it");
@@ -19,8 +19,8 @@ fn assert_waits_for_the_disk(script: &mut Script, conn: usize, behind: &[&str]) 
     assert_eq!(kinds(&script.read(conn)), expected);
 }
 
-/// A client that comes back when much of its session's time is over is told when the log has it
-/// that it is back; what comes for it meanwhile follows.
+/// A client that returns when much of its session's time is over gets its CONNACK when the log has
+/// its return; messages that arrive meanwhile follow.
 #[test]
 fn late_return() {
     let mut script = Script::new();
@@ -36,8 +36,8 @@ fn late_return() {
     assert_waits_for_the_disk(&mut script, conn, &["Publish"]);
 }
 
-/// One that comes back at once, to a session without a will, does not wait for the disk; unless it
-/// has the session kept for another time.
+/// A client that returns at once to a session without a will does not wait for the disk, unless it
+/// changes the session's expiry.
 #[test]
 fn quick_return() {
     let mut script = Script::new();
@@ -51,8 +51,8 @@ fn quick_return() {
     assert_waits_for_the_disk(&mut script, conn, &[]);
 }
 
-/// One that takes over a connection which waits for the disk waits as well: it may have been away
-/// for as long.
+/// A client that takes over a connection which waits for the disk waits as well: it may have been
+/// absent for as long.
 #[test]
 fn return_behind_a_late_one() {
     let mut script = Script::new();
@@ -65,7 +65,7 @@ fn return_behind_a_late_one() {
     assert_waits_for_the_disk(&mut script, conn, &[]);
 }
 
-/// A delayed will that a client calls off, or brings, is in the log before its client is told.
+/// A delayed will that a client cancels or brings is in the log before its CONNACK.
 #[test]
 fn return_to_a_will() {
     let mut list = Vec::new();
@@ -88,8 +88,8 @@ fn return_to_a_will() {
     }
 }
 
-/// A client whose DISCONNECT has ended its session is told that there is none when the log has
-/// that, also if it wants none that stays.
+/// A client whose DISCONNECT has ended its session is told that there is none when the log has the
+/// end, also if it wants no durable one.
 #[test]
 fn return_to_no_session() {
     let mut script = Script::new();
@@ -103,8 +103,7 @@ fn return_to_no_session() {
     assert_waits_for_the_disk(&mut script, conn, &[]);
 }
 
-/// What is still to come of a replay has the identifier of the subscription that has taken its
-/// place.
+/// The rest of a replay has the identifier of the subscription that replaced the first one.
 #[test]
 fn replay_of_a_subscription_that_is_replaced() {
     let mut script = Script::new();

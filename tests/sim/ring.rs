@@ -1,6 +1,6 @@
 //! [`SimRing`]: the ring of one shard on the simulated kernel, with its sockets and wakers.
 //!
-//! A wait never blocks: the scheduler lets a shard turn only when it would be awake.
+//! A wait never blocks: the scheduler gives a shard its turn only when it would be awake.
 
 use std::io;
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ impl Wake for SimWaker {
 pub(crate) struct SimRing {
     kernel: Shared,
     at: usize,
-    /// By id; what was last received in each.
+    /// By id; the bytes last received in each.
     buffers: Vec<Vec<u8>>,
 }
 

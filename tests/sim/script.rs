@@ -1,5 +1,4 @@
-//! Worlds in which everything happens as a test says: one shard, clients that send what they are
-//! told, a disk that stands still when it is told.
+//! Scripted worlds: one shard, clients that send given packets, a disk that stops on request.
 
 use ringmq::mqtt::{
     Connect, ConnectProperties, Packet, PacketId, Properties, Publish, PublishProperties, QoS,
@@ -25,7 +24,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// A world in which nothing goes wrong by itself.
+    /// A world without faults.
     pub(crate) fn new() -> Self {
         let plan = Plan {
             shards: 1,
@@ -43,6 +42,7 @@ impl Script {
             session_expiry_ms: 0,
             publishes_per_s: 0,
             publish_bytes_per_s: 0,
+            session_bytes_max: 0,
             ..Plan::new(0)
         };
         let kernel: Shared = std::sync::Arc::new(std::sync::Mutex::new(Kernel::new(&plan)));
@@ -51,7 +51,7 @@ impl Script {
         Self { kernel, clock, cluster, now_ms: 0, is_disk_still: false }
     }
 
-    /// Lets the broker go on until it waits for something.
+    /// Runs the broker until it waits.
     pub(crate) fn run(&mut self) {
         let mut operations = Vec::new();
         for _ in 0..TURNS_MAX {
@@ -168,7 +168,7 @@ impl Script {
         self.run();
     }
 
-    /// All that is to be read, each packet as its bytes.
+    /// All packets that can be read, as bytes.
     pub(crate) fn read(&mut self, conn: usize) -> Vec<Vec<u8>> {
         let (mut input, mut packets) = (Vec::new(), Vec::new());
         loop {
@@ -188,7 +188,7 @@ impl Script {
     }
 }
 
-/// What packets are, in words.
+/// The names of packets.
 pub(crate) fn kinds(packets: &[Vec<u8>]) -> Vec<String> {
     let kind = |bytes: &Vec<u8>| format!("{:?}", link::parse(Version::V5, bytes).kind());
     packets.iter().map(kind).collect()

@@ -1,13 +1,15 @@
-//! One session as its client sees it: what it asked for, what it got, and whether it may get that.
+//! One session as its client sees it: its requests, its deliveries, and whether these are allowed.
 //!
-//! A session begins with a CONNACK that knows of none, and ends when its client or its connection
-//! ends it. Every PUBLISH is judged when it comes; what is missing, at the end (`verdict`).
+//! A session begins with a CONNACK without a session present, and ends when its client or its
+//! connection ends it. Every PUBLISH is checked when it is received; missing ones at the end
+//! (`verdict`).
 
 use std::collections::BTreeMap;
 
 use ringmq::mqtt::{Publish, QoS, RetainHandling};
 
 use crate::ledger::{Ledger, Message, MessageId, SessionId, matches};
+use crate::position::{POSITION_BYTES_MAX, Positions};
 use crate::terms::TERMS_BYTES_MAX;
 use crate::wish::Wish;
 
@@ -19,7 +21,7 @@ use crate::wish::Wish;
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(crate) wish: Wish,
-    /// Whether it brings what is retained; none: maybe.
+    /// Whether it causes replays of retained messages; `None`: perhaps.
     pub(crate) replays: Option<bool>,
     /// The connection it was sent on.
     pub(crate) conn: usize,
@@ -28,7 +30,7 @@ pub(crate) struct Subscription {
     pub(crate) acked: Option<u64>,
     /// Another SUBSCRIBE or an UNSUBSCRIBE of this filter was sent.
     pub(crate) superseded: Option<u64>,
-    /// That was acknowledged.
+    /// When that request was acknowledged.
     pub(crate) ended: Option<u64>,
 }
 
@@ -54,46 +56,48 @@ impl Subscription {
     }
 }
 
-/// What came of one message.
+/// The deliveries of one message.
 #[derive(Default, Debug)]
 pub(crate) struct Receipt {
-    /// Deliveries with RETAIN clear, repetitions left out.
+    /// Deliveries with RETAIN clear, without repetitions.
     pub(crate) live: u32,
-    /// Of those, at QoS 2.
+    /// Those of them at QoS 2.
     pub(crate) once: u32,
-    /// Deliveries with RETAIN set, repetitions left out.
+    /// Deliveries with RETAIN set, without repetitions.
     pub(crate) retained: u32,
-    /// Of those, the ones that may have been live: RETAIN as it was published.
+    /// Those of them that may have been live: RETAIN as published.
     pub(crate) either: u32,
-    /// The seconds that were left, as was told last.
+    /// The remaining seconds of the last delivery.
     pub(crate) left_s: Option<u32>,
 }
 
-/// What a packet identifier was last used for.
+/// The last use of a packet identifier.
 #[derive(Debug)]
 struct Exchange {
     message: Option<MessageId>,
     qos: QoS,
     retain: bool,
-    /// The connection it last came on.
+    /// The connection of its last delivery.
     conn: usize,
-    /// The client has answered for good.
+    /// The client has completed the exchange.
     done: bool,
 }
 
-/// A stream whose messages come in order (invariant 7): publisher, topic, QoS as published and as
-/// delivered.
+/// A stream whose messages are delivered in order (invariant 7): publisher, topic, QoS as published
+/// and as delivered.
 pub(crate) type Stream = (usize, &'static str, QoS, QoS);
 
-/// The connection a PUBLISH came on.
+/// The connection of a received PUBLISH.
 #[derive(Clone, Copy)]
 pub(crate) struct Via {
     pub(crate) conn: usize,
-    /// Its CONNACK said that there was a session.
+    /// Whether its CONNACK reported a session.
     pub(crate) resumed: bool,
     /// When it began, as `lifetime` has it.
     pub(crate) began_ms: u64,
     pub(crate) is_v5: bool,
+    /// Its client wants positions.
+    pub(crate) has_positions: bool,
 }
 
 /// See the module.
@@ -106,22 +110,25 @@ pub(crate) struct Session {
     pub(crate) owner: usize,
     /// It ends with the connection that began it.
     pub(crate) clean: bool,
-    /// What its client takes at once.
+    /// Its client's receive maximum.
     pub(crate) receive_max: u16,
-    /// Bytes of the largest packet that its clients have all taken.
+    /// The smallest maximum packet size of its clients.
     pub(crate) packet_bytes_max: usize,
-    /// A reply has come that promises that it is still there after a crash.
+    /// One of them wanted positions.
+    pub(crate) has_positions: bool,
+    pub(crate) positions: Positions,
+    /// A reply was received that promises that it survives a crash.
     pub(crate) durable: bool,
-    /// The connection it has, and since when.
+    /// Its connection, and its start.
     pub(crate) conn: usize,
     pub(crate) connected: u64,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) receipts: BTreeMap<MessageId, Receipt>,
     exchanges: BTreeMap<u16, Exchange>,
     pub(crate) newest: BTreeMap<Stream, MessageId>,
-    /// The newest retained publish that came live.
+    /// The newest retained message that was delivered live.
     pub(crate) newest_live: BTreeMap<(usize, &'static str, QoS), MessageId>,
-    /// Where an older value came after a newer one: that one must come once more.
+    /// An older value was delivered after this newer one, which must be delivered once more.
     pub(crate) outdated: BTreeMap<(usize, &'static str, QoS), MessageId>,
 }
 
@@ -136,11 +143,13 @@ impl Session {
         // Fixed header, length of the topic, identifier, length of properties, alias.
         let head = 5 + 2 + 2 + 3 + 3;
         let identifiers = 5 * self.subscriptions.len();
-        let bytes = head + message.topic.len() + TERMS_BYTES_MAX + identifiers + message.bytes;
+        let position = if self.has_positions { POSITION_BYTES_MAX } else { 0 };
+        let terms = TERMS_BYTES_MAX + position;
+        let bytes = head + message.topic.len() + terms + identifiers + message.bytes;
         bytes > self.packet_bytes_max
     }
 
-    /// Notes a filter of a SUBSCRIBE (or, without a QoS, of an UNSUBSCRIBE); names what was there.
+    /// Notes a filter of a SUBSCRIBE (or, without a QoS, of an UNSUBSCRIBE); returns the old one.
     pub(crate) fn change(
         &mut self,
         filter: &'static str,
@@ -202,7 +211,7 @@ impl Session {
         }
     }
 
-    /// PUBREL came; whether it belongs to something.
+    /// Notes a PUBREL; returns whether its identifier is known.
     pub(crate) fn is_known(&self, packet_id: u16) -> bool {
         let exchange = self.exchanges.get(&packet_id);
         exchange.is_some_and(|exchange| exchange.qos == QoS::ExactlyOnce)
@@ -230,8 +239,8 @@ impl Ledger {
         open.map(|(packet_id, _)| *packet_id).collect()
     }
 
-    /// Whether the broker may have forgotten at a crash that it sent something: nobody had its
-    /// promise. At QoS 2 it sends only what it will not forget.
+    /// Whether the broker may have forgotten at a crash that it sent a message, without a promise
+    /// to a client. At QoS 2 it sends only committed messages.
     fn is_forgotten(&self, exchange: &Exchange) -> bool {
         let Some(crash) = self.crashes.iter().find(|crash| exchange.conn < crash.conns) else {
             return false;
@@ -241,8 +250,8 @@ impl Ledger {
         exchange.qos == QoS::AtLeastOnce && !promised
     }
 
-    /// Whether a client that has the session now may not take what another was sent: that is as if
-    /// it had been sent again, and answered [MQTT-3.1.2-25] v5.
+    /// Whether the present client may refuse a message that was sent to another one because of its
+    /// size: it counts as sent again and acknowledged [MQTT-3.1.2-25] v5.
     fn is_refused(&self, session: SessionId, exchange: &Exchange) -> bool {
         let message = exchange.message.map(|id| &self.messages[id]);
         message.is_some_and(|message| self.sessions[session].may_refuse(message))

@@ -2,6 +2,7 @@
 
 use ringmq::mqtt::{Properties, Property, PropertyId as Id, Value};
 
+use crate::position::Position;
 use crate::random::Random;
 
 /// Bytes of all properties that a message can have here, at most.
@@ -16,7 +17,7 @@ pub(crate) struct Terms {
     content_type: Option<&'static str>,
     response_topic: Option<&'static str>,
     correlation: Option<&'static [u8]>,
-    /// In their order; names may be there twice.
+    /// In order; a name may appear twice.
     user: Vec<(&'static str, &'static str)>,
 }
 
@@ -55,12 +56,13 @@ impl Terms {
         list
     }
 
-    /// Whether a receiver's properties are these: all of them, and no other; a topic alias and
-    /// subscription identifiers aside. What it says of the expiry interval is judged elsewhere.
+    /// Whether a receiver's properties are these and no others, except topic alias and subscription
+    /// identifiers. The expiry interval is checked elsewhere.
     pub(crate) fn are(&self, received: Properties<'_>) -> bool {
         let is_own = |id: &Id| !matches!(id, Id::TopicAlias | Id::SubscriptionId);
         let others = |id: &Id| is_own(id) && !matches!(id, Id::UserProperty | Id::MessageExpiry);
         let user: Vec<_> = received.user_properties().collect();
+        let (user, _) = Position::split(&user);
         let count = received.iter().filter(|property| others(&property.id)).count();
         let single = self.single().filter(|(id, _)| *id != Id::MessageExpiry);
         user == self.user

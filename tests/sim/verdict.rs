@@ -1,11 +1,11 @@
-//! What must have come, judged when everybody is connected and nothing moves any more.
+//! Checks missing deliveries when all clients are connected and idle.
 
 use ringmq::mqtt::QoS;
 
 use crate::ledger::{Ledger, OWN, SessionId, TOPICS, matches};
 
 impl Ledger {
-    /// Every live session has what it must have. `lossy`: the broker says that it dropped QoS 0.
+    /// Every live session has all its messages. `lossy`: the broker reports that it dropped QoS 0.
     pub(crate) fn check(&self, lossy: bool) {
         let sessions = self.sessions.iter().enumerate().filter(|(_, session)| session.alive);
         for (at, _) in sessions {
@@ -14,6 +14,7 @@ impl Ledger {
             self.judge_obligations(at, 0, lossy);
             self.judge_replays(at, lossy);
         }
+        self.judge_takers();
     }
 
     /// Every session that was connected when the broker began to stop, at `tick`, got the wills; or
@@ -27,7 +28,7 @@ impl Ledger {
         sessions.for_each(|(at, _)| self.judge_obligations(at, tick, lossy));
     }
 
-    /// What was published from `tick` on, while a session was surely subscribed, has come.
+    /// Messages published from `tick` on, while a session was certainly subscribed, were delivered.
     fn judge_obligations(&self, at: SessionId, tick: u64, lossy: bool) {
         let session = &self.sessions[at];
         for (id, message) in self.messages.iter().enumerate() {
@@ -41,9 +42,13 @@ impl Ledger {
                 QoS::AtLeastOnce | QoS::ExactlyOnce => message.acked.is_some(),
             };
             let was_there = message.sure_from.is_some_and(|sure| session.connected < sure);
-            // When it was published, if it was delayed, nobody knows.
+            // The time of a delayed publication is unknown.
             let was_there = was_there && message.delay_ms == 0;
-            let due = published && (qos > QoS::AtMostOnce || was_there && !lossy);
+            let due = match qos {
+                QoS::AtMostOnce => published && was_there && !lossy,
+                // A full session has not taken it.
+                _ => published && !self.overflows,
+            };
             let asked = message.sure_from.is_some_and(|sure| sure >= tick);
             let is_lost = self.may_be_over(message) || session.may_refuse(message);
             if due && asked && message.bytes > 0 && !is_lost {
@@ -59,7 +64,10 @@ impl Ledger {
         let session = &self.sessions[at];
         for ((_, topic, _), newer) in &session.outdated {
             let stands = self.candidates(topic) == [*newer];
-            assert!(!stands || lossy, "session {at} is left with an older value than {newer}");
+            assert!(
+                !stands || lossy || self.overflows,
+                "session {at} is left with an older value than {newer}"
+            );
         }
         for topic in TOPICS.iter().chain(OWN) {
             let candidates = self.candidates(topic);
@@ -75,10 +83,11 @@ impl Ledger {
                 let is_local = known.wish.no_local && message.publisher == session.owner;
                 let is_lost = self.may_be_over(message) || session.may_refuse(message);
                 let due = due && !is_local && !is_lost;
-                // A crash may have left it on the subscriber's shard and undone it where the topic
-                // is kept. Sent again it is no news to the first, and too late for the replay.
+                // A crash may have left it on the subscriber's shard and undone it on the topic's.
+                // Sent again it is known to the first shard, and too late for the replay.
                 let is_halved = message.undone && message.qos == QoS::ExactlyOnce;
-                if due && !is_halved && (qos > QoS::AtMostOnce || !lossy) {
+                let is_dropped = if qos == QoS::AtMostOnce { lossy } else { self.overflows };
+                if due && !is_halved && !is_dropped {
                     let came = session.receipts.contains_key(last);
                     assert!(came, "session {at} never saw {last} by {known:?}: {message:?}");
                 }
@@ -89,6 +98,7 @@ impl Ledger {
     /// A session that subscribed to everything when all was quiet has each topic's last value.
     pub(crate) fn judge_probe(&self, at: SessionId, lossy: bool) {
         let session = &self.sessions[at];
+        let lossy = lossy || self.overflows;
         for topic in TOPICS.iter().chain(OWN) {
             let asked = session.subscriptions.iter().any(|known| matches(known.wish.filter, topic));
             let candidates = self.candidates(topic);
@@ -98,6 +108,6 @@ impl Ledger {
             let bare = self.may_be_bare(topic, u64::MAX) || candidates.iter().any(is_over);
             assert!(found || bare || lossy || !asked, "{topic} has lost {candidates:?}");
         }
-        // Values that cannot be the last are refused when they come: see `judge_retained`.
+        // Values that cannot be the last are rejected on receipt: see `judge_retained`.
     }
 }

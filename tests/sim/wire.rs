@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 pub(crate) struct Pipe {
     bytes: VecDeque<u8>,
     capacity: usize,
-    /// The writer has closed: after the bytes comes the end.
+    /// The writer has closed: the end follows the bytes.
     pub(crate) ended: bool,
 }
 
@@ -48,11 +48,12 @@ impl Pipe {
 pub(crate) struct Conn {
     pub(crate) to_broker: Pipe,
     pub(crate) to_client: Pipe,
-    /// The client has reset it: the broker's operations fail once they have seen what had come.
+    /// The client has reset it: the broker's operations fail after they have seen the received
+    /// bytes.
     pub(crate) reset: bool,
     /// The broker has shut both directions.
     pub(crate) shut: bool,
-    /// The broker has dropped its socket; when.
+    /// The time at which the broker dropped its socket.
     pub(crate) closed: bool,
     pub(crate) closed_ms: u64,
     /// Operations of the broker on it whose last completion was not delivered.
@@ -79,7 +80,7 @@ impl Conn {
         (self.shut, self.closed, self.operations) = (true, true, 0);
     }
 
-    /// Whether the client has read all that will ever come.
+    /// Whether the client has read everything up to the end.
     pub(crate) fn is_over(&self) -> bool {
         self.to_client.ended && self.to_client.len() == 0
     }

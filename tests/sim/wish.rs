@@ -1,10 +1,10 @@
-//! One filter of a SUBSCRIBE with its options, and what its copies may look like.
+//! One filter of a SUBSCRIBE with its options, and the possible forms of its copies.
 
 use ringmq::mqtt::{QoS, RetainHandling, SubscribeEntry, TopicFilter};
 
 use crate::random::Random;
 
-/// Identifiers that a SUBSCRIBE may have here.
+/// Identifiers of SUBSCRIBEs in this test.
 const IDENTIFIERS: &[Option<u32>] = &[None, None, Some(1), Some(2), Some(300), Some(268_435_455)];
 
 /// See the module.
@@ -15,12 +15,12 @@ pub(crate) struct Wish {
     pub(crate) no_local: bool,
     pub(crate) retain_as_published: bool,
     pub(crate) handling: RetainHandling,
-    /// That of the whole SUBSCRIBE.
+    /// The identifier of the whole SUBSCRIBE.
     pub(crate) identifier: Option<u32>,
 }
 
 impl Wish {
-    /// As in MQTT 3.1.1.
+    /// A filter of MQTT 3.1.1.
     pub(crate) fn plain(filter: &'static str, qos: QoS) -> Self {
         Self {
             filter,

@@ -1,8 +1,8 @@
 //! One run: the shards, the kernel, the clients, and the scheduler that lets one of them take a
 //! step at a time.
 //!
-//! When nobody can take a step the time moves to the next that somebody waits for. If a client
-//! waits for the broker longer than the broker could have a reason, a wake-up was lost.
+//! When no actor can take a step, time advances to the next awaited moment. If a client waits for
+//! the broker longer than the broker could have a reason, a wake-up was lost.
 
 use ringmq::broker::SessionName;
 use ringmq::broker::inspect::{
@@ -33,16 +33,16 @@ const SETTLE_MS_MAX: u64 = 10_000;
 /// Time in which nothing may happen any more once all is settled.
 const QUIET_MS: u64 = 300;
 
-/// What a stop may take beyond its limit: a tick of the wheel, and turns.
+/// The time of a stop above its limit: a tick of the wheel, and turns.
 const STOP_SLACK_MS: u64 = 200;
 
-/// One step in so many is one in which an operator asks something.
+/// In one of this many steps an operator sends an ask.
 const ASK_ONE_IN: usize = 40;
 
-/// Of asks, those that are about traces: one in so many.
+/// One of this many asks is about traces.
 const TRACE_ONE_IN: usize = 4;
 
-/// Steps after which a run counts as going round in circles.
+/// Steps after which a run counts as endless.
 const STEPS_MAX: u64 = 2_000_000;
 
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ enum Actor {
 struct World {
     plan: Plan,
     random: Random,
-    /// What operators ask: a stream of its own, so that the rest of a seed's story stays.
+    /// The random asks of operators, separate so that the rest of a seed's story does not change.
     curiosity: Random,
     kernel: Shared,
     clock: SimClock,
@@ -67,13 +67,13 @@ struct World {
     steps: u64,
     /// A broker that died has dropped QoS 0.
     was_lossy: bool,
-    /// A shard that gets no turn until this step, as long as others have something to do.
+    /// A shard that is suspended until this step, while other actors can continue.
     frozen: Option<(usize, u64)>,
     actors: Vec<Actor>,
     operations: Vec<(usize, Operation)>,
 }
 
-/// Runs one seed; panics at the first thing that is wrong. Says how many steps it took.
+/// Runs one seed; panics at the first fault. Returns the number of steps.
 pub(crate) fn run(seed: u64, tells: bool) -> u64 {
     let plan = Plan::new(seed);
     if tells {
@@ -102,6 +102,7 @@ impl World {
         let kernel: Shared = std::sync::Arc::new(std::sync::Mutex::new(Kernel::new(&plan)));
         let clock = SimClock::default();
         let cluster = Cluster::new(&plan, 0, &kernel, &clock);
+        let ledger = Ledger::new(plan.session_bytes_max > 0, tells);
         let clients = (0..plan.clients).map(|at| Client::new(at, plan.acts, &mut random)).collect();
         Self {
             curiosity: Random::new(plan.seed ^ 0x6f70_6572_6174_6f72),
@@ -112,7 +113,7 @@ impl World {
             now_ms: 0,
             cluster,
             clients,
-            ledger: Ledger::new(tells),
+            ledger,
             mode: Mode::Live,
             steps: 0,
             was_lossy: false,
@@ -122,7 +123,7 @@ impl World {
         }
     }
 
-    /// Lets everybody do what comes to mind.
+    /// Runs random actions of all clients.
     fn live(&mut self) {
         while self.clients.iter().any(|client| client.acts > 0) {
             if self.random.one_in(self.plan.rest_one_in) {
@@ -177,7 +178,7 @@ impl World {
         }
     }
 
-    /// Waits until everybody has what is due, judges, and looks at what is retained.
+    /// Waits until all clients have everything due, checks, and looks at the retained messages.
     fn settle(&mut self) {
         self.begin(Mode::Settle);
         lock(&self.kernel).heal();
@@ -201,11 +202,11 @@ impl World {
         }
     }
 
-    /// Everybody goes; nothing may be left of it.
+    /// Disconnects all clients; no state may be left.
     fn leave(&mut self) {
         self.begin(Mode::Leave);
         self.wait_for_quiet();
-        // A look for sessions that have expired may have begun just before.
+        // A check for expired sessions may have begun just before.
         self.wait_ms(self.plan.session_expiry_ms * 5 / 4 + QUIET_MS);
         for at in 0..self.cluster.len() {
             let unrest = lock(&self.kernel).unrest(at);
@@ -221,7 +222,7 @@ impl World {
         let settled = self.plan.ending == Ending::Connected;
         for client in self.clients.iter().filter(|_| settled) {
             let links = client.link.as_ref().filter(|link| link.accepted);
-            // One that is delayed waits for the next start, with its session.
+            // A delayed will waits for the next start, with its session.
             let stays = links.is_some_and(|link| Client::leaves_session(link, &self.plan));
             let wills = links.and_then(|link| link.will);
             let is_due = |will: &usize| !stays || self.ledger.messages[*will].delay_ms == 0;
@@ -234,7 +235,7 @@ impl World {
                 self.ledger.messages[will].not_before_ms = Some(0);
             }
         }
-        // Links first, then what is not committed.
+        // Links first, then uncommitted records.
         let deadline_ms = self.now_ms + 2 * STOP_MS_MAX + STOP_SLACK_MS;
         let mut told = 0;
         while !self.cluster.is_stopped() {
@@ -246,10 +247,10 @@ impl World {
             assert!(self.now_ms <= deadline_ms, "the broker does not stop");
         }
         self.expect_all_closed();
-        // What still is in the pipes.
+        // The rest in the pipes.
         while self.step() {}
         if settled {
-            // PUBACKs are not read any more: a window takes no more than it has room for.
+            // PUBACKs are not read any more: only as many messages as fit the window are sent.
             let wills = self.clients.len() <= usize::from(self.plan.inflight_max);
             let lossy = self.is_lossy();
             if wills {
@@ -258,7 +259,7 @@ impl World {
         }
     }
 
-    /// Lets everybody go on for a time.
+    /// Lets all actors run for a time.
     fn wait_ms(&mut self, ms: u64) {
         let until_ms = self.now_ms + ms;
         while self.now_ms < until_ms {
@@ -269,7 +270,7 @@ impl World {
         }
     }
 
-    /// Whoever left so long ago has no session any more.
+    /// Clients that left this long ago have no sessions any more.
     fn expect_no_sessions(&self) {
         for shard in 0..self.plan.shards {
             let store = open_store(&self.plan, u64::MAX, &self.kernel, shard);
@@ -320,7 +321,7 @@ impl World {
 
     fn step_or_wait(&mut self) {
         if !self.step() {
-            // Later than any timer of the broker: who is still waited for then never comes.
+            // Later than any timer of the broker: an actor that still waits then waits for ever.
             let next_ms = self.next_ms().unwrap_or(self.now_ms + 1_000_000);
             self.wait_until(next_ms);
         }
@@ -349,7 +350,7 @@ impl World {
         self.ledger.now_ms = now_ms;
     }
 
-    /// Lets somebody take a step; false if nobody can.
+    /// Lets one actor take a step; false if none can.
     fn step(&mut self) -> bool {
         if self.random.one_in(self.plan.haste_one_in) {
             self.move_clock(self.now_ms + 1);
@@ -427,7 +428,7 @@ impl World {
             3 => Question::Listing(Listing { limit, filter, ..Listing::default() }),
             _ => Question::Top(Top::new(by, limit)),
         };
-        // What came back makes room.
+        // Answers make room.
         self.cluster.unanswered();
         self.cluster.ask(shard, question);
     }
@@ -454,7 +455,7 @@ impl World {
         self.cluster.ask(shard, Question::TraceEvents);
     }
 
-    /// All traces end, and with them the boxes that wait for what they tell.
+    /// Ends all traces, and with them the asks that wait for their events.
     fn end_traces(&mut self) {
         if self.plan.crash_one_in > 0 {
             return;
@@ -486,7 +487,7 @@ impl World {
         }
     }
 
-    /// Somebody who can take a step, but not the shard that is left out.
+    /// An actor that can take a step, except the excluded shard.
     fn pick_actor(&mut self, left_out: Option<usize>) -> Option<Actor> {
         let mut actors = std::mem::take(&mut self.actors);
         actors.clear();

@@ -1,4 +1,4 @@
-//! What a store has, and how two of them differ: what damage cost.
+//! The contents of a store, and the differences between two of them: what damage cost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -24,12 +24,11 @@ pub(crate) enum Waits {
 #[derive(PartialEq, Debug, Default)]
 pub(crate) struct Contents {
     sessions: BTreeMap<Client, Held>,
-    /// None: it cannot be read.
+    /// None: the message cannot be read.
     retained: BTreeMap<Place, Option<MessageId>>,
     origins: BTreeSet<Origin>,
 }
 
-/// What a session has.
 #[derive(PartialEq, Debug, Default)]
 struct Held {
     owner: Option<String>,
@@ -37,11 +36,11 @@ struct Held {
     will: Option<String>,
     filters: BTreeMap<String, SubscriptionOptions>,
     received: BTreeSet<u16>,
-    /// By number.
+    /// By message number.
     waits: BTreeMap<u64, Waits>,
 }
 
-/// One thing that one store has and another has not, or has in another way.
+/// One thing that one store has and another lacks or has differently.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Difference {
     SessionGone(Client),
@@ -51,9 +50,10 @@ pub(crate) enum Difference {
     Will(Client),
     Filter(Client),
     Received(Client),
-    /// By number; what it was.
+    /// The number of the message, and what it was.
     Gone(Client, u64, Waits),
-    /// Something waits under a number where something else did, or nothing.
+    /// Under a number, one store has something else than the other, or only one of them has
+    /// anything.
     Other(Client, u64, Waits),
     Retained(Place),
     RetainedGone(Place),
@@ -100,7 +100,7 @@ impl Contents {
         self.sessions.iter().map(|(client, held)| (client, messages(held))).collect()
     }
 
-    /// What `self`, which was damaged, has otherwise than `whole`.
+    /// The differences of `self`, which was damaged, from `whole`.
     pub(crate) fn differences(&self, whole: &Self) -> Vec<Difference> {
         use Difference as D;
         let mut all = Vec::new();

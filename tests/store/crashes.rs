@@ -1,12 +1,12 @@
-//! Crashes at every moment of a run, one after the other, with and without syncs, and on a disk
-//! that fails: a store has what it said it has, and opens.
+//! Crashes at every moment of a run, with and without syncs, and on a disk that fails. The store
+//! must open each time and hold what it reported as committed.
 
 use super::disk::{Crash, Faults, found_in};
 use super::seeds::each_seed;
 use super::world::{Plan, World};
 
-// Whenever a write is under way or has just ended, and around whatever the disk does, any crash
-// leaves what was committed and a beginning of the rest. Some fall into checkpoints and cleaning.
+// A crash at the start or end of a write or of any operation of the disk leaves what was committed
+// and a prefix of the rest. Some of these crashes fall into checkpoints and cleaning.
 #[test]
 fn at_every_sync() {
     let (mut looks, mut busy, mut cleaned) = (0, 0, 0);
@@ -29,7 +29,7 @@ fn at_every_sync() {
     assert!(looks > 400 && busy > 20, "{looks}, {busy}");
 }
 
-// A store that crashes again before it wrote anything is what it was, also 50 times in a row.
+// A store that crashes again before it wrote anything is unchanged, also 50 times in a row.
 #[test]
 fn again_and_again() {
     each_seed(4000..4020, |seed| {
@@ -41,7 +41,7 @@ fn again_and_again() {
             let crash = Crash::power(&mut world.random);
             world.crash(crash);
             if round % 2 == 0 {
-                // What it asks for first may be done before the next.
+                // The disk may do what the store requests first before the next crash.
                 world.serve_disk();
                 world.work_disk();
                 let crash = Crash::power(&mut world.random);
@@ -52,7 +52,7 @@ fn again_and_again() {
     });
 }
 
-// In the middle of a checkpoint, and of cleaning, after every step.
+// Crashes after every step of a checkpoint and of cleaning.
 #[test]
 fn within_housekeeping() {
     each_seed(5000..5008, |seed| {
@@ -75,7 +75,7 @@ fn within_housekeeping() {
     });
 }
 
-// Without syncs, committed is what was written: that is there when the process is killed.
+// Without syncs, *committed* means written: it survives the end of the process.
 #[test]
 fn killed_without_syncs() {
     each_seed(6000..6020, |seed| {
@@ -94,7 +94,7 @@ fn killed_without_syncs() {
     });
 }
 
-// Without syncs, a loss of power may cost anything but the store itself: it opens.
+// Without syncs, a loss of power may lose any data, but the store still opens.
 #[test]
 fn powerless_without_syncs() {
     each_seed(7000..7020, |seed| {
@@ -114,7 +114,7 @@ fn powerless_without_syncs() {
     });
 }
 
-// On a disk that fails to write, to supply and to clear, what is committed is committed.
+// On a disk that fails to write, to supply and to clear files, committed data survives.
 #[test]
 fn on_a_failing_disk() {
     let mut failed = 0;

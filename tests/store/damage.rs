@@ -1,5 +1,5 @@
-//! Flipped bytes, in any kind of record, wherever it stands: a store opens, says where the damage
-//! is, and has lost no more than what the record said.
+//! Flipped bytes in any kind of record, at any place. The store opens, reports where the damage is,
+//! and has lost no more than the content of that record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub(crate) const FRAME: usize = 9;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) file: FileId,
-    /// In the file, and in the log.
+    /// The position in the file; `offset` is that in the log.
     pub(crate) at: usize,
     pub(crate) offset: u64,
     pub(crate) bytes: usize,
@@ -33,9 +33,9 @@ pub(crate) struct Place {
 pub(crate) struct Records {
     /// Recovery begins there.
     checkpoint: u64,
-    /// In all segments but the newest.
+    /// The records of all segments but the newest.
     pub(crate) old: Vec<Place>,
-    /// In the newest.
+    /// The records of the newest segment.
     pub(crate) newest: Vec<Place>,
 }
 
@@ -96,8 +96,8 @@ fn ended(seed: u64) -> World {
     world
 }
 
-/// Bytes of a record to flip: one of the sum, or of what is neither needed to see whom a message
-/// was for.
+/// A byte of a record to flip: one of the checksum, or one that is not needed to see for which
+/// session a message was.
 fn any_byte(place: Place, image: &[u8], random: &mut Random) -> usize {
     let (from, to) = match place.kind {
         // Its time, topic and payload.
@@ -113,8 +113,8 @@ fn any_byte(place: Place, image: &[u8], random: &mut Random) -> usize {
     if random.one_in(4) { random.below(4) } else { from + random.below(to - from) }
 }
 
-// A flipped byte costs what its record said, and nothing else: in what recovery reads it is named,
-// with its place; before that, whoever needs it finds it missing.
+// A flipped byte loses the content of its record and nothing else. Recovery reports the place if it
+// reads that record; otherwise the damage is found when the record is needed.
 #[test]
 fn one_flipped_byte_costs_one_record() {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
@@ -161,7 +161,7 @@ fn one_flipped_byte_costs_one_record() {
     assert_eq!(kinds.len(), KINDS, "{kinds:?}");
 }
 
-/// Whether damage to a record of this kind explains what a store lacks, or has in addition.
+/// Whether damage to a record of this kind explains what a store lacks or has in addition.
 pub(crate) fn is_due_to(kind: &str, differences: &[Difference]) -> bool {
     use Difference as D;
     let clients: BTreeSet<&Client> = differences.iter().filter_map(client_of).collect();
@@ -193,7 +193,8 @@ pub(crate) fn is_due_to(kind: &str, differences: &[Difference]) -> bool {
         "cleared" => differences.len() <= 1 && may(|d| matches!(d, D::Retained(_))),
         "retained state" => may(|d| matches!(d, D::Retained(_) | D::RetainedGone(_))),
         "block" => is_one && may(|d| matches!(d, D::Gone(..))),
-        // What had expired was not moved: its sessions do not know, and find it missing.
+        // Expired messages were not moved. Their sessions do not know that and find them
+        // unreadable.
         "cleaned" => may(|d| matches!(d, D::Other(.., Waits::Unreadable))),
         "attached" | "detached" | "references" | "ends" => is_same,
         "session expiry" => is_one && may(|d| matches!(d, D::Expiry(_))),
@@ -254,9 +255,9 @@ fn whatever_is_flipped_it_opens() {
     });
 }
 
-// In the newest segment a damaged record costs itself as well, if something of a later commit group
-// stands behind it. Else it may be of a write that was not finished, and the log ends there: what
-// was before it is there, all of it, and where it ends is said.
+// In the newest segment, too, a damaged record loses only itself if a later commit group follows
+// it. Else it may be part of an unfinished write, and the log ends there: all that is before it is
+// kept, and the report says where the log ends.
 #[test]
 fn the_newest_segment_ends_in_its_last_group() {
     let (mut cuts, mut whole, mut passed) = (0, 0, 0);
@@ -301,7 +302,8 @@ fn the_newest_segment_ends_in_its_last_group() {
             assert_eq!(opened.report.faults, [], "{place:?}, byte {byte}");
             let torn = opened.report.torn.expect("something is there");
             assert_eq!((torn.file, torn.offset), (place.file, place.at as u64));
-            // What is undone by it may have let go of something that is not there any more.
+            // The lost end may have held the last reference to a message that is not on disk any
+            // more.
             let lost = Contents::of(&store).unreadable() > 0;
             if opened.losses == Losses::default() && !lost {
                 let start_ms = store.catalog.timeline.start_ms();
@@ -315,8 +317,8 @@ fn the_newest_segment_ends_in_its_last_group() {
     assert!(cuts > 20 && whole * 2 > cuts && passed > 300, "{cuts}, {whole}, {passed}");
 }
 
-// What lives in a damaged segment is moved, its file is set aside, and then nothing is amiss any
-// more.
+// The live records of a damaged segment are moved and its file is set aside. After that no damage
+// is left.
 #[test]
 fn a_damaged_segment_is_cleaned_and_set_aside() {
     let mut told = 0;
@@ -345,7 +347,7 @@ fn a_damaged_segment_is_cleaned_and_set_aside() {
         let opened = world
             .reopen_without(&flipped(&images, place, FRAME + 10, &mut random), (absent, number));
         if opened.losses == Losses::default() {
-            // What a checkpoint knows to wait is looked at when it is needed.
+            // Recovery does not read messages that a checkpoint lists as waiting.
             return;
         }
         told += 1;
@@ -370,7 +372,8 @@ fn a_damaged_segment_is_cleaned_and_set_aside() {
         world.settle();
         world.crash(Crash::Kill);
         let mut differences = Contents::of(&world.store).differences(&there);
-        // What came since; and where the lost one stood may have been known until it was cleaned.
+        // Changes since then are expected. A reference to the lost message may have stayed until
+        // its segment was cleaned.
         differences.retain(|difference| match difference {
             Difference::OriginBack(_) | Difference::Received(_) | Difference::Owner(_) => false,
             Difference::Expiry(_) | Difference::Will(_) => false,
@@ -425,8 +428,8 @@ pub(crate) fn message_in(place: Place, image: &[u8]) -> MessageId {
     MessageId::from_le_bytes(*body[17 + topic..].first_chunk().expect("each has a number"))
 }
 
-// Where a record is damaged with its length nobody knows how many messages that were. All others
-// are there all the same, also if more was acknowledged behind the gap than is left.
+// If the length of a record is damaged too, the number of messages that were lost is unknown. All
+// others are kept, also if more messages were acknowledged behind the gap than are left.
 #[test]
 fn what_is_behind_a_gap_still_waits() {
     let mut gaps = 0;
@@ -438,7 +441,7 @@ fn what_is_behind_a_gap_still_waits() {
         plan.setting.payload_max = 100;
         let mut world = World::new(plan, seed);
         let key = world.connect_as(0, "slow", false);
-        // A checkpoint behind the gap would tell all that is lost: not always is there one.
+        // With a checkpoint behind the gap all losses would be known, so not every run makes one.
         for message in 0..70 + world.random.below(40) {
             world.store_message(&[key], false);
             world.take(key);
@@ -466,7 +469,7 @@ fn what_is_behind_a_gap_still_waits() {
             let (now, before) = (contents.waiting(), whole.waiting());
             for (client, messages) in before {
                 let left: BTreeSet<_> = messages.difference(&lost).collect();
-                // It may have been opened in the same segment.
+                // The session may have been opened in the same segment.
                 let Some(now) = now.get(client) else { continue };
                 gaps += 1;
                 assert!(left.iter().all(|message| now.contains(message)), "{place:?} {opened}");

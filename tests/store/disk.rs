@@ -1,12 +1,12 @@
-//! A disk in memory that forgets like a real one: each file has a live image, which the store maps,
-//! and a durable one, which is what a loss of power leaves.
+//! A disk in memory that loses data like a real one. Each file has a live image, which the store
+//! maps, and a durable image, which is left after a loss of power.
 //!
 //! A write goes to the live image and makes its pages dirty; a sync makes the dirty pages of its
-//! file durable. When the power goes, each dirty page is kept or not by lot, or each sector of it
-//! if pages may tear. What was asked of the medium is done later, one by one, as the helper thread
-//! of `ringmq::disk` does it, in the same order and with the same steps; a crash may fall between.
+//! file durable. After a loss of power each dirty page (or each sector, if pages may tear) is kept
+//! or lost at random. Requests to the medium are done later, one by one, in the order and with the
+//! steps of the helper thread in `ringmq::disk`; a crash may happen between two of them.
 //!
-//! Invariant: a page that is not dirty is the same in both images, or was in a sync that failed:
+//! Invariant: a page that is not dirty is the same in both images, or it was in a sync that failed:
 //! the kernel calls such a page clean.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,25 +19,25 @@ use ringmq::store::{Extent, FileId, Found, GroupWrite, HEADER_BYTES, Mapping, Re
 
 use super::random::Random;
 
-/// What a file system keeps or loses as one.
+/// The unit that a file system keeps or loses.
 pub(crate) const PAGE: usize = 4096;
 
-/// What a disk writes as one.
+/// The unit that a disk writes.
 const SECTOR: usize = 512;
 
-/// Free files that are kept, as the helper does.
+/// The number of free files that are kept, as the helper thread does.
 const FREE_MAX: usize = 4;
 
 /// How the store's owner ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Crash {
-    /// The process is killed: what was written is there.
+    /// The process is killed: what was written is kept.
     Kill,
-    /// The power goes.
+    /// A loss of power.
     Power {
-        /// Of a page, sectors are kept or not each by itself.
+        /// Each sector of a page is kept or lost by itself.
         torn: bool,
-        /// Of ten dirty pages or sectors, so many are kept.
+        /// How many of ten dirty pages or sectors are kept.
         kept_of_ten: usize,
     },
 }
@@ -49,7 +49,7 @@ impl Crash {
     }
 }
 
-/// How often things go wrong: once in so many times, 0 is never.
+/// How often faults happen: once in this many times; 0 is never.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Faults {
     pub(crate) write: usize,
@@ -64,7 +64,7 @@ impl Faults {
     }
 }
 
-/// What the medium says.
+/// An answer of the medium.
 pub(crate) enum Answer {
     Supplied(FileId, Box<dyn Mapping>),
     Refused(io::Error),
@@ -82,20 +82,20 @@ struct Segment {
 /// See the module.
 pub(crate) struct Disk {
     files: BTreeMap<FileId, Segment>,
-    /// Set aside; their bytes as they were then.
+    /// The files that were set aside.
     pub(crate) aside: Vec<FileId>,
     free: Vec<FileId>,
     next: u64,
     asked: VecDeque<Request>,
-    /// How far the log goes, as it was noted last.
+    /// The extent of the log that was noted last.
     pub(crate) noted: Option<Extent>,
     pub(crate) faults: Faults,
-    /// Files recycled, writes that failed: so that a test can see that there were any.
+    /// Counts of recycled files and of failed writes, for assertions.
     pub(crate) recycled: u64,
     pub(crate) failed: u64,
 }
 
-/// Bytes of a file that is only looked at.
+/// The bytes of a file that is only read.
 struct Still(Vec<u8>);
 
 impl Mapping for Still {
@@ -104,7 +104,7 @@ impl Mapping for Still {
     }
 }
 
-/// What a store finds in these images.
+/// What a store finds in these images when it is opened.
 pub(crate) fn found_in(images: &[Image]) -> Vec<Found> {
     let found = |(id, bytes): &Image| Found { id: *id, mapping: Box::new(Still(bytes.clone())) };
     images.iter().map(found).collect()
@@ -125,7 +125,7 @@ impl Disk {
         }
     }
 
-    /// One that has these files.
+    /// A disk with these files.
     pub(crate) fn with(images: &[Image]) -> Self {
         let mut disk = Self::new();
         for (id, image) in images {
@@ -136,7 +136,7 @@ impl Disk {
         disk
     }
 
-    /// Files that are there, free ones included.
+    /// The number of files, free ones included.
     pub(crate) fn len(&self) -> usize {
         self.files.len()
     }
@@ -146,7 +146,7 @@ impl Disk {
         self.files.iter().map(|(id, segment)| (*id, segment.read())).collect()
     }
 
-    /// The files as a crash would leave them now, with a write that is under way.
+    /// The files as a crash would leave them now, while a write is under way.
     pub(crate) fn images_after(
         &self,
         crash: Crash,
@@ -160,7 +160,7 @@ impl Disk {
             let (_, image) = images.iter_mut().find(|(id, _)| *id == write.file).expect("a file");
             let pages = dirty.entry(write.file).or_default();
             for (at, sector) in sectors(write) {
-                // A write that is under way has come somewhere.
+                // Any part of the write may be done.
                 if random.one_in(2) {
                     image[at..at + sector.len()].copy_from_slice(sector);
                     pages.insert(at / PAGE);
@@ -190,7 +190,7 @@ impl Disk {
         images
     }
 
-    /// Leaves the files as a crash does: they are these, and nothing is asked any more.
+    /// Leaves the files as a crash does: with these images, and without open requests.
     pub(crate) fn crash_to(&mut self, images: &[Image]) {
         self.asked.clear();
         self.free.clear();
@@ -202,8 +202,8 @@ impl Disk {
         }
     }
 
-    /// What a store finds when it is opened. Free files are kept for it, or by lot it is told of
-    /// them, as of any.
+    /// What a store finds when it is opened. A free file is kept for it; at random, the store finds
+    /// it like any other file instead.
     pub(crate) fn found(&mut self, random: &mut Random) -> Vec<Found> {
         self.asked.clear();
         self.free.clear();
@@ -222,7 +222,7 @@ impl Disk {
         self.asked.push_back(request);
     }
 
-    /// Does the next thing that was asked for; whether there was one, and what there is to say.
+    /// Does the next request; returns whether there was one, and the answer to it.
     pub(crate) fn step(&mut self, random: &mut Random) -> (bool, Option<Answer>) {
         let Some(request) = self.asked.pop_front() else { return (false, None) };
         let answer = match request {
@@ -261,7 +261,7 @@ impl Disk {
         if fails {
             self.failed += 1;
             if random.one_in(2) {
-                // The kernel tells of pages it could not write once, and forgets them.
+                // The kernel reports pages that it could not write once, and then forgets them.
                 segment.dirty.retain(|_| random.one_in(2));
             }
             return Err(io::Error::other("I/O error"));

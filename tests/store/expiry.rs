@@ -1,4 +1,4 @@
-//! What has expired: messages that wait, retained ones, and what a session leaves behind.
+//! Expiry of queued messages, of retained messages, and of wills.
 
 use std::num::NonZero;
 
@@ -11,7 +11,7 @@ use super::disk::found_in;
 use super::verify::{HOLDER, Setting, numbers_of};
 use super::world::{Plan, World};
 
-/// The next message of a run is one that has expired as soon as it comes, or one that has not.
+/// Makes the next message of the run one that is expired when it arrives, or one that is not.
 fn choose_next(world: &mut World, is_expired: bool) -> u64 {
     while world.plan.setting.text(world.messages).is_expired() != is_expired {
         world.messages += 1;
@@ -34,11 +34,11 @@ fn end_turn(world: &mut World) {
     world.fold();
 }
 
-// Cleaning drops what has expired and was not sent, and counts it; what was sent once is kept until
-// its client has answered, and live messages stay. A restart finds the same.
+// Cleaning drops and counts messages that have expired and were not sent. A message that was sent
+// stays until its client has answered, and live messages stay. A restart finds the same.
 #[test]
 fn cleaning_drops_what_was_not_sent() {
-    // Space is short: any segment with little that lives is cleaned.
+    // Space is short, so each segment with few live bytes is cleaned.
     let mut world = World::new(Plan { pressed_ms: 100, ..plan(1) }, 1);
     let fast = world.connect_as(0, "fast", false);
     let (unsent, sent) = (world.connect_as(0, "unsent", false), world.connect_as(0, "sent", false));
@@ -82,8 +82,8 @@ fn cleaning_drops_what_was_not_sent() {
     world.take_all(sent);
 }
 
-// A retained message that has expired goes, with its record and its room; one that replaced it in
-// time stays. Whoever finds one first clears it, but no other in its place.
+// An expired retained message is removed with its record, and its bytes are released; a message
+// that replaced it in time stays. Clearing an expired message does not clear its replacement.
 #[test]
 fn retained_messages_go() {
     let mut store = open(1000, Vec::new());
@@ -128,8 +128,8 @@ fn retained_messages_go() {
     assert_eq!(topics(&store), ["ever"]);
 }
 
-// A full session makes room of what has expired at its head, and of nothing else: not of what was
-// sent, nor behind a live one; in memory as on disk.
+// A full session drops the expired messages at its head and nothing else: neither messages that
+// were sent nor those behind a live one. In memory and on disk alike.
 #[test]
 fn a_full_session_drops_the_dead_first() {
     for clean in [false, true] {
@@ -162,8 +162,8 @@ fn a_full_session_drops_the_dead_first() {
     }
 }
 
-// What a receiver is told of is less the time that was waited, also while the broker was down; the
-// will of a session is due by the same clock, and does not start anew.
+// The expiry that a receiver is told is reduced by the waiting time, also by the time that the
+// broker was down. The will of a session is due by the same clock; its delay does not start anew.
 #[test]
 fn time_goes_on_while_the_broker_is_down() {
     let mut world = World::new(plan(2), 2);
@@ -187,7 +187,7 @@ fn time_goes_on_while_the_broker_is_down() {
     world.settle();
     let images = world.disk.images();
     let mut setting = world.plan.setting.clone();
-    // The same start of the machine, 20 s later.
+    // The machine was not restarted, and it is 20 s later.
     let clocks = setting.options.clocks.expect("they can be read");
     let (wall_ms, boot_ms) = (clocks.wall_ms + 20_000, clocks.boot_ms + 20_000);
     setting.options.clocks = Some(ClockReading { wall_ms, boot_ms, ..clocks });

@@ -1,5 +1,5 @@
-//! Whole segment files of a scripted run, against those in `tests/golden/segments.txt`: what is on
-//! disks out there, checkpoint and all.
+//! The segment files of a scripted run, compared with `tests/golden/segments.txt`: the format of
+//! existing data directories, with a checkpoint.
 
 use std::fmt::Write as _;
 
@@ -13,13 +13,13 @@ use super::disk::{Answer, Disk, Image, found_in};
 use super::random::Random;
 use super::verify::{HOLDER, Setting};
 
-/// Of version 1: no record tells that it begins a group, and no header how long its file is.
+/// Version 1: no flag for the first record of a group, and no file length in the header.
 const VERSION_1: &str = include_str!("../golden/segments-1.txt");
 
-/// Of version 2: nothing of MQTT 5.
+/// Version 2: without MQTT 5.
 const VERSION_2: &str = include_str!("../golden/segments-2.txt");
 
-/// Of version 3: nothing of groups.
+/// Version 3: without groups.
 const VERSION_3: &str = include_str!("../golden/segments-3.txt");
 
 const KNOWN: &str = include_str!("../golden/segments.txt");
@@ -44,7 +44,7 @@ fn setting() -> Setting {
     Setting { options, tail_bytes_max: 20, payload_max: 100 }
 }
 
-/// A store that is driven by hand, on a disk that does all at once.
+/// A store that is driven by hand, on a disk that does each request at once.
 struct Run {
     store: Store,
     disk: Disk,
@@ -95,7 +95,7 @@ impl Run {
         self.messages += 1;
     }
 
-    /// Those of the message that is next.
+    /// The properties of the next message.
     fn properties(&self) -> &'static [u8] {
         match self.messages % 5 {
             _ if !self.has_mqtt_5 => &[],
@@ -150,7 +150,7 @@ impl Run {
         lane
     }
 
-    /// A client takes so many packets, and answers them.
+    /// A client takes so many packets and answers them.
     fn take(&mut self, key: SessionKey, count: usize) {
         let Store { catalog, logs, .. } = &mut self.store;
         let mut session = catalog.session_mut(key);
@@ -173,7 +173,7 @@ impl Run {
         logs.end_turn();
         logs.disk.end_turn();
         housekeeping.step(catalog, logs, 0, false);
-        // No fault is ever due: nothing is drawn by lot.
+        // No faults: nothing is random.
         let random = &mut Random::new(0);
         loop {
             while let Some(request) = logs.disk.next_request() {
@@ -274,7 +274,7 @@ fn images(text: &str) -> Vec<Image> {
     images
 }
 
-/// Where in two lists of files the first difference is: in which record of the one that was known.
+/// The place of the first difference between two lists of files: in which known record it is.
 fn difference(known: &[Image], now: &[Image]) -> String {
     if known.len() != now.len() {
         return format!("{} files, and not {}", now.len(), known.len());
@@ -298,7 +298,7 @@ fn difference(known: &[Image], now: &[Image]) -> String {
     format!("file {} at byte {at}, in a record {what:?}", id.0)
 }
 
-// A run writes what it ever wrote. What was written then is read, and is what it was.
+// A run writes the same bytes as ever, and the known files are read with the same contents.
 #[test]
 fn segments_are_as_ever() {
     let run = script(4);
@@ -324,7 +324,7 @@ fn segments_are_as_ever() {
     assert_eq!(differences, []);
 }
 
-// What versions before have written is read, and is what it was.
+// Files of older versions are read with the same contents.
 #[test]
 fn older_versions_are_read() {
     for (version, text) in [(1, VERSION_1), (2, VERSION_2), (3, VERSION_3)] {
@@ -338,9 +338,9 @@ fn older_versions_are_read() {
     }
 }
 
-// A directory of an older version is carried on: what comes now has all of MQTT 5 and of groups, in
-// segments of this version, and is found again beside what was there; a segment of a version to
-// come is not touched.
+// A directory of an older version is continued. New messages have all of MQTT 5 and of groups, in
+// segments of this version, and are found again beside the old ones. A segment of a later version
+// is not touched.
 #[test]
 fn older_versions_are_carried_on() {
     for text in [VERSION_1, VERSION_2, VERSION_3] {

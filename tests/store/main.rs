@@ -1,17 +1,17 @@
-//! A shard's store against a disk that forgets, and against a plain model of what it is to keep.
+//! A shard's store on a disk that loses data, compared with a simple model of what it must keep.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `disk` | a disk in memory: what was written, what is durable, and what a crash leaves |
-//! | `model` | what a store is to keep, as maps |
+//! | `model` | what a store must keep, as maps |
 //! | `world`, `traffic` | one run: store, disk and model; what clients and the broker do |
-//! | `verify` | whether a store is what a model says |
-//! | `texts`, `seeds` | messages by number; seeds by the environment |
+//! | `verify` | whether a store equals a model |
+//! | `texts`, `seeds` | messages by number; seeds from the environment |
 //! | `random_runs`, `crashes` | random traffic; crashes at every moment, and on a disk that fails |
-//! | `contents`, `damage` | what a store has, to be compared; flipped bytes in any record |
+//! | `contents`, `damage` | the contents of a store, to be compared; flipped bytes in any record |
 //! | `small` | every byte, edge and file of a small log |
 //! | `golden` | files of a scripted run, against known ones |
-//! | `space` | what a store takes of the disk |
+//! | `space` | the space that a store takes on the disk |
 //!
 //! `RINGMQ_STORE_SEED=n` runs one seed of each random test; a run that fails names its seed.
 

@@ -1,7 +1,7 @@
-//! What a store is to keep, as plainly as it can be said: maps, and changes to them.
+//! What a store must keep, in its simplest form: maps, and changes to them.
 //!
-//! A [`Change`] is what one record of the log says. A store that is opened again is what the
-//! changes up to some point of the log make of what it was before.
+//! A [`Change`] is the content of one record of the log. A store that is opened again equals its
+//! former state with the changes up to some offset of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,15 +31,15 @@ pub(crate) struct Session {
     /// Its number: everything else follows from it.
     pub(crate) will: Option<u64>,
     pub(crate) serial: u64,
-    /// 0: its client is there.
+    /// 0: the client is connected.
     pub(crate) left_ms: u64,
     pub(crate) filters: BTreeMap<String, SubscriptionOptions>,
     pub(crate) received: BTreeSet<u16>,
-    /// What is not done with, by its number.
+    /// The messages that are not completed, by number.
     pub(crate) messages: BTreeMap<u64, Waiting>,
     /// Messages ever pushed.
     pub(crate) end: u64,
-    /// What is below was sent.
+    /// The messages below this number were sent.
     pub(crate) sent: u64,
     /// Number of the next to send, and how many of those before are not done with.
     pub(crate) next: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Waiting {
     pub(crate) bytes: u32,
 }
 
-/// What a record of the log says.
+/// The content of a record of the log.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Opened {
@@ -131,7 +131,7 @@ pub(crate) enum Change {
     Cleared(Place),
 }
 
-/// What a session has to send next.
+/// What a session must send next.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Next {
     Publish { message: MessageId, number: u64, terms: QueueTerms, again: bool },
@@ -203,7 +203,7 @@ impl Model {
         self.sessions.get_mut(&key).expect("a change is of a session that is there")
     }
 
-    /// The process is a new one: whoever was there is not, and may have been sent anything.
+    /// Starts a new process: no client is connected, and each message may have been sent.
     pub(crate) fn restart(&mut self, time_ms: u64) {
         for session in self.sessions.values_mut() {
             session.rewind();

@@ -1,5 +1,5 @@
-//! Random traffic: a store that is closed and opened again is what it was; one that crashes is what
-//! it was when it last told its disk, or later, and nothing between.
+//! Random traffic. A store that is closed and opened again is unchanged. After a crash, its state
+//! is one that it had at its last commit or later.
 
 use super::disk::Crash;
 use super::seeds::each_seed;
@@ -8,7 +8,7 @@ use super::world::{Plan, World};
 /// Turns of one run.
 const TURNS: usize = 1000;
 
-// Closed when all is committed, a store is what it was: at any moment, as often as one likes.
+// A store that is closed when all is committed is unchanged, at any moment and repeatedly.
 #[test]
 fn reopened_it_is_the_same() {
     each_seed(0..60, |seed| {
@@ -26,7 +26,7 @@ fn reopened_it_is_the_same() {
     });
 }
 
-// Crashed at any moment, a store has what was committed, and of what came after a beginning.
+// After a crash at any moment, a store has what was committed and a prefix of what followed.
 #[test]
 fn crashed_it_is_a_beginning() {
     each_seed(1000..1060, |seed| {
@@ -46,7 +46,7 @@ fn crashed_it_is_a_beginning() {
     });
 }
 
-// The same where little of much stays, and is moved again and again.
+// The same with few messages that stay and are moved again and again.
 #[test]
 fn cleaned_it_is_the_same() {
     each_seed(2000..2010, |seed| {

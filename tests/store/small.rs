@@ -1,5 +1,5 @@
-//! A small log that was ended in order, with every byte of it flipped, every file cut off at every
-//! record, and every file gone: what is lost is what stood there, and something says so.
+//! A small log that was ended in order, with each byte flipped, each file cut off at each record,
+//! and each file removed: only what was there is lost, and the store reports it.
 
 use std::collections::BTreeSet;
 
@@ -51,8 +51,8 @@ impl Ended {
         self.records.iter().filter(move |place| place.file == file)
     }
 
-    /// Whoever is named in these records by more than a message: all that waits for them may be
-    /// lost with it.
+    /// The clients that these records name in other ways than in a message: all that waits for them
+    /// may be lost.
     fn clients_of(&self, lost: &[Place]) -> BTreeSet<Client> {
         let of_sessions = ["session opened", "session state", "block", "queued"];
         let named = lost.iter().filter(|place| of_sessions.contains(&place.kind));
@@ -98,7 +98,7 @@ impl Ended {
     }
 }
 
-// One byte costs no more than the record it is in, and nothing where there is none.
+// A flipped byte loses no more than its record, and nothing outside of records.
 #[test]
 fn every_byte() {
     each_seed(14_000..14_002, |seed| {
@@ -133,7 +133,7 @@ fn every_byte() {
     });
 }
 
-// A file that lost its end costs what stood there.
+// A file that is cut off loses the records behind the cut.
 #[test]
 fn every_cut() {
     each_seed(14_100..14_106, |seed| {
@@ -151,7 +151,7 @@ fn every_cut() {
     });
 }
 
-// A file that is gone costs what it had.
+// A file that is missing loses its records.
 #[test]
 fn every_file() {
     each_seed(14_200..14_240, |seed| {

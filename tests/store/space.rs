@@ -1,4 +1,4 @@
-//! What a store takes of the disk: as much as lives, and a little.
+//! A store takes as much space as its live records, and a little more.
 
 use ringmq::store::SessionKey;
 
@@ -6,8 +6,8 @@ use super::disk::Crash;
 use super::seeds::each_seed;
 use super::world::{Plan, World};
 
-/// Segments that housekeeping lets be beyond what lives, those it writes to, and those that a
-/// checkpoint that is not in a header yet keeps.
+/// Segments that housekeeping tolerates beyond the live records, those it writes to, and those of a
+/// checkpoint that is not in a header yet.
 const SLACK: usize = 8 + 8;
 
 fn world(seed: u64) -> World {
@@ -26,7 +26,7 @@ fn world_of(segment_bytes: u64, seed: u64) -> World {
     World::new(plan, seed)
 }
 
-/// Segments that what lives would fill by itself.
+/// The number of segments that the live records would fill.
 fn needed(world: &World) -> usize {
     let queued = world.live.sessions.values().map(|session| session.stored_bytes());
     let setting = &world.plan.setting;
@@ -50,7 +50,7 @@ fn pass(world: &mut World, keys: &[SessionKey], retain: bool) {
     world.fold();
 }
 
-// When all is acknowledged, and some more goes by, what was there before is gone.
+// When all is acknowledged, the old segments go with a little more traffic.
 #[test]
 fn consumed_it_goes() {
     each_seed(9000..9010, |seed| {
@@ -72,8 +72,8 @@ fn consumed_it_goes() {
     });
 }
 
-// One message of a thousand stays: the disk has what stays, and a little; nothing of it is lost. It
-// does not grow with the number of restarts either.
+// One message of a thousand stays. The store takes the space of those and a little more, and none
+// is lost. Restarts do not make it grow.
 #[test]
 fn few_of_many_stay() {
     each_seed(9100..9103, |seed| {
@@ -102,7 +102,7 @@ fn few_of_many_stay() {
     });
 }
 
-// The same of retained messages that were set once.
+// The same with retained messages that were set once.
 #[test]
 fn few_retained_among_much() {
     each_seed(9200..9203, |seed| {
@@ -144,8 +144,8 @@ fn restarts_leave_nothing() {
     });
 }
 
-// A checkpoint is as large as what it writes itself, whatever clients do meanwhile; a restart finds
-// the same.
+// The size of a checkpoint is that of its own records, whatever clients do meanwhile. A restart
+// finds the same.
 #[test]
 fn checkpoints_are_not_their_neighbours() {
     each_seed(9400..9403, |seed| {
@@ -170,8 +170,8 @@ fn checkpoints_are_not_their_neighbours() {
     });
 }
 
-// Killed again and again, before files that are free by then are cleared: whoever checks what is
-// there finds no damage.
+// The process is killed again and again before free files are cleared: a check of the files finds
+// no damage.
 #[test]
 fn kills_look_like_no_damage() {
     each_seed(9610..9640, |seed| {

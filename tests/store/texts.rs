@@ -1,5 +1,5 @@
-//! Messages by number: each has a topic, a payload and a QoS that follow from it, so that a test
-//! knows what a store must give back without keeping it.
+//! Messages by number. Topic, payload and QoS follow from the number, so a test need not keep them
+//! to know what a store must return.
 
 use ringmq::store::Will;
 
@@ -20,13 +20,13 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// Whether it has expired as soon as it comes; no other does in a run.
+    /// Whether the message is expired when it arrives; no other message expires in a run.
     pub(crate) fn is_expired(&self) -> bool {
         self.properties.starts_with(&[2, 0, 0, 0, 0])
     }
 
-    /// What whoever keeps it is charged with: a record's frame and head, topic, payload and
-    /// properties.
+    /// The bytes that a session or a topic is charged with: a record's frame and head, topic,
+    /// payload and properties.
     pub(crate) fn bytes(&self) -> u32 {
         let length = match self.properties.len() {
             0 => 0,
@@ -73,7 +73,7 @@ pub(crate) fn will(number: u64) -> (Text, u32) {
     (text, u32::try_from(number % 1000).expect("small"))
 }
 
-/// The same, as a store has it.
+/// The will as a store has it.
 pub(crate) fn will_of((text, delay_s): &(Text, u32)) -> Will<'_> {
     Will {
         topic: &text.topic,

@@ -1,5 +1,5 @@
-//! What clients and the broker do, at random: each step changes store and model alike, and what the
-//! store answers must be what the model says.
+//! Random actions of clients and of the broker. Each step changes store and model alike, and the
+//! store must answer what the model says.
 
 use ringmq::store::{
     NewMessage, QueueAnswer, QueueTerms, SessionKey, Store, SubscriptionOptions, Target,
@@ -17,7 +17,7 @@ impl World {
         self.fold();
     }
 
-    /// The same; what changed stays known one by one.
+    /// The same, but the changes are kept one by one.
     pub(crate) fn unfolded_turn(&mut self) {
         self.time_ms += 1;
         for _ in 0..self.random.below(8) {
@@ -52,7 +52,7 @@ impl World {
         self.store.logs.disk.appended()
     }
 
-    /// A session, of those that are there.
+    /// An existing session.
     pub(crate) fn any(&mut self, attached: Option<bool>) -> Option<SessionKey> {
         let of_kind = |left_ms: u64| attached.is_none_or(|attached| attached == (left_ms == 0));
         let sessions = self.live.sessions.iter();
@@ -68,7 +68,7 @@ impl World {
         self.connect_as(vhost, &format!("client-{client}"), clean);
     }
 
-    /// As `broker::connect`.
+    /// Does what `broker::connect` does.
     pub(crate) fn connect_as(&mut self, vhost: u16, client: &str, clean: bool) -> SessionKey {
         let mut found = self.store.catalog.sessions().find(vhost, client);
         if let Some(key) = found
@@ -96,7 +96,7 @@ impl World {
             }
             key
         });
-        // The same client comes as one user or another, or as nobody.
+        // The same client connects as different users, or without one.
         let user = ["", "anna", "a user name that is too long to be kept beside the rest"];
         let user = Some(user[self.random.below(3)]).filter(|user| !user.is_empty());
         let at = self.appended();
@@ -139,7 +139,7 @@ impl World {
         }
     }
 
-    /// As `broker::shard::close`.
+    /// Does what `broker::shard::close` does.
     pub(crate) fn detach(&mut self, key: SessionKey) {
         self.write_acks();
         let at = self.appended();
@@ -230,7 +230,7 @@ impl World {
         }
     }
 
-    /// As `broker::shard::fan_out`.
+    /// Does what `broker::shard::fan_out` does.
     pub(crate) fn store_message(&mut self, targets: &[SessionKey], retain: bool) {
         let message = self.messages;
         self.messages += 1;
@@ -394,7 +394,7 @@ impl World {
         }
     }
 
-    /// A client takes all there is and says all that is to be said of it.
+    /// A client takes all messages and answers all of them.
     pub(crate) fn take_all(&mut self, key: SessionKey) {
         while self.take(key) {}
         while !self.live.session(key).messages.is_empty() {
@@ -420,14 +420,14 @@ impl World {
         releases.extend(released);
     }
 
-    /// The queue has passed messages that had expired: the log is told.
+    /// Writes to the log that the queue has passed expired messages.
     fn note_passed(&mut self, key: SessionKey) {
         if self.store.catalog.sessions().get(key).queue.has_acks() {
             self.note_acks(key, None, None);
         }
     }
 
-    /// As `broker::full_sessions` does for a session that is full.
+    /// Does what `broker::full_sessions` does for a full session.
     fn drop_oldest(&mut self) {
         let Some(key) = self.any(None) else { return };
         for _ in 0..self.random.below(4) {

@@ -1,5 +1,5 @@
-//! Whether a store is what a model says: opened from images of its files, looked at, emptied, and
-//! thrown away. That it can be emptied shows that what it holds is what it lets go of.
+//! Whether a store equals a model: it is opened from images of its files, compared, emptied and
+//! dropped. Emptying it shows that it releases all that it refers to.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
@@ -13,7 +13,7 @@ use ringmq::store::{
 use super::model::{Model, Next, Place, Session};
 use super::texts::{Text, text, will, will_of};
 
-/// What a run's stores are opened with, and what else a look at one must know.
+/// The options of a run's stores, and what else a comparison needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     pub(crate) options: StoreOptions,
@@ -24,7 +24,7 @@ pub(crate) struct Setting {
 /// Identifiers of QoS 2 publishers in a run: 1 to this.
 pub(crate) const RECEIVED_MAX: u16 = 6;
 
-/// Who uses a session: the store does not care.
+/// The user of a session; the store does not look at it.
 pub(crate) const HOLDER: Holder = Holder(NonZeroU64::MIN);
 
 /// Shards whose publishers have origins here.
@@ -35,7 +35,7 @@ impl Setting {
         self.open_noted(found, None)
     }
 
-    /// The same, with what was noted of the log's extent.
+    /// The same with a noted extent of the log.
     pub(crate) fn open_noted(&self, found: Vec<Found>, noted: Option<Extent>) -> (Store, Opened) {
         let opened = Store::open(&self.options, found, noted);
         let (mut store, opened) = opened.expect("the files are this shard's");
@@ -73,7 +73,7 @@ impl Setting {
         empty(store, model);
     }
 
-    /// The model without what has expired and is not in the store: it is let go of some time.
+    /// The model without the expired messages that the store has dropped.
     pub(crate) fn without_expired(&self, store: &Store, model: &Model) -> Model {
         let mut model = model.clone();
         for (key, session) in &mut model.sessions {
@@ -123,8 +123,8 @@ impl Setting {
         assert_eq!(u64::from(queue.unacked()), expected.messages.len() as u64, "{client}");
     }
 
-    /// Uses a store of which nobody knows what it has lost: sessions are emptied, messages come,
-    /// and everything ends.
+    /// Uses a store with unknown losses: sessions are emptied, messages arrive, and everything
+    /// ends.
     pub(crate) fn use_up(&self, store: &mut Store) {
         let sessions: Vec<SessionKey> = store.catalog.sessions().keys_from(0).collect();
         for key in sessions {
@@ -144,7 +144,7 @@ impl Setting {
         while store.housekeeping.step(&mut store.catalog, &mut store.logs, 0, false) {}
     }
 
-    /// Whether what was taken is what was to come.
+    /// Whether the item that was taken is the expected one.
     pub(crate) fn is_next(
         &self,
         store: &Store,
@@ -175,7 +175,7 @@ impl Setting {
     }
 }
 
-/// Numbers of what waits in a session.
+/// The numbers of the messages that wait in a session.
 pub(crate) fn numbers_of(store: &Store, session: &ringmq::store::Session) -> BTreeSet<u64> {
     let mut numbers = BTreeSet::new();
     let _told = session.queue.visit(&store.logs, &mut |item| {
@@ -217,7 +217,7 @@ pub(crate) fn look_at_session(store: &Store, key: SessionKey, expected: &Session
     let queue = &session.queue;
     assert_eq!(queue.end(), expected.end, "{client}");
     assert_eq!(queue.stored_bytes(), expected.stored_bytes(), "{client}");
-    // What has expired may be passed when the queue comes to it.
+    // The queue may pass expired messages when it comes to them.
     assert!(!queue.is_empty() || expected.messages.is_empty(), "{client}");
     assert!(numbers_of(store, session).iter().eq(expected.messages.keys()), "{client}");
     let first = expected.messages.keys().next().copied().unwrap_or(expected.end);
@@ -237,8 +237,8 @@ pub(crate) fn empty(store: &mut Store, model: &Model) {
     }
 }
 
-/// Without damage nothing is lost, and nothing is wrong. That a file of which the header could not
-/// be cleared is there again is no damage.
+/// Without damage nothing is lost and no fault is reported, except a file that is found again
+/// because its header could not be cleared.
 pub(crate) fn assert_sound(opened: &Opened) {
     assert_eq!(opened.losses, Losses::default(), "{opened}");
     let OpenReport { unknown_records, faults, .. } = &opened.report;

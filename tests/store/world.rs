@@ -1,9 +1,9 @@
-//! One run: a store that is driven as the broker drives it, its disk, and the model of what it is
-//! to keep.
+//! One run: a store that is driven as the broker drives it, its disk, and the model of what it must
+//! keep.
 //!
-//! For every record that changes something the run knows where in the log it ends. So when the
-//! store is opened again, and its log ends at some offset, the model of that offset is known: what
-//! was committed must be in it, and what was not is there as far as the log goes.
+//! The run knows the log offset where each change ends. So when the store is opened again and its
+//! log ends at some offset, the model of that offset is known. It must contain all that was
+//! committed, and what else is there up to the end of the log.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -24,27 +24,27 @@ const PRESSED_PERIOD_MS: u64 = 100;
 /// How often the clocks are looked at.
 const LOOK_PERIOD_MS: u64 = 30;
 
-/// What a seed decides at the start.
+/// The choices that a seed makes at the start.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) setting: Setting,
-    /// Messages that a client may have unacknowledged.
+    /// How many messages a client may have unacknowledged.
     pub(crate) window: u16,
-    /// A thing asked of the disk is done once in so many looks.
+    /// The disk does a request once in this many looks.
     pub(crate) lag: usize,
-    /// Clients there are.
+    /// The number of clients.
     pub(crate) clients: usize,
-    /// A message is for a client that is away once in so many times.
+    /// A message is for an absent client once in this many times.
     pub(crate) away: usize,
-    /// A message is retained once in so many times.
+    /// A message is retained once in this many times.
     pub(crate) retain: usize,
-    /// The store is opened anew once in so many turns.
+    /// The store is opened anew once in this many turns.
     pub(crate) reopen: usize,
-    /// Of each [`PRESSED_PERIOD_MS`] space is short for so long.
+    /// Space is short for this part of each [`PRESSED_PERIOD_MS`].
     pub(crate) pressed_ms: u64,
 }
 
-/// What the clocks show at a time, after some starts of the machine.
+/// The clocks at a time, after some starts of the machine.
 fn clocks_at(time_ms: u64, starts: u64) -> Option<ClockReading> {
     let boot_id = u128::from(starts) + 1;
     Some(ClockReading { wall_ms: time_ms, boot_ms: time_ms, boot_id })
@@ -57,10 +57,11 @@ pub(crate) struct World {
     pub(crate) disk: Disk,
     pub(crate) store: Store,
     pub(crate) live: Model,
-    /// What was kept when the store was opened, and what was appended since, with where it ends.
+    /// What was kept when the store was opened; `changes` has what was appended since, with its
+    /// ends.
     base: Model,
     changes: VecDeque<(u64, Change)>,
-    /// What was acknowledged and is not in the log yet, in the order it was first noted.
+    /// Acknowledgements that are not in the log yet, in the order of their first note.
     pub(crate) noted: Vec<(SessionKey, Vec<u64>, Vec<u64>)>,
     pub(crate) flight: Option<GroupWrite>,
     pub(crate) messages: MessageId,
@@ -71,16 +72,16 @@ pub(crate) struct World {
     pub(crate) serials: BTreeSet<u64>,
     /// Crashes after which the store was opened, clean ends included.
     pub(crate) opened: u64,
-    /// Of stores that are gone.
+    /// The sum over earlier stores.
     pub(crate) stats: HousekeepingStats,
-    /// At each end of a write, and each thing the disk does, every kind of crash is looked at.
+    /// Every kind of crash is checked at each end of a write and after each step of the disk.
     pub(crate) watched: bool,
-    /// Times that was done, and of them in the middle of a checkpoint or of cleaning.
+    /// The number of those checks; `busy_looks` are those during a checkpoint or cleaning.
     pub(crate) looks: u64,
     pub(crate) busy_looks: u64,
     /// Housekeeping is not at its end.
     pub(crate) busy: bool,
-    /// Times that something was let go of because it had expired.
+    /// The number of times that something was dropped because it had expired.
     pub(crate) expired: u64,
 }
 
@@ -161,14 +162,14 @@ impl World {
         world
     }
 
-    /// Notes what the record at `offset` says.
+    /// Notes the change that the record at `offset` describes.
     pub(crate) fn note(&mut self, offset: u64, change: Change) {
         let end = offset + self.record_bytes(offset);
         self.live.apply(&change);
         self.changes.push_back((end, change));
     }
 
-    /// The store writes what was acknowledged.
+    /// The store writes the acknowledgements.
     pub(crate) fn write_acks(&mut self) {
         let mut offset = self.store.logs.disk.appended();
         self.store.catalog.write_acks(&mut self.store.logs);
@@ -205,8 +206,8 @@ impl World {
         self.serve_disk();
     }
 
-    /// Cleaning dropped so many messages: they had expired, and nobody had been sent them. When a
-    /// store that is opened is without them is not known so exactly: see `Setting::verify`.
+    /// Cleaning dropped this many messages, which had expired and were never sent. When a reopened
+    /// store is without them is known less exactly: see `Setting::verify`.
     fn note_expired(&mut self, mut count: u64) {
         let sessions = self.store.catalog.sessions();
         let mut gone_of = Vec::new();
@@ -224,7 +225,8 @@ impl World {
             }
             count -= numbers.len() as u64;
             self.expired += 1;
-            // The log may tell what is left before it tells that the segment was cleaned.
+            // The log may list the remaining messages before the record that the segment was
+            // cleaned.
             let is_noted = self.noted.iter().any(|(noted, ..)| noted == key);
             if sessions.get(*key).queue.has_acks() && !is_noted {
                 self.noted.push((*key, Vec::new(), Vec::new()));
@@ -238,7 +240,7 @@ impl World {
         }
     }
 
-    /// The same of retained messages.
+    /// The same for retained messages.
     fn note_retained_expired(&mut self, count: u64) {
         let end = self.store.logs.disk.appended();
         let is_gone = |(vhost, topic): &&Place| {
@@ -266,7 +268,7 @@ impl World {
         }
     }
 
-    /// Hands the disk what there is for it, as the reactor does.
+    /// Passes the store's requests to the disk, as the reactor does.
     pub(crate) fn serve_disk(&mut self) {
         while let Some(request) = self.store.logs.disk.next_request() {
             self.disk.ask(request);
@@ -301,7 +303,7 @@ impl World {
         self.serve_disk();
     }
 
-    /// The write that is under way ends.
+    /// Ends the write that is under way.
     pub(crate) fn finish_write(&mut self) {
         self.watch();
         let Some(write) = self.flight.take() else { return };
@@ -311,7 +313,7 @@ impl World {
         self.watch();
     }
 
-    /// Looks at what crashes would leave now.
+    /// Checks what each kind of crash would leave now.
     fn watch(&mut self) {
         if !self.watched {
             return;
@@ -372,12 +374,12 @@ impl World {
         model
     }
 
-    /// From there on the model of each offset is known.
+    /// The first offset from which on the model is known.
     pub(crate) fn known_from(&self) -> u64 {
         self.changes.front().map_or(self.store.logs.disk.appended(), |(end, _)| *end)
     }
 
-    /// Whether a store that is opened from these files is what it must be.
+    /// Checks that a store that is opened from these files is what it must be.
     pub(crate) fn verify_images(&self, images: &[Image]) {
         let setting = self.setting_now();
         let (mut store, opened) = setting.open_noted(found_in(images), self.disk.noted);
@@ -399,13 +401,13 @@ impl World {
         setting.verify(&mut store, &self.model_at(end, start_ms));
     }
 
-    /// Whether whatever a crash may leave now is what it must be.
+    /// Checks what this crash would leave now.
     pub(crate) fn verify_crash(&mut self, crash: Crash) {
         let images = self.disk.images_after(crash, self.flight.as_ref(), &mut self.random);
         self.verify_images(&images);
     }
 
-    /// Crashes, and goes on with what is there.
+    /// Crashes, and continues with the files that are left.
     pub(crate) fn crash(&mut self, crash: Crash) {
         let images = self.disk.images_after(crash, self.flight.as_ref(), &mut self.random);
         self.verify_images(&images);
@@ -416,13 +418,13 @@ impl World {
         self.reopen();
     }
 
-    /// Opens the store anew from the files that are there.
+    /// Opens the store anew from its files.
     pub(crate) fn reopen(&mut self) {
         assert_sound(&self.reopen_unsound());
     }
 
-    /// The same from files of which one was damaged behind the store's back, when all was settled:
-    /// that cost a session this message.
+    /// The same with files of which one was damaged when all was settled: the damage lost this
+    /// message of a session.
     pub(crate) fn reopen_without(&mut self, images: &[Image], lost: (SessionKey, u64)) -> Opened {
         self.disk.crash_to(images);
         self.fold();
@@ -440,7 +442,7 @@ impl World {
         self.stats.cleaned += stats.cleaned;
         self.stats.moved_bytes += stats.moved_bytes;
         self.store = store;
-        // What the store notes of its own accord is of clients that are gone: the model knows.
+        // The store itself notes only that clients are gone, which the model knows.
         let mut offset = self.store.logs.disk.committed();
         let time_ms = self.store.catalog.timeline.start_ms();
         self.live = setting.without_expired(&self.store, &self.model_at(offset, time_ms));
@@ -468,7 +470,7 @@ impl World {
         setting
     }
 
-    /// Keeps the list of changes short: what is committed cannot be lost.
+    /// Keeps the list of changes short: committed changes cannot be lost.
     pub(crate) fn fold(&mut self) {
         let committed = self.store.logs.disk.committed();
         while let Some((_, change)) = self.changes.pop_front_if(|(end, _)| *end <= committed) {
@@ -476,7 +478,7 @@ impl World {
         }
     }
 
-    /// Says what happened in a run.
+    /// Prints what happened in a run.
     pub(crate) fn report(&self) {
         println!(
             "{:?} recycled {} opened {} segs {} msgs {} queued {:?}",
@@ -490,7 +492,7 @@ impl World {
     }
 }
 
-/// Whoever checks these files finds no damage.
+/// Checks that a walk through these files finds no damage.
 #[track_caller]
 fn assert_undamaged(images: &[Image], opened: &Opened) {
     let found = found_in(images);

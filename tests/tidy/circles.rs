@@ -1,4 +1,4 @@
-//! Circles: files of one directory that import each other, directly or by way of others.
+//! Circles: files of one directory that import each other, directly or through other files.
 //!
 //! A directory's nodes are its files, its directories (each as a whole) and its `mod.rs`. An
 //! import counts towards the file that defines the item: `super::Item` leads through the re-exports
@@ -10,17 +10,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use super::lexer::Kind;
 use super::source::{Fault, Source, Tree};
 
-/// Directories that are still allowed circles. One that has none any more is a fault.
+/// Directories that may still have circles. A listed directory without one is a fault.
 pub(crate) const EXCEPTIONS: &[&str] =
     &["src/store", "src/store/log", "src/store/queue", "src/store/record"];
 
 /// Re-exports of re-exports that are followed.
 const REEXPORTS_MAX: usize = 8;
 
-/// From the crate's root; the names of modules, then perhaps of an item.
+/// Names of modules from the crate's root, and then perhaps the name of an item.
 type Path = Vec<String>;
 
-/// The imports inside of one directory: what imports what, and the file and line of the first.
+/// The imports within one directory: from, to, and the file and line of the first.
 type Edges<'a> = BTreeMap<(String, String), (&'a str, usize)>;
 
 /// Holds every directory of `src` to imports without circles.
@@ -97,7 +97,7 @@ impl<'a> Modules<'a> {
         directories
     }
 
-    /// The module that defines what `path` names; none if it is not of this crate.
+    /// The module that defines what `path` names; none if it belongs to another crate.
     fn definer(&self, path: &[String], depth: usize) -> Option<Path> {
         let is_module = |len: &usize| self.by_path.contains_key(&path[..*len]);
         let len = (0..=path.len()).rev().find(is_module)?;
@@ -133,7 +133,7 @@ fn test_files(source: &Source<'_>) -> Vec<Path> {
     declared.map(|at| named(source.at(at + 1))).collect()
 }
 
-/// What a file imports, its tests left out.
+/// The imports of a file, without those of its tests.
 fn imports(source: &Source<'_>, own: &Path, paths: &BTreeSet<Path>) -> Vec<Import> {
     let tests = source.test_modules();
     let in_tests = |at: usize| tests.iter().any(|&(from, _, to)| (from..=to).contains(&at));
@@ -153,7 +153,7 @@ fn imports(source: &Source<'_>, own: &Path, paths: &BTreeSet<Path>) -> Vec<Impor
         if token.kind != Kind::Word || !starts || in_tests(at) {
             continue;
         }
-        // A path goes on behind the last of a chain of `super`.
+        // The path continues behind the last `super` of a chain.
         let chain = (at..).step_by(2).take_while(|&at| source.at(at) == "super").count();
         let base = match token.text {
             "crate" => own[..root].to_vec(),
@@ -165,8 +165,8 @@ fn imports(source: &Source<'_>, own: &Path, paths: &BTreeSet<Path>) -> Vec<Impor
         let is_use = source.before(at, 1) == "use";
         let is_visible = is_use && ["pub", ")"].contains(&source.before(at, 2));
         for (tail, name) in tails(source, at + 2 * chain.max(1)) {
-            // A file that uses what it re-exports imports it. Its associated types may share the
-            // name.
+            // A file that uses what it re-exports imports it. Its associated types may have the
+            // same name.
             let is_reexport = is_visible && !is_used(&name);
             let path = base.iter().cloned().chain(tail).collect();
             let name = is_use.then_some(name);
@@ -176,7 +176,7 @@ fn imports(source: &Source<'_>, own: &Path, paths: &BTreeSet<Path>) -> Vec<Impor
     found
 }
 
-/// The ends of the path or group of paths at `at`, each with the name that it goes by.
+/// The ends of the path or group of paths at `at`, each with the name under which it is imported.
 fn tails(source: &Source<'_>, at: usize) -> Vec<(Path, String)> {
     if source.at(at) != "{" {
         let word = source.at(at).to_owned();

@@ -7,7 +7,7 @@
 use super::lexer::Kind;
 use super::source::{Fault, Source, Tree};
 
-/// A directory or a file at the crate's root, and what it may name.
+/// A directory or a file at the crate's root, and the modules and crates that it may use.
 struct Row {
     name: &'static str,
     modules: &'static [&'static str],
@@ -17,8 +17,8 @@ struct Row {
 /// Modules that all may use.
 const LEAVES: &[&str] = &["advice", "chunk", "limits", "shown", "slots", "whole_file"];
 
-/// Who may use what, besides itself and the leaves. `lib`, `main`, `server` and the programs in
-/// `bin` may use everything and are not listed; anything else needs a row.
+/// What each part may use, besides itself and the leaves. `lib`, `main`, `server` and the programs
+/// in `bin` may use everything and are not listed; each other part needs a row.
 const TABLE: &[Row] = &[
     row("advice", &[], &["libc", "rustix"]),
     row("limits", &[], &[]),
@@ -51,7 +51,7 @@ const TABLE: &[Row] = &[
 
 const BROKER_CRATES: &[&str] = &["bytes", "compact_str", "foldhash", "hashbrown", "log"];
 
-/// HTTP and its runtime, tokens, and what the system knows of the process.
+/// Crates for HTTP and its runtime, for tokens, and for figures of the process.
 const ADMIN_CRATES: &[&str] = &[
     "allocation_counter",
     "base64",
@@ -87,7 +87,7 @@ const CTL_CRATES: &[&str] = &[
     "unicode_width",
 ];
 
-/// Passwords, rules, and the files they come from.
+/// Crates for passwords, rules and their files.
 const ACCESS_CRATES: &[&str] = &[
     "argon2",
     "base64",
@@ -105,7 +105,7 @@ const ACCESS_CRATES: &[&str] = &[
     "subtle",
 ];
 
-/// What the reactor puts together.
+/// The parts that the reactor joins.
 const INNER: &[&str] = &["access", "broker", "mesh", "mqtt", "ring", "store", "transport"];
 
 const fn row(
@@ -148,7 +148,7 @@ pub(crate) fn imports(tree: &Tree<'_>) -> Vec<Fault> {
     })
 }
 
-/// What a file names outside of itself.
+/// A name of something outside of the file.
 enum Named<'a> {
     /// `crate::NAME`, or the same by way of `super`.
     Module(&'a str),
@@ -173,8 +173,8 @@ fn names<'s>(source: &'s Source<'_>, crates: &[String], parts: &[&str]) -> Vec<(
                 let heads = heads(source, at + 1).into_iter();
                 found.extend(heads.map(|head| (token.line, Named::Module(head))));
             }
-            // Inside of a `mod tests {…}` a chain reaches one level less far; then a submodule
-            // that is called like a part would be mistaken for it. There is none so far.
+            // Inside of a `mod tests {…}` a chain reaches one level less far. A submodule with the
+            // name of a part would be mistaken for that part; there is none so far.
             "super" => {
                 let chain = (at..).step_by(2).take_while(|&at| source.at(at) == "super").count();
                 let heads = heads(source, at + 2 * chain - 1).into_iter();

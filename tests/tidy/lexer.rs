@@ -1,9 +1,9 @@
-//! Rust text as tokens and comments: enough to tell code from what only looks like it.
+//! Rust text as tokens and comments: enough to tell code from text that only looks like it.
 //!
-//! Knows strings, raw strings, characters, lifetimes and nested comments. It does not check the
-//! text: what the compiler refuses comes out as some tokens.
+//! The lexer knows strings, raw strings, characters, lifetimes and nested comments. It does not
+//! check the text: invalid text results in some tokens.
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// A keyword or a name.
@@ -19,7 +19,7 @@ pub(crate) enum Kind {
 pub(crate) struct Token<'a> {
     pub(crate) kind: Kind,
     pub(crate) text: &'a str,
-    /// From 1.
+    /// Counted from 1.
     pub(crate) line: usize,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Token<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Comment<'a> {
     pub(crate) text: &'a str,
-    /// Where it begins, from 1.
+    /// The line of its first character, counted from 1.
     pub(crate) line: usize,
 }
 

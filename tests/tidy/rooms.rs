@@ -60,7 +60,7 @@ pub(crate) fn rooms(tree: &Tree<'_>) -> Vec<Fault> {
     })
 }
 
-/// What of the broker's directory a file names, each with its line.
+/// The parts of the broker's directory that a file names, with their lines.
 fn named_in<'s>(source: &'s Source<'_>) -> Vec<(usize, &'s str)> {
     let mut found = Vec::new();
     for (at, token) in source.tokens.iter().enumerate() {

@@ -6,14 +6,14 @@ use super::lexer::{Comment, Kind};
 use super::rooms::rooms;
 use super::source::{Fault, Source, Tree};
 
-/// Lines of code a file may have. Comments, blank lines and test modules are not counted: they are
-/// not what makes a file hard to hold in the head.
+/// The most lines of code in a file. Comments, blank lines and test modules are not counted, since
+/// they do not make a file hard to understand.
 pub(crate) const FILE_LINES_MAX: usize = 520;
 
-/// Lines a function may have, from `fn` to its closing brace, all counted.
+/// The most lines in a function, from `fn` to its closing brace, all counted.
 pub(crate) const FUNCTION_LINES_MAX: usize = 75;
 
-/// Tables that are read line by line, however long they are.
+/// Tables that are read line by line; their length does not matter.
 const TABLE_FILES: &[&str] = &["tests/conformance/table.rs", "tests/conformance/v5/table.rs"];
 
 /// Columns of a line.
@@ -36,10 +36,10 @@ pub(crate) const UNSAFE_FILES: &[&str] = &[
 /// Crates that only one file may use.
 const ONE_FILE_CRATES: &[&str] = &["memmap2"];
 
-/// The only files with atomics outside of `mesh`: the kernel reads the tail of a buffer ring, and a
-/// release store is how it is told; a signal handler reads what its own thread has stored, and a
-/// fence is how the compiler is told. The log has a switch and a count that any thread may touch
-/// and nothing hangs on.
+/// The only files with atomics outside of `mesh`. The kernel reads the tail of a buffer ring, which
+/// needs a release store. A signal handler reads what its own thread has stored, which needs a
+/// compiler fence. The log has a switch and a count that any thread may touch; no other data
+/// depends on them.
 const ATOMICS_FILES: &[&str] =
     &["src/disk/sigbus.rs", "src/logging/mod.rs", "src/logging/queue.rs", "src/ring/buffers.rs"];
 
@@ -66,8 +66,8 @@ const IMPURE_PATHS: &[[&str; 3]] = &[
     ["elapsed", "(", ")"],
 ];
 
-/// What a process that has changed its user (`--user`) may not read of itself, and the only files
-/// that ask for something there: before the change, or in programs that do not change it.
+/// A process that has changed its user (`--user`) may not read these paths. The files below do so
+/// before the change, or in programs that do not change the user.
 const SELF_TEXTS: &[&str] = &["/proc/self", "/proc/thread-self"];
 const SELF_FILES: &[&str] = &["src/admin/process.rs", "src/cpus.rs"];
 
@@ -115,8 +115,8 @@ fn unsafe_files(tree: &Tree<'_>) -> Vec<Fault> {
     })
 }
 
-/// A listed file must need its place. One that is not there is forgiven as long as none of its
-/// directory's listed files is: that part is not written yet.
+/// A listed file must exist and contain `unsafe`. It may be missing if all listed files of its
+/// directory are: then that part is not written yet.
 fn stale_unsafe_files(tree: &Tree<'_>) -> Vec<Fault> {
     let find = |path: &str| tree.sources.iter().find(|source| source.path == path);
     let directory = |path: &'static str| path.rsplit_once('/').map_or("", |(before, _)| before);
@@ -177,8 +177,8 @@ fn pure(tree: &Tree<'_>) -> Vec<Fault> {
     })
 }
 
-/// What is asked for after the change of user must not need `/proc/self`: the size of a page is the
-/// C library's, since rustix reads it there.
+/// Code that runs after the change of user must not need `/proc/self`. The page size comes from the
+/// C library, since rustix reads it there.
 fn asked_in_time(tree: &Tree<'_>) -> Vec<Fault> {
     tree.each(|source| {
         let exempt =

@@ -1,10 +1,10 @@
-//! What the rules look at: files as tokens, and the faults found in them.
+//! The files as tokens, and the faults that the rules find in them.
 
 use super::lexer::{self, Comment, Kind, Token};
 
 /// One file, read.
 pub(crate) struct Source<'a> {
-    /// From the repository's root, with `/`.
+    /// The path from the repository's root, with `/`.
     pub(crate) path: &'a str,
     pub(crate) text: &'a str,
     pub(crate) tokens: Vec<Token<'a>>,
@@ -20,7 +20,7 @@ pub(crate) struct Tree<'a> {
     pub(crate) reasons: &'a str,
 }
 
-/// Where a rule is broken, and what to do.
+/// Where a rule is broken, and how to fix it.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Fault {
     pub(crate) path: String,

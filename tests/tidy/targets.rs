@@ -16,7 +16,7 @@ const TARGET_CRATES: &[&str] = &[
     "tokio-postgres",
 ];
 
-// Whatever the broker and its tests are built of, directly or not, no crate of a target is in it.
+// No crate of a target of the bridge is a dependency of the broker or its tests, directly or not.
 #[test]
 fn broker_has_no_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -27,7 +27,7 @@ fn broker_has_no_target() {
     assert!(found.is_empty(), "the broker is built of {found:?}");
 }
 
-// A crate that is there by way of another is found.
+// A dependency through another crate is found.
 #[test]
 fn ways_are_followed() {
     let lock = "[[package]]\nname = \"a\"\ndependencies = [\"b 1.0.0\"]\n\

@@ -64,7 +64,7 @@ impl Authority {
         self.issue_with(names, |params| params.not_after = date_time_ymd(until_year, 12, 31))
     }
 
-    /// The same, valid for so many days from now.
+    /// The same, valid for this many days from now.
     pub(crate) fn issue_for(&self, names: &[&str], days: u64) -> Pair {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later");
         let until = now + Duration::from_secs(days * 24 * 60 * 60);
@@ -102,7 +102,7 @@ impl Authority {
         self.revoke_until(pairs, 2090)
     }
 
-    /// The same, to be renewed at the beginning of a year.
+    /// The same, with the next update due at the start of this year.
     pub(crate) fn revoke_until(&self, pairs: &[&Pair], year: i32) -> PathBuf {
         let revoked = pairs.iter().map(|pair| RevokedCertParams {
             serial_number: SerialNumber::from(pair.serial),

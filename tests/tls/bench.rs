@@ -6,7 +6,7 @@ use crate::authority::{Authority, text};
 use crate::common::run;
 use crate::door::Doors;
 
-// Every message that is sent arrives, in order, with both versions, with tickets and without.
+// All messages arrive in order, with both versions of TLS, with tickets and without.
 #[test]
 fn the_load_generator_speaks_tls() {
     let authority = Authority::new();

@@ -7,8 +7,8 @@ use crate::common::{Broker, run, run_in_time};
 use crate::door::{Doors, Secure, VERSIONS, config};
 use crate::files::made;
 
-// Clients are let in as --tls-client says: with a good certificate always, without one if it is
-// optional, with a bad one never.
+// --tls-client decides which clients are accepted: one with a good certificate always, one without
+// a certificate if it is optional, one with a bad certificate never.
 #[test]
 fn client_certificates() {
     let (authority, other) = (Authority::new(), Authority::new());
@@ -30,7 +30,7 @@ fn client_certificates() {
         for (what, own, is_let_in) in cases {
             for version in VERSIONS {
                 let config = config(&authority, &[version], own);
-                // With a ticket, if there is one, it is the same.
+                // A resumption with a ticket, if there is one, has the same result.
                 for _ in 0..2 {
                     let came = Secure::connect(doors.addr, &config, what).map(|_| ());
                     assert_eq!(came.is_ok(), is_let_in, "{what}, {whether}: {came:?}");
@@ -40,7 +40,7 @@ fn client_certificates() {
     }
 }
 
-// Without a list nobody is revoked.
+// Without a list no certificate is revoked.
 #[test]
 fn without_a_list() {
     let authority = Authority::new();
@@ -128,8 +128,8 @@ fn dates_are_watched() {
     }
 }
 
-// A certificate without the name that --tls-identity takes is refused, said aloud with what it
-// lacks, and counted; who shows none at all is let in where that is allowed.
+// A certificate without the name that --tls-identity takes is refused and counted, and the log says
+// what it lacks. A client without any certificate is accepted where that is allowed.
 #[test]
 fn nameless_certificates() {
     let authority = Authority::new();
@@ -157,8 +157,8 @@ fn nameless_certificates() {
     }
 }
 
-// A server's certificate of version 1 is used, with a warning, and serves clients that take it. A
-// client's is refused, and what to do is said aloud.
+// A server's certificate of version 1 is used with a warning, and serves clients that accept it. A
+// client's is refused, and the log says what to do.
 #[test]
 fn certificates_of_version_1() {
     let (ca, cert, key) = (made("ca.pem"), made("v1-server.pem"), made("v1-server.key"));

@@ -9,7 +9,7 @@ use crate::door::{Doors, Secure, VERSIONS, config_of};
 
 const SHARDS: [usize; 2] = [1, 4];
 
-// paho-mqtt gets what it expects, with both versions of TLS.
+// paho-mqtt works with both versions of TLS.
 #[test]
 fn paho() {
     let python = in_repository("target/test-env/venv/bin/python");
@@ -21,7 +21,7 @@ fn paho() {
     });
 }
 
-// MQTT.js gets what it expects, with both versions of TLS.
+// MQTT.js works with both versions of TLS.
 #[test]
 fn mqttjs() {
     let modules = in_repository("target/test-env/node/node_modules");
@@ -69,7 +69,7 @@ fn own(pair: Option<&Pair>) -> String {
     })
 }
 
-// mosquitto's clients pass messages at every QoS, and are let in or kept out by certificates.
+// mosquitto's clients pass messages at every QoS; certificates decide which of them are accepted.
 #[test]
 fn mosquitto_clients() {
     let (authority, other) = (Authority::new(), Authority::new());

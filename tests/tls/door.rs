@@ -1,4 +1,4 @@
-//! A broker with a TLS door, and a client that says exactly what it is told.
+//! A broker with a TLS listener, and a client that sends exactly the given bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,14 +18,14 @@ use crate::common::{Broker, PATIENCE, connack, connect};
 
 pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
-/// A broker with a plain and a TLS door.
+/// A broker with a plain and a TLS listener.
 pub(crate) struct Doors {
     pub(crate) broker: Broker,
     pub(crate) addr: SocketAddr,
 }
 
 impl Doors {
-    /// With these flags more.
+    /// Starts a broker with these additional flags.
     #[track_caller]
     pub(crate) fn open(shards: usize, server: &Pair, flags: &[&str]) -> Self {
         Self::open_with(shards, &server.cert, &server.key, flags)
@@ -58,7 +58,7 @@ pub(crate) fn config(
     config_of(&authority.file, versions, own)
 }
 
-/// The same from files: the authority's certificate, the client's and its key.
+/// The same from files: the authority's certificate, the client's certificate and its key.
 pub(crate) fn config_of(
     authority: &Path,
     versions: &[&'static SupportedProtocolVersion],
@@ -120,7 +120,7 @@ impl Secure {
         self.tls.write_all(bytes).expect("the connection is open");
     }
 
-    /// What comes next is byte for byte this.
+    /// The next bytes must be these.
     #[track_caller]
     pub(crate) fn expect(&mut self, bytes: &[u8]) {
         let mut came = vec![0; bytes.len()];
@@ -128,7 +128,7 @@ impl Secure {
         assert!(came == bytes, "due: {} bytes, came others", bytes.len());
     }
 
-    /// The broker ends the connection, and says so (close_notify): rustls tells an end without it.
+    /// The broker ends the connection with close_notify; rustls reports an end without it.
     #[track_caller]
     pub(crate) fn expect_goodbye(&mut self) {
         let read = self.tls.read(&mut [0]);

@@ -1,4 +1,4 @@
-//! Faulty files: the start-up error names the flag, the file, and what is wrong.
+//! Faulty files: the start-up error names the flag, the file and the fault.
 
 use std::fs;
 
@@ -10,8 +10,8 @@ const KEY: &str = "--tls-key";
 const CA: &str = "--tls-client-ca";
 const CRL: &str = "--tls-crl";
 
-/// A file that openssl has made: keys that are not taken, certificates of version 1. None is used
-/// outside of the tests.
+/// A file that openssl made: a key of an unsupported kind, or a certificate of version 1. Only
+/// tests use them.
 pub(crate) fn made(name: &str) -> String {
     text(&in_repository(&format!("tests/tls/files/{name}"))).to_owned()
 }
@@ -85,7 +85,7 @@ fn expect_refused(flags: &[&str], parts: &[&str]) {
     assert!(parts.iter().all(|part| line.contains(part)), "due {parts:?}: {line}");
 }
 
-// So does each key that cannot be used, with what can.
+// The start-up error for each unusable key names the kinds that can be used.
 #[test]
 fn unusable_keys_are_named() {
     let authority = Authority::new();

@@ -11,8 +11,8 @@ use crate::common::{
 };
 use crate::door::{Doors, Secure, VERSIONS, config};
 
-// Every version that is allowed is spoken, on every shard's door, to a client of any home, and the
-// broker says goodbye.
+// Each allowed version works on every shard's listener, for clients with any home shard, and the
+// broker ends with close_notify.
 #[test]
 fn versions_and_homes() {
     let authority = Authority::new();
@@ -43,8 +43,8 @@ fn older_versions_are_refused() {
     assert!(Secure::connect(doors.addr, &new, "new").is_ok());
 }
 
-// Messages pass between plain and TLS clients of any version whole and in order, whatever their
-// size, up to more than a send carries.
+// Messages pass between plain and TLS clients of any version, whole and in order, in all sizes up
+// to more than one send.
 #[test]
 fn messages_of_all_sizes() {
     let authority = Authority::new();
@@ -73,7 +73,7 @@ fn messages_of_all_sizes() {
     }
 }
 
-// A CONNECT with all that follows it may come in the same bytes as the end of the handshake.
+// A CONNECT and further packets may come in the same bytes as the end of the handshake.
 #[test]
 fn impatient_clients() {
     let authority = Authority::new();

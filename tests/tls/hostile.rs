@@ -18,10 +18,10 @@ use crate::door::{Doors, Secure, VERSIONS, config};
 /// Peers that stop in the middle of the handshake at once.
 const STUCK: usize = 2_000;
 
-/// Memory that each of them may cost, its link and what the allocator adds included.
+/// The most memory for each of them, with its link and the overhead of the allocator.
 const STUCK_BYTES_MAX: u64 = 24 * 1024;
 
-/// All that comes until the broker closes.
+/// All bytes until the broker closes.
 #[track_caller]
 fn read_to_end(socket: &mut TcpStream) -> Vec<u8> {
     socket.set_read_timeout(Some(PATIENCE)).expect("not zero");
@@ -42,7 +42,7 @@ fn hello(config: &Arc<ClientConfig>) -> Vec<u8> {
     wire
 }
 
-/// A TLS client is let in and answered.
+/// A TLS client can connect and is answered.
 #[track_caller]
 fn is_served(addr: SocketAddr, config: &Arc<ClientConfig>) {
     let mut client = Secure::connect(addr, config, "served").expect("is let in");
@@ -50,8 +50,8 @@ fn is_served(addr: SocketAddr, config: &Arc<ClientConfig>) {
     client.expect(PINGRESP);
 }
 
-// Bytes that are no TLS are answered with an alert and a close, at once; TLS at the plain door is
-// no MQTT. Others are served.
+// Bytes that are no TLS are answered at once with an alert and a close. TLS on the plain listener
+// is no MQTT. Other clients are served.
 #[test]
 fn garbage() {
     let authority = Authority::new();
@@ -160,8 +160,8 @@ fn a_crowd_stops_in_the_middle() {
     is_served(doors.addr, &config);
 }
 
-// A subscriber that does not read holds nobody up for longer than the patience, and costs no more
-// memory than --max-outgoing-bytes and one send; when it reads again it gets what was kept.
+// A subscriber that does not read delays others by no more than the patience, and needs no more
+// memory than --max-outgoing-bytes and one send. When it reads again it gets what was kept.
 #[test]
 fn a_subscriber_that_does_not_read() {
     const MESSAGES: u32 = 20_000;
@@ -184,14 +184,14 @@ fn a_subscriber_that_does_not_read() {
         let full = doors.broker.resources();
         let grown = full.rss_bytes.saturating_sub(before.rss_bytes);
         assert!(grown < 16 * 1024 * 1024, "{grown} bytes for a link that may have 1 MiB");
-        // In order from the first on, until what was dropped.
+        // Messages come in order from the first on, up to those that were dropped.
         for number in 0..100 {
             slow.expect(&message(number).bytes());
         }
     }
 }
 
-// Handshakes of many clients at once all end well, while one that is connected is answered.
+// Many handshakes at once all succeed, while a connected client is still answered.
 #[test]
 fn a_storm_of_clients() {
     let authority = Authority::new();

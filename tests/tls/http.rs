@@ -1,4 +1,4 @@
-//! HTTP for operators over TLS: nothing goes in the clear, and a reload brings another certificate.
+//! HTTP for operators over TLS: no plain text, and new certificates by a reload.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ use crate::authority::{Authority, text};
 use crate::common::{Broker, PATIENCE};
 use crate::door::{Secure, VERSIONS, config};
 
-/// Where a broker says that it answers operators.
+/// The address of the listener for operators, as the log says.
 #[track_caller]
 fn address_of(broker: &Broker) -> SocketAddr {
     let line = broker.wait_for_line("answering operators on https://");
@@ -20,7 +20,7 @@ fn address_of(broker: &Broker) -> SocketAddr {
     rest.split(' ').next().and_then(|at| at.trim().parse().ok()).expect("an address")
 }
 
-/// Asks over TLS; all that is answered.
+/// Sends a request over TLS; returns the whole answer.
 fn ask(at: SocketAddr, trust: &Arc<ClientConfig>, head: &str) -> io::Result<String> {
     let mut stream = Secure::open(at, trust, "localhost")?.tls;
     stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes())?;
@@ -29,8 +29,8 @@ fn ask(at: SocketAddr, trust: &Arc<ClientConfig>, head: &str) -> io::Result<Stri
     Ok(answer)
 }
 
-// A token goes over TLS alone: who speaks plain HTTP is answered nothing. The names of --http-host
-// are taken, and no others.
+// A token is only sent over TLS: a request in plain HTTP is not answered. Only the names of
+// --http-host are accepted.
 #[test]
 fn nothing_goes_in_the_clear() {
     let authority = Authority::new();
@@ -61,8 +61,8 @@ fn nothing_goes_in_the_clear() {
     broker.stop();
 }
 
-// A reload brings the certificate that is in the file then; a faulty one is refused and the old one
-// stays. Certificates are listed.
+// A reload reads the certificate from its file; the old one stays if the new one is faulty.
+// Certificates are listed.
 #[test]
 fn reloads_bring_certificates() {
     let (first, second) = (Authority::new(), Authority::new());
@@ -102,8 +102,8 @@ fn reloads_bring_certificates() {
     broker.stop();
 }
 
-// `ringmq ctl` asks over TLS those whose certificate is of the name and of an authority that it is
-// told to trust, and nobody else; the token comes from the environment or from a file.
+// `ringmq ctl` accepts a certificate only if it has the name and comes from a trusted authority.
+// The token comes from the environment or from a file.
 #[test]
 fn ctl_asks_over_tls() {
     let (authority, stranger) = (Authority::new(), Authority::new());

@@ -1,4 +1,4 @@
-//! What the log says of links with TLS.
+//! The log about links with TLS.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use crate::authority::{Authority, text};
 use crate::common::{Client, connack, connect};
 use crate::door::{Doors, Secure, VERSIONS, config};
 
-// A client that comes over TLS is named with the version and the name in its certificate.
+// The log names a TLS client with the version of TLS and the name in its certificate.
 #[test]
 fn version_and_certificate_are_named() {
     let authority = Authority::new();
@@ -40,7 +40,7 @@ fn version_and_certificate_are_named() {
     }
 }
 
-// What is no TLS is closed at once, and said to look like what it is.
+// A connection without TLS is closed at once, and the log says what its bytes look like.
 #[test]
 fn plain_clients_are_told_apart() {
     let authority = Authority::new();
@@ -59,7 +59,7 @@ fn plain_clients_are_told_apart() {
     }
 }
 
-// A handshake that fails is told with who ended it and why, in words.
+// The log says in words which side ended a failed handshake, and why.
 #[test]
 fn failed_handshakes_are_told_in_words() {
     let authority = Authority::new();
@@ -82,7 +82,8 @@ fn failed_handshakes_are_told_in_words() {
         ),
         (Arc::new(of_http), "the client asks for another protocol than MQTT (ALPN)"),
     ] {
-        // With TLS 1.3 a client takes its handshake for done before the broker has an opinion.
+        // With TLS 1.3 a client completes its handshake before the broker has checked the
+        // certificate.
         let _secure = Secure::open(doors.addr, &config, "localhost");
         let line = doors.broker.wait_for_line("TLS failed: ");
         assert!(line.contains(&format!("TLS failed: {says}")), "{says} is not in: {line}");

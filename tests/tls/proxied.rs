@@ -1,4 +1,4 @@
-//! TLS behind a proxy: the PROXY header comes first, TLS behind it.
+//! TLS behind a proxy: the PROXY header comes first, then TLS.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -9,9 +9,9 @@ use crate::authority::Authority;
 use crate::common::{PATIENCE, PINGREQ, PINGRESP, connack, connect};
 use crate::door::{Doors, Secure, VERSIONS, config};
 
-/// With a header in front of it, whole or in pieces, in one segment with the handshake's first
-/// message or before it, a handshake succeeds; without one the link is closed, and the door beside
-/// it takes none.
+/// A handshake succeeds behind a header, whether the header comes whole or in pieces, in one
+/// segment with the first message of the handshake or before it. Without a header the link is
+/// closed. The other TLS listener takes no header.
 #[test]
 fn header_comes_before_tls() {
     let authority = Authority::new();

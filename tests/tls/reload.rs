@@ -8,14 +8,15 @@ use crate::authority::{Authority, Pair, text};
 use crate::common::{Broker, PINGREQ, PINGRESP};
 use crate::door::{Doors, Secure, VERSIONS, config};
 
-/// Has the broker read its files again; what it says about that.
+/// Has the broker reload its files; returns the log line about it.
 #[track_caller]
 fn reload(doors: &Doors) -> String {
     doors.broker.hang_up();
     doors.broker.wait_for_line("reloaded")
 }
 
-// Who comes after a reload gets the new certificate, whichever shard it meets; who is there stays.
+// A client that connects after a reload gets the new certificate on any shard; connected clients
+// stay.
 #[test]
 fn new_certificates_for_new_clients() {
     let (before, after) = (Authority::new(), Authority::new());
@@ -67,8 +68,8 @@ fn faulty_files_change_nothing() {
     }
 }
 
-// Other certificates by other settings: a configuration file that names other files is taken, and
-// one without any leaves the listener what it has.
+// A reload accepts a configuration file that names other certificate files. With a file that names
+// none, the listener keeps its certificate.
 #[test]
 fn other_files_by_configuration() {
     let (before, after) = (Authority::new(), Authority::new());
@@ -102,7 +103,7 @@ fn other_files_by_configuration() {
     stays.expect(PINGRESP);
 }
 
-// Settings of TLS that come with a listener wait for it, and are looked at all the same.
+// TLS settings for a new listener wait for a restart like the listener, but are checked at once.
 #[test]
 fn new_listeners_wait() {
     let authority = Authority::new();
@@ -127,7 +128,7 @@ fn new_listeners_wait() {
     assert!(!broker.said().contains("--tls-cert is "), "{}", broker.said());
 }
 
-// A client that was revoked is not let in any more, not with its ticket either.
+// A revoked client cannot connect any more, not with its ticket either.
 #[test]
 fn revoked_clients_stay_out() {
     let authority = Authority::new();

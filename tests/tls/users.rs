@@ -4,8 +4,8 @@ use crate::authority::{Authority, text};
 use crate::common::{connack, connect, suback, subscribe};
 use crate::door::{Doors, Secure, VERSIONS, config};
 
-// The name in a certificate is the user, whatever CONNECT says, on every shard and with a ticket;
-// what it may do follows from it.
+// The name in a certificate is the user, whatever CONNECT says, on every shard and with a ticket.
+// The rules of that user apply.
 #[test]
 fn certificates_name_users() {
     let authority = Authority::new();

@@ -6,8 +6,8 @@ use crate::common::{
 };
 use crate::proxied::{Proxied, header_v2, v1, v2};
 
-/// An address has as many connections as it may, on all shards together, an IPv6 network too; one
-/// more is closed, and let in when another has gone. Loopback addresses are not counted.
+/// The connections of an address, or of an IPv6 network, are limited over all shards together. One
+/// more is closed, and accepted after another has gone. Loopback addresses are not counted.
 #[test]
 fn connections_of_an_address() {
     for shards in [1, 2] {
@@ -25,7 +25,7 @@ fn connections_of_an_address() {
             }
             let another = proxied.try_connect(&v1(other), "other").expect("it has its own count");
             inside.pop().expect("there are three").leave();
-            // The place is free once the broker has let go of the link, a little after the close.
+            // The place is free once the broker has released the link, a little after the close.
             let mut again = None;
             until("there is room again", || {
                 again = proxied.try_connect(&v1(same), &name(4));
@@ -66,8 +66,8 @@ fn connects_of_an_address() {
     proxied.broker.wait_for_line("refused_address_rate ");
 }
 
-/// A client that publishes faster than it may is made to wait and loses nothing; others are not
-/// held up. What it has to send is seen to be held back by the counter.
+/// A client that publishes above its rate is delayed and loses nothing; other clients are not
+/// delayed. The counter shows that it was throttled.
 #[test]
 fn fast_publishers_wait() {
     for (shards, flag) in [
@@ -101,8 +101,8 @@ fn fast_publishers_wait() {
     }
 }
 
-/// The time a client is made to wait does not count as its silence; what it sends meanwhile is
-/// answered then.
+/// The time for which a throttled client is delayed does not count for its keep alive. Its packets
+/// of that time are answered afterwards.
 #[test]
 fn waiting_is_no_silence() {
     let broker = Broker::start_with(1, &["--client-publish-bytes", "1KiB"]);
@@ -114,8 +114,8 @@ fn waiting_is_no_silence() {
     client.expect(&puback(7));
 }
 
-/// A session has as many filters as it may; another is refused with 0x80, one it has is not, and
-/// after a reconnect they count still.
+/// The filters of a session are limited. A further one is refused with 0x80, one that it has is
+/// not, and the count is kept over a reconnect.
 #[test]
 fn subscriptions_of_a_session() {
     for shards in [1, 2] {
@@ -138,9 +138,9 @@ fn subscriptions_of_a_session() {
     }
 }
 
-/// A filter with more levels than may be is refused with 0x80, a message to a topic with more is
-/// acknowledged and dropped, or disconnects its publisher where that is what denied ones do; a will
-/// is dropped.
+/// A filter with too many levels is refused with 0x80, and a will to such a topic is dropped. A
+/// message to such a topic is acknowledged and dropped, or disconnects its publisher if denied
+/// messages do.
 #[test]
 fn levels_of_a_topic() {
     let broker = Broker::start_with(2, &["--max-topic-levels", "3"]);
@@ -163,8 +163,8 @@ fn levels_of_a_topic() {
     client.expect_closed();
 }
 
-/// Before it has said who it is, a client may send 64 KiB behind a header as well, and is closed
-/// on the header of a longer packet.
+/// Before its CONNECT is complete, a client may send 64 KiB behind a header as well; the header of
+/// a longer packet closes the connection.
 #[test]
 fn greeting_behind_a_header_is_bounded() {
     let proxied = Proxied::start(1, &[]);

@@ -1,4 +1,4 @@
-//! PUBACKs that come together mean what they mean one by one.
+//! A run of PUBACKs has the same effect as the same PUBACKs one by one.
 
 use crate::common::{
     Broker, Client, PINGREQ, PINGRESP, connack, connect, puback, publish, resume_as,
@@ -32,8 +32,8 @@ fn send_many(broker: &Broker, count: u16) {
     publisher.leave();
 }
 
-/// Each acknowledgement of a row makes room in the window for one message that waits, wherever the
-/// row has gaps, repetitions and other packets; what it leaves out is sent again.
+/// Each acknowledgement of a run makes room in the window for one waiting message, also if the run
+/// has gaps, repetitions and other packets. A message that the run leaves out is sent again.
 #[test]
 fn rows_of_pubacks() {
     with_small_window(|broker| {
@@ -49,7 +49,7 @@ fn rows_of_pubacks() {
         client.send(&pubacks(&[first, second, fourth]));
         let more = receive(&mut client, 16, 3);
         client.expect_silence();
-        // Repetitions and what was never sent mean nothing; between them stands a request.
+        // Repetitions and unknown identifiers have no effect; a request stands between them.
         let unknown = third.wrapping_add(1_000);
         let row = [pubacks(&[first, second, unknown]), PINGREQ.to_vec(), pubacks(&ids[4..])];
         client.send(&row.concat());
@@ -76,7 +76,8 @@ fn rows_of_pubacks() {
     });
 }
 
-/// The same with a session that ends with its connection, of which only what waits is kept.
+/// The same with a session that ends with its connection, of which only waiting messages are
+/// stored.
 #[test]
 fn rows_of_a_clean_session() {
     with_small_window(|broker| {
@@ -97,8 +98,7 @@ fn rows_of_a_clean_session() {
     });
 }
 
-/// A row that answers a message at QoS 2 with PUBACK ends the connection [MQTT-4.3.3-1], behind
-/// what stood before that.
+/// A PUBACK for a message at QoS 2 ends the connection [MQTT-4.3.3-1] after the packets before it.
 #[test]
 fn wrong_answer_in_a_row() {
     with_small_window(|broker| {

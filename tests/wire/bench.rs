@@ -4,8 +4,8 @@ use std::process::Command;
 
 use crate::common::{Broker, run};
 
-/// Every message that is sent arrives, in order: without properties, with user properties, and with
-/// topics named by aliases both ways, more of them than the broker names by aliases itself.
+/// All messages arrive in order: without properties, with user properties, and with topic aliases
+/// both ways, on more topics than the broker itself has aliases for.
 #[test]
 fn the_load_generator_speaks_mqtt_5() {
     for shards in [1, 2] {
@@ -28,6 +28,39 @@ fn the_load_generator_speaks_mqtt_5() {
                     assert!(printed.contains(due), "{due}: {more:?} {qos} {topics}: {printed}");
                 }
             }
+        }
+    }
+}
+
+/// Members of a group together get every message, in order at QoS 1, with durable or clean sessions,
+/// also those that waited for them, and while their connections are killed.
+#[test]
+fn the_load_generator_joins_groups() {
+    for shards in [1, 2] {
+        let broker = Broker::start(shards);
+        let port = broker.addr().port().to_string();
+        let stays = ["--clean-session", "false", "--client-prefix", "stays-"];
+        let killed = ["--kill-every", "0.02", "--rate", "20000"];
+        for (more, groups) in [
+            (&["--qos", "0", "--group", "a"][..], 1),
+            (&["--qos", "1", "--group", "b"], 1),
+            (&["--qos", "1", "--group", "b{s}", "--v5"], 4),
+            (&[&["--qos", "1", "--group", "c", "--absent"], &stays[..]].concat(), 1),
+            (&[&["--qos", "1", "--group", "d"], &stays[..], &killed].concat(), 1),
+            (&[&["--qos", "1", "--group", "e", "--v5"], &killed[..]].concat(), 1),
+        ] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq-bench"));
+            command.args(["--port", &port, "--json", "--publishers", "3", "--subscribers", "4"]);
+            command.args(["--topic", "load/{p}/{n}", "--topics", "5", "--messages", "3000"]);
+            let printed = run(command.args(["--drain", "60"]).args(more)).replace(": ", ":");
+            let expected = format!("\"expected\":{}", 3000 * groups);
+            let at_qos_0 = more.contains(&"0");
+            let in_order = if at_qos_0 { "" } else { "\"out_of_order\":0" };
+            for due in [&expected, "\"lost\":0", in_order] {
+                assert!(printed.contains(due), "{due}: {more:?}: {printed}");
+            }
+            let is_killed = !printed.contains("\"kills\":0");
+            assert_eq!(is_killed, more.contains(&"--kill-every"), "{more:?}: {printed}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Many clients at once: 10,000 come, talk and go together, and the broker is as it was.
+//! Many clients at once: 10,000 connect, communicate and leave together; then the broker has no
+//! more descriptors and hardly more memory than before.
 
 use std::thread;
 
@@ -11,12 +12,12 @@ use crate::common::{
 const CLIENTS: usize = 10_000;
 const THREADS: usize = 4;
 
-/// What the allocator may keep after the first crowd: about 6 KiB for each client. After the
-/// second one it must do with that.
+/// The memory that the allocator may keep after the first crowd: about 6 KiB for each client. The
+/// second crowd must reuse it.
 const KEPT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const KEPT_AGAIN_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// As many descriptors as the system allows; the broker inherits the limit.
+/// Allows as many descriptors as the system does; the broker inherits the limit.
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let maximum = limit.maximum;
@@ -67,8 +68,8 @@ fn come_and_go(broker: &Broker, idle: Resources) {
     });
 }
 
-/// Waits until the broker has no more memory than this; it gives some back after clients have gone,
-/// step by step. What it has then.
+/// Waits until the broker has less memory than this, which it returns step by step after clients
+/// have gone. Returns what it has then.
 fn shrinks_to(broker: &Broker, bytes: u64) -> Resources {
     let mut asker = Client::connect(broker, "asker");
     let mut now = broker.resources();
@@ -88,7 +89,7 @@ fn ten_thousand_come_and_go() {
     for shards in [1, 2] {
         let broker = Broker::start(shards);
         let fds = broker.resources().fds;
-        // Whatever memory is made for a first client is there.
+        // The memory that is allocated for the first client belongs to the idle state.
         Client::connect(&broker, "first").leave();
         let rss_bytes = broker.resources().rss_bytes;
         let idle = Resources { fds, rss_bytes };

@@ -1,4 +1,4 @@
-//! QoS 2 while both ends of it come and go at any step.
+//! QoS 2 while publisher and subscriber disconnect and reconnect at any step.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -7,13 +7,13 @@ use crate::common::{
     pubrel, resume_as,
 };
 
-/// Identifiers the publisher goes round with: as many messages may be open at a time.
+/// The identifiers of the publisher: the most messages that may be open at a time.
 const PUBLISHER_IDS: u16 = 6;
 
 /// Messages of one run.
 const MESSAGES: u16 = 250;
 
-/// A session whose connection ends and comes back.
+/// A session whose client disconnects and reconnects.
 struct Peer<'a> {
     broker: &'a Broker,
     name: &'static str,
@@ -26,7 +26,7 @@ impl<'a> Peer<'a> {
         Self { broker, name, client: resume_as(broker, name, false) }
     }
 
-    /// Ends the connection, perhaps inside of `packet`, and comes back.
+    /// Ends the connection, perhaps inside of `packet`, and reconnects.
     fn reconnect(&mut self, packet: &[u8], random: &mut Random) {
         let cut = random.below(packet.len());
         self.client.send(&packet[..cut]);
@@ -126,7 +126,7 @@ impl Publisher<'_> {
         }
     }
 
-    /// [MQTT-4.4.0-1]: what is open is sent again, as it was and in its order.
+    /// [MQTT-4.4.0-1]: open messages are sent again, unchanged and in their order.
     fn reconnect(&mut self, random: &mut Random) {
         self.peer.reconnect(&message(self.next).bytes(), random);
         self.due.iter_mut().for_each(VecDeque::clear);
@@ -140,10 +140,10 @@ impl Publisher<'_> {
     }
 }
 
-/// What a subscriber knows of an identifier between PUBLISH and PUBREL.
+/// The state of an identifier at the subscriber between PUBLISH and PUBREL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Received {
-    /// Of an earlier connection: PUBLISH or PUBREL is due again.
+    /// Known from an earlier connection: PUBLISH or PUBREL must come again.
     Earlier,
     /// Our PUBREC is not sent yet.
     Here,
@@ -154,16 +154,16 @@ enum Received {
 /// Receives as 4.3.3's method B says: it remembers identifiers until their PUBREL.
 struct Subscriber<'a> {
     peer: Peer<'a>,
-    /// Number and state of what is received and not released.
+    /// Number and state of the messages that are received and not released.
     ids: BTreeMap<u16, (u16, Received)>,
-    /// PUBRECs and PUBCOMPs that we did not send yet.
+    /// PUBRECs and PUBCOMPs that are not sent yet.
     answers: VecDeque<Vec<u8>>,
     received: u16,
     inflight_max: usize,
 }
 
 impl Subscriber<'_> {
-    /// Whether something must come although nobody does anything more.
+    /// Whether a packet must come without a further action.
     fn is_owed(&self, completed: u16) -> bool {
         let has_room = self.ids.len() + self.answers.len() < self.inflight_max;
         completed > self.received && has_room
@@ -174,7 +174,7 @@ impl Subscriber<'_> {
         let packet = self.peer.client.read_packet();
         if packet[0] == 0x62 {
             let id = u16::from_be_bytes([packet[2], packet[3]]);
-            // It may be known no more: then our PUBCOMP was lost.
+            // The identifier may be unknown: then our PUBCOMP was lost.
             self.ids.remove(&id);
             self.answers.push_back(pubcomp(id));
             return;
@@ -257,7 +257,7 @@ fn run(broker: &Broker, names: [&'static str; 2], inflight_max: usize, random: &
     resume_as(broker, names[1], true).expect_silence();
 }
 
-/// Completes what is released, which is all that may come.
+/// Completes the released messages; nothing else may come.
 fn complete_and_leave(mut client: Client) {
     for packet in client.read_to_fence() {
         assert_eq!(packet[..2], [0x62, 2], "PUBREL alone may be due: {packet:02x?}");
@@ -267,8 +267,8 @@ fn complete_and_leave(mut client: Client) {
     client.leave();
 }
 
-/// Every message arrives once and in order, whatever step the connections of publisher and
-/// subscriber end at; also with little room for what is resent, and with a narrow window.
+/// Every message arrives once and in order, at whatever step the connections of publisher and
+/// subscriber end; also with a small output buffer, and with a narrow window.
 #[test]
 fn each_message_arrives_exactly_once() {
     let seed = Random::seed(0x5eed_0004);
@@ -289,13 +289,13 @@ fn each_message_arrives_exactly_once() {
     }
 }
 
-/// [MQTT-4.3.3-1] Once a PUBREL is sent its PUBLISH is not sent again: a client that answers, on a
-/// new connection, what it received on the old one, before it is resent, gets nothing twice.
+/// [MQTT-4.3.3-1] After a PUBREL its PUBLISH is not sent again. If a client answers on a new
+/// connection what it received on the old one, before it is resent, nothing comes twice.
 #[test]
 fn no_publish_follows_its_pubrel() {
     const COUNT: u16 = 60;
     for shards in [1, 2] {
-        // Of what is resent only some is on its way when the answers come.
+        // Only some of the resent messages are on their way when the answers come.
         let broker = Broker::start_with(shards, &["--max-outgoing-bytes", "512"]);
         let mut client = resume_as(&broker, "client", false);
         client.subscribe("late", 2);
@@ -328,7 +328,7 @@ fn no_publish_follows_its_pubrel() {
     }
 }
 
-/// A PUBLISH that is sent again is one of those that are received and not released.
+/// Checks that a PUBLISH that is sent again is one that is received and not released.
 fn client_receives_again(packet: &[u8], ids: &BTreeSet<u16>) -> u16 {
     let came = Publish::parse(packet);
     assert!(came.dup, "{} is sent as new", came.id);

@@ -15,7 +15,7 @@ fn connect_31(broker: &Broker, packet: Connect) -> Client {
     client
 }
 
-/// A 3.1 client is served as a 3.1.1 client is, and each reads what the other wrote.
+/// A 3.1 client is served like a 3.1.1 client, and each reads what the other wrote.
 #[test]
 fn both_versions_meet() {
     on_shards(&[1, 2, 4], |broker| {
@@ -58,7 +58,7 @@ fn session_is_kept() {
     });
 }
 
-/// What is open with QoS 2 goes on for a 3.1 client, which may send its PUBREL again with DUP.
+/// Open messages at QoS 2 are resumed for a 3.1 client, which may send its PUBREL again with DUP.
 #[test]
 fn qos_2_is_resumed() {
     on_shards(&[1, 2], |broker| {
@@ -114,7 +114,7 @@ fn client_ids() {
     }
 }
 
-/// What 3.1 allows and 3.1.1 forbids is accepted from a 3.1 client.
+/// A 3.1 client may do what 3.1 allows and 3.1.1 forbids.
 #[test]
 fn wider_rules() {
     let broker = Broker::start(1);
@@ -137,7 +137,7 @@ fn wider_rules() {
     client.leave();
 }
 
-/// What both forbid closes a 3.1 connection, too.
+/// A violation of both versions closes a 3.1 connection, too.
 #[test]
 fn common_rules() {
     let broker = Broker::start(1);

@@ -21,7 +21,7 @@ fn max_packet_size() {
         client.expect_publish(&at_most);
         client.send_to_closing(&publish("t", [7; 1024 - 5]).bytes());
         client.expect_closed();
-        // It is closed on the header: no body needs to come.
+        // The header alone closes the connection, without a body.
         for header in [&[0x30, 0x81, 0x08][..], &[0x30, 0xff, 0xff, 0xff, 0x7f]] {
             let mut client = Client::connect(&broker, "sizes");
             client.send(header);
@@ -31,7 +31,7 @@ fn max_packet_size() {
     }
 }
 
-/// By default 16 MiB pass.
+/// By default, messages of 16 MiB pass.
 #[test]
 fn large_messages_pass() {
     on_shards(&[1, 2], |broker| {
@@ -87,7 +87,7 @@ fn connect_of_64_kib() {
     }
 }
 
-/// Junk in place of a CONNECT closes, however much of it comes.
+/// Any amount of junk in place of a CONNECT closes the connection.
 #[test]
 fn junk_before_connect_closes() {
     let broker = Broker::start(1);
@@ -135,7 +135,7 @@ fn max_connections() {
         for client in clients {
             client.leave();
         }
-        // The place is free once the broker has let go of the link, a little after the close.
+        // The place is free once the broker has released the link, a little after the close.
         until("there is room again", || {
             let mut late = Client::open(&broker);
             late.send(&connect("late").bytes());
@@ -144,7 +144,7 @@ fn max_connections() {
     }
 }
 
-/// No more than `--max-inflight` messages are unacknowledged; each PUBACK lets one more out.
+/// At most `--max-inflight` messages are unacknowledged; each PUBACK makes room for one more.
 #[test]
 fn max_inflight() {
     for shards in [1, 2] {
@@ -224,8 +224,8 @@ fn max_inflight_counts_until_pubcomp() {
     }
 }
 
-/// Topics of 1,024 levels work, or of as many as `--max-topic-levels` says; with one more a filter
-/// is refused, and a message acknowledged and dropped, a will too.
+/// Topics may have 1,024 levels, or as many as `--max-topic-levels` says. A filter with one more is
+/// refused, a message acknowledged and dropped, and a will dropped.
 #[test]
 fn topic_levels() {
     for (flags, levels) in [(&[][..], 1024), (&["--max-topic-levels=3"], 3)] {

@@ -1,4 +1,4 @@
-//! What the log says: who came and left and why, in which form, and what signals ask of it.
+//! The content of the log about clients, its forms, and the signals that affect it.
 
 use std::io::{Read, pipe};
 use std::os::fd::AsFd;
@@ -29,7 +29,8 @@ fn lines_of(mut broker: Broker) -> Vec<String> {
     broker.said().lines().map(str::to_owned).collect()
 }
 
-// A client that comes is named with all that an operator looks for, and one that leaves with why.
+// The log names a client that connects with all fields that an operator needs, and a client that
+// leaves with the reason.
 #[test]
 fn clients_are_named() {
     on_shards(&[1, 2], |broker| {
@@ -111,7 +112,8 @@ fn flapping_is_said_once() {
     assert_eq!(flaps, 1);
 }
 
-// What cannot begin a CONNECT is closed at once, and the log says what it looks like.
+// Bytes that cannot start a CONNECT close the connection at once, and the log says what they look
+// like.
 #[test]
 fn strangers_are_told_apart() {
     on_shards(&[1, 2], |broker| {
@@ -161,7 +163,7 @@ fn names_forge_no_lines() {
     }
 }
 
-// As JSON what is said stands in fields as well.
+// JSON has the content of a line in fields as well.
 #[test]
 fn json_has_fields() {
     let broker = Broker::start_with(2, &["--log-format=json"]);
@@ -171,7 +173,7 @@ fn json_has_fields() {
     client.expect(&connack(false, 0));
     client.send(DISCONNECT);
     client.expect_closed();
-    // Its link goes a little after the close.
+    // Its link ends a little after the close.
     until("each shard says that it has no link", || {
         signal(&broker, Signal::USR1);
         broker.wait_for_line("counted so far: ");
@@ -216,8 +218,8 @@ fn is_time(text: &str) -> bool {
     text.len() == "2026-11-29T12:34:56.789Z".len() && text.ends_with('Z') && text.contains('T')
 }
 
-// Where standard error is the journal, lines are as the journal wants them, unless another form is
-// asked for; where it is something else, they are not.
+// If standard error is the journal, lines have the form for the journal, unless a flag asks for
+// another one. Otherwise they have the text form.
 #[test]
 fn journal_is_recognised() {
     let said = |flags: &[&str], differs: bool| {
@@ -247,7 +249,7 @@ fn journal_is_recognised() {
     }
 }
 
-// A crowd that connects at once is named up to a bound, and nobody is missing from the sums.
+// A crowd that connects at once is named up to a limit; the sums count all others.
 #[test]
 fn storms_are_summed_up() {
     const CROWD: usize = 2_000;
@@ -276,7 +278,7 @@ fn storms_are_summed_up() {
     assert!(summed > 0, "all were named");
 }
 
-// Who does not want to see clients come and go does not; refusals are seen all the same.
+// Lines about connections can be switched off; refusals are still logged.
 #[test]
 fn connections_can_be_left_out() {
     let broker = Broker::start_with(1, &["--log-connections", "off", "--max-connections", "1"]);
@@ -291,7 +293,7 @@ fn connections_can_be_left_out() {
     assert!(!lines.iter().any(|line| line.contains("connected from")), "{lines:#?}");
 }
 
-// SIGUSR1 has the counters and every shard's state logged, as often as it comes; it never kills.
+// Each SIGUSR1 logs the counters and every shard's state, and never ends the broker.
 #[test]
 fn sigusr1_tells_the_state() {
     let broker = Broker::start(2);
@@ -351,7 +353,7 @@ fn sigterm_twice_is_once() {
         client.expect_closed();
         let ended = broker.wait();
         if begun.elapsed() >= SAME_SIGNAL {
-            // A busy machine: it may have been another one.
+            // On a busy machine, the broker may have taken it for a second request.
             continue;
         }
         assert_eq!(ended.code(), Some(0));
@@ -359,7 +361,7 @@ fn sigterm_twice_is_once() {
     }
 }
 
-// The start says what an operator would ask for first, and how little room there is.
+// The lines of the start have what an operator needs first, and a warning about short resources.
 #[test]
 fn start_says_what_there_is() {
     let broker = Broker::start_with(2, &["--durability", "os", "--segment-bytes", "1MiB"]);
@@ -382,7 +384,7 @@ fn start_says_what_there_is() {
     assert_eq!(lines.iter().filter(warns).count(), 1, "{lines:#?}");
 }
 
-// What nobody subscribed to is counted once, on however many shards it is looked at.
+// A message without subscribers is counted once, on any number of shards.
 #[test]
 fn unrouted_is_counted_once() {
     for shards in [1, 2, 4] {
@@ -398,7 +400,7 @@ fn unrouted_is_counted_once() {
     }
 }
 
-// What keeps the broker from starting is said before it ends.
+// An error that keeps the broker from starting is logged before it ends.
 #[test]
 fn start_errors_are_said() {
     for format in ["text", "json", "journald"] {

@@ -67,7 +67,7 @@ impl Muted {
         line
     }
 
-    /// Has the broker log more than it can write, while nobody reads; everybody is served.
+    /// Has the broker log more than the pipe takes, while nobody reads; clients are still served.
     fn fill(&self) {
         let mut client = Client::over(TcpStream::connect(self.addr).expect("the broker listens"));
         client.send(&connect("client").bytes());
@@ -108,8 +108,8 @@ impl Drop for Muted {
     }
 }
 
-// While nobody reads what the broker says, everybody is served; when somebody reads again, what
-// was lost is said. Nor does the end wait for a reader.
+// While nobody reads the log, clients are served. When somebody reads again, a line reports the
+// lost lines. The end does not wait for a reader either.
 #[test]
 fn nobody_reads_standard_error() {
     for shards in ["1", "2"] {

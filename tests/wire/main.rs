@@ -1,5 +1,5 @@
-//! The broker over real sockets, beyond what the standard's statements ask: hostile and slow
-//! peers, crowds, limits, MQTT 3.1, models, and the process itself.
+//! The broker over real sockets, beyond the statements of the standard: hostile and slow peers,
+//! crowds, limits, MQTT 3.1, models, and the process itself.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Random operations against a model that is obvious: a list of filters, a map of topics.
+//! Random operations, compared with a simple model: a list of filters, a map of topics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,8 @@ fn filter(random: &mut Random) -> String {
     levels.join("/")
 }
 
-/// Who gets a message is what the model says, through any sequence of SUBSCRIBE and UNSUBSCRIBE.
+/// The receivers of a message are those of the model, after any sequence of SUBSCRIBE and
+/// UNSUBSCRIBE.
 #[test]
 fn routing_equals_the_model() {
     let seed = Random::seed(0x5eed_0001);
@@ -94,7 +95,7 @@ fn routing_equals_the_model() {
     }
 }
 
-/// What a new subscription finds is what the model says, through any sequence of retained and
+/// A new subscription gets the retained messages of the model, after any sequence of retained and
 /// empty messages.
 #[test]
 fn retained_equals_the_model() {

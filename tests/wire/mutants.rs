@@ -24,8 +24,8 @@ const STREAMS: usize = 100_000;
 const STREAMS_V5: usize = 20_000;
 const THREADS: usize = 4;
 
-/// What the broker may have grown by in the end: sessions that mutants left (a changed flag makes
-/// them persistent), their messages, and what the allocator keeps.
+/// The most that the broker may have grown by at the end: sessions that mutants left (a changed
+/// flag makes them persistent), their messages, and memory that the allocator keeps.
 const GROWN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Valid streams to change.
@@ -80,8 +80,8 @@ fn originals() -> Vec<Vec<u8>> {
     ]
 }
 
-/// The same of MQTT 5: sessions that stay for a second, properties of all kinds, aliases,
-/// identifiers, delayed wills, positions, an exchange of SCRAM.
+/// The same for MQTT 5: sessions that stay for a second, properties of all kinds, aliases,
+/// subscription identifiers, delayed wills, positions, and a SCRAM exchange.
 fn originals_v5() -> Vec<Vec<u8>> {
     let user = |props: Props| props.user("name", "value").user("", "");
     let said = |props: Props| {
@@ -178,8 +178,8 @@ fn mutant(originals: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     stream
 }
 
-/// Sends `stream`. Most peers go with a reset at once; every fourth stays until the broker closes,
-/// which it must once they send no more.
+/// Sends `stream`. Most peers reset the connection at once; every fourth stops sending and waits
+/// until the broker closes, as it must.
 fn play(source: u8, broker: SocketAddr, stream: &[u8], stays: bool) -> Result<(), String> {
     let mut socket = socket_from([127, 0, 1, source], broker);
     // The broker may close before it has read everything.
@@ -201,7 +201,7 @@ fn play(source: u8, broker: SocketAddr, stream: &[u8], stays: bool) -> Result<()
     }
 }
 
-/// The broker closes what is malformed, serves what is not, and is well afterwards.
+/// The broker closes malformed connections, serves the others, and works afterwards.
 #[test]
 fn mutated_streams_hurt_nobody() {
     hurt_nobody(Broker::start(2), &originals(), STREAMS, Random::seed(0x5eed_0003));

@@ -6,8 +6,8 @@ use crate::common::{
     suback, subscribe, unsuback, unsubscribe, until,
 };
 
-/// A conversation, as bytes to send and as what comes back behind the CONNACK, sorted: what
-/// crosses shards may come a little later than what does not (3.8.4 allows PUBLISH before SUBACK).
+/// A conversation: the bytes to send, and the sorted answers behind the CONNACK. Packets that cross
+/// shards may come a little later than others (3.8.4 allows PUBLISH before SUBACK).
 fn conversation() -> (Vec<u8>, Vec<Vec<u8>>) {
     let sent = [
         connect("talker").username("user").password("secret").bytes(),
@@ -29,7 +29,7 @@ fn conversation() -> (Vec<u8>, Vec<Vec<u8>>) {
     (sent.concat(), answers)
 }
 
-/// Reads the answers of the conversation, and that nothing more comes.
+/// Reads the answers of the conversation, and checks that nothing more comes.
 #[track_caller]
 fn expect_answers(client: &mut Client, answers: &[Vec<u8>]) {
     client.expect(&connack(false, 0));
@@ -92,7 +92,7 @@ fn reset_inside_a_packet() {
     });
 }
 
-/// What was whole before a reset counts.
+/// Complete packets before a reset are handled.
 #[test]
 fn what_came_before_the_close_counts() {
     on_shards(&[1, 2], |broker| {
@@ -107,7 +107,7 @@ fn what_came_before_the_close_counts() {
     });
 }
 
-/// What follows a DISCONNECT is not read.
+/// Packets after a DISCONNECT are not read.
 #[test]
 fn nothing_after_disconnect() {
     on_shards(&[1, 2], |broker| {
@@ -123,7 +123,7 @@ fn nothing_after_disconnect() {
     });
 }
 
-/// A client that is gone before its CONNACK could be sent hurts nobody.
+/// A client that disconnects before its CONNACK disturbs nobody.
 #[test]
 fn gone_before_connack() {
     on_shards(&[1, 2, 4], |broker| {
@@ -133,8 +133,8 @@ fn gone_before_connack() {
             if number % 2 == 0 { client.reset() } else { drop(client) }
         }
         for number in 0..10 {
-            // Who is gone may be handled later than this one, and take over from it before the end
-            // of the old session is on disk; but that comes to an end.
+            // The broker may handle an earlier connection after this one. That connection then
+            // takes over from it before the end of the old session is on disk, but not for ever.
             until("it is let in", || {
                 let mut client = Client::open(broker);
                 client.send_to_closing(&connect(format!("gone-{number}")).bytes());
@@ -172,8 +172,8 @@ fn storm_of_takeovers() {
     });
 }
 
-/// A peer that is half open - silent, reading nothing, though messages come for it - is closed by
-/// its keep alive, and its will goes out.
+/// A half-open peer, which is silent and reads nothing though messages come for it, is closed by
+/// its keep alive, and its will is published.
 #[test]
 fn half_open_peer() {
     on_shards(&[1, 2], |broker| {
@@ -181,7 +181,7 @@ fn half_open_peer() {
         witness.subscribe("will", 0);
         let packet = connect("half-open").will(&publish("will", "x")).keep_alive(1);
         let mut half_open = Client::open(broker);
-        // At once: between two packets it might be silent for too long already.
+        // In one write: a pause between two packets might be too long for the keep alive.
         half_open.send(&[packet.bytes(), subscribe(1, &[("flood", 0)])].concat());
         half_open.expect(&connack(false, 0));
         half_open.expect(&suback(1, &[0]));

@@ -1,4 +1,4 @@
-//! Where the broker listens: names and bare ports, and what it says when it cannot.
+//! The addresses of listeners: names and bare ports, and the errors for those that fail.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -75,7 +75,7 @@ fn both_families() {
     }
 }
 
-// What cannot be listened on is named by its flag, with what to do.
+// The error for an address that cannot be used names its flag and a remedy.
 #[test]
 fn refusals() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -123,7 +123,7 @@ fn too_few_files() {
     }
 }
 
-/// A broker that may open so many files, and where it listens.
+/// A broker that may open this many files, and its address.
 fn start_under(files: u32, data: &DataDir) -> (Child, SocketAddr) {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
@@ -136,12 +136,13 @@ fn start_under(files: u32, data: &DataDir) -> (Child, SocketAddr) {
         let line = line.expect("it is text");
         line.split_once("listening on ").map(|(_, address)| address.trim().to_owned())
     });
-    // It goes on to be read, or the broker would find nobody there.
+    // The log must still be read, or the broker would find the pipe closed.
     thread::spawn(move || lines.for_each(drop));
     (child, line.expect("it listens").parse().expect("an address"))
 }
 
-// Clients never take the files that the log needs: what is one too many is told so.
+// Clients never take the descriptors that the log needs: a client too many is refused with a
+// reason.
 #[test]
 fn clients_leave_the_log_its_files() {
     let data = DataDir::fresh();

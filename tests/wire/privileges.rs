@@ -1,7 +1,6 @@
-//! As whom the process runs, and what it tells a service manager.
+//! The user that the process runs as, and its messages to a service manager.
 //!
-//! What only root can do is tested where the tests run as root; elsewhere it is tested that the
-//! broker says so.
+//! Tests that need root run only as root. Otherwise they check that the broker says so.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,7 +12,7 @@ use rustix::process::geteuid;
 
 use crate::common::{Broker, Client, DataDir, PATIENCE, publish, run_to_exit};
 
-/// The number of the user `nobody` and of its group, wherever there is one.
+/// The number of the user `nobody` and of its group on most systems.
 const NOBODY: u32 = 65_534;
 
 /// A field of `/proc/…/status` of each thread.
@@ -30,7 +29,7 @@ fn of_threads(broker: &Broker, field: &str) -> Vec<String> {
     values.collect()
 }
 
-/// Whatever it starts as, no thread can get privileges that it has not.
+/// No thread can get further privileges, whatever user the broker is started as.
 #[test]
 fn no_new_privileges() {
     let broker = Broker::start(2);
@@ -38,9 +37,9 @@ fn no_new_privileges() {
     assert!(values.len() > 2 && values.iter().all(|value| value == "1"), "{values:?}");
 }
 
-/// Started as root for another user, it binds a port that only root may, and is that user for good:
-/// every thread, with the user's groups and without capabilities. What it stores is the user's, and
-/// it starts again on that.
+/// A broker that root starts for another user binds a privileged port and then stays that user: in
+/// every thread, with the user's groups and without capabilities. The user owns its files, and it
+/// starts again on them.
 #[test]
 fn becomes_a_user() {
     if !geteuid().is_root() {
@@ -49,7 +48,7 @@ fn becomes_a_user() {
         assert!(said.contains("only root can become another user"), "{said}");
         return;
     }
-    // On an address of this process's own: the system gives nobody such a port.
+    // On an address of this process alone: the system assigns no such port.
     let [.., high, low] = std::process::id().to_be_bytes();
     let own = format!("127.100.{high}.{low}");
     let free = (900..1024).find(|port| TcpListener::bind((own.as_str(), *port)).is_ok());
@@ -88,7 +87,8 @@ fn becomes_a_user() {
     }
 }
 
-/// A data directory that is not the user's is named, with what to do; so is a user unknown here.
+/// The error for a data directory of another user names it and a remedy; an unknown user is named,
+/// too.
 #[test]
 fn what_the_user_lacks_is_named() {
     let flags = ["--listen", "127.0.0.1:0", "--no-pin", "--user"];
@@ -168,7 +168,7 @@ fn service_manager_is_told() {
         broker.stop();
         assert_eq!(hear(), "STOPPING=1");
     }
-    // Nobody there is no reason not to serve.
+    // A missing service manager does not keep the broker from serving.
     let broker = Broker::start_in(1, &[], &[("NOTIFY_SOCKET", "/nowhere/at/all")]);
     broker.wait_for_line("NOTIFY_SOCKET /nowhere/at/all");
     Client::connect(&broker, "client").leave();

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use crate::common::{Broker, Client, PINGREQ, connect, puback, publish, resume_as, run_to_exit};
 
-/// A flag that is wrong ends the process with 2, and is named.
+/// A wrong flag ends the process with 2, and the error names it.
 #[test]
 fn wrong_flag_is_named() {
     let cases: [&[&str]; 11] = [
@@ -35,8 +35,8 @@ fn help_and_version_end_well() {
     }
 }
 
-/// A port that is taken ends the process with 1, and the address is named; another broker's port
-/// is as taken as any.
+/// A port that is taken ends the process with 1, and the error names the address; a port of another
+/// broker is no exception.
 #[test]
 fn taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -52,7 +52,7 @@ fn taken_port_is_named() {
     Client::connect(&broker, "client").expect_silence();
 }
 
-/// With several `--listen` it is one broker at several addresses.
+/// Several `--listen` make one broker with several addresses.
 #[test]
 fn several_listeners() {
     let broker = Broker::start_with(2, &["--listen", "127.0.0.1:0"]);
@@ -87,7 +87,7 @@ fn sigterm_ends_with_zero() {
     }
 }
 
-/// What the broker holds for a client when SIGTERM comes is delivered before it ends.
+/// Messages that are buffered for a client when SIGTERM comes are delivered before the end.
 #[test]
 fn sigterm_delivers_what_is_buffered() {
     for shards in [1, 2] {

@@ -1,4 +1,4 @@
-//! Listeners behind a proxy: the PROXY header, who may send it, and what is none.
+//! Listeners behind a proxy: the PROXY header, the peers that may send it, and faulty headers.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -57,7 +57,7 @@ impl Proxied {
         Client::over(TcpStream::connect(self.addr).expect("it listens"))
     }
 
-    /// Connects a client from an address; whether it is let in. One that is not is closed.
+    /// Connects a client from an address; none if the broker closes the connection.
     #[track_caller]
     pub(crate) fn try_connect(&self, header: &[u8], id: &str) -> Option<Client> {
         let mut client = self.open();
@@ -68,8 +68,8 @@ impl Proxied {
     }
 }
 
-/// With a header of either version, in pieces of any size, a client is served, and its address is
-/// known; it goes to its home shard like any other.
+/// With a header of either version, in pieces of any size, a client is served under its own
+/// address. It moves to its home shard like any other.
 #[test]
 fn clients_come_through() {
     for shards in [1, 2] {
@@ -118,8 +118,8 @@ fn unknown_clients_come_through() {
     }
 }
 
-/// What begins with no header is closed, a plain CONNECT too, at the latest when the longest
-/// header would have ended; the listener beside it takes no header.
+/// A connection without a header is closed, also one with a plain CONNECT, at the latest at the
+/// length of the longest header. The other listener accepts no header.
 #[test]
 fn what_is_no_header_is_closed() {
     let proxied = Proxied::start(2, &[]);
@@ -150,7 +150,7 @@ fn what_is_no_header_is_closed() {
     proxied.broker.wait_for_line("closed_proxy_header 11");
 }
 
-/// Mutated headers end their own connection or are headers still; nobody else notices.
+/// A mutated header ends its own connection or is still valid; other clients are not affected.
 #[test]
 fn mutated_headers_hurt_nobody() {
     let seed = 0x9e37;
@@ -180,7 +180,7 @@ fn mutated_headers_hurt_nobody() {
     witness.expect_silence();
 }
 
-/// Who is not a trusted proxy is closed at once, counted and logged, whatever it sends.
+/// A peer that is no trusted proxy is closed at once, counted and logged, whatever it sends.
 #[test]
 fn strangers_are_closed() {
     let proxied = Proxied::trusting(2, "10.0.0.0/8", &["--proxy-trust", "::1"]);
@@ -207,7 +207,7 @@ fn header_must_come_in_time() {
     }
 }
 
-/// A proxy on this host may come through a Unix socket: its mode says who.
+/// A proxy on this host may use a Unix socket, whose mode decides about access.
 #[test]
 fn unix_socket_behind_a_proxy() {
     let directory = DataDir::fresh();

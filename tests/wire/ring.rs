@@ -1,5 +1,5 @@
-//! The ring that a broker takes: the one it is told to, or epoll where io_uring is forbidden (a
-//! seccomp filter stands before the broker, as in a container); and what epoll keeps of clients.
+//! The ring of a broker: the one that a flag names, or epoll where io_uring is forbidden (by a
+//! seccomp filter, as in a container). And the registrations of clients with epoll.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,14 +11,14 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use crate::common::{Broker, Client, End, publish, resume_as, run_to_exit, until};
 use crate::log::signal;
 
-/// How sandboxes refuse, and what the broker makes of it: container runtimes forbid the call,
-/// gVisor does not know it.
+/// How sandboxes refuse, and the broker's explanation: container runtimes forbid the call, gVisor
+/// does not know it.
 const REFUSALS: [(i32, &str); 2] = [
     (libc::EPERM, "io_uring is forbidden to this process, most likely by the container's seccomp"),
     (libc::ENOSYS, "this kernel has no io_uring"),
 ];
 
-/// Runs `test` in a thread that may not set up io_uring, nor may what it starts.
+/// Runs `test` in a thread that cannot set up io_uring, nor can its children.
 fn without_io_uring(errno: i32, test: impl FnOnce() + Send) {
     let errno = errno.unsigned_abs();
     let forbid = move || {
@@ -38,8 +38,8 @@ fn without_io_uring(errno: i32, test: impl FnOnce() + Send) {
     });
 }
 
-/// With its own defaults the broker runs, warns once and says why, and keeps what it acknowledged
-/// through SIGKILL.
+/// With its own defaults the broker runs, warns once with the reason, and keeps acknowledged
+/// messages through SIGKILL.
 #[test]
 fn epoll_takes_over() {
     for (errno, why) in REFUSALS {
@@ -67,7 +67,7 @@ fn epoll_takes_over() {
     }
 }
 
-/// A broker that is to have io_uring and nothing else ends, and says what to do.
+/// A broker that may only use io_uring ends with an error that says what to do.
 #[test]
 fn io_uring_alone_is_refused() {
     for (errno, why) in REFUSALS {
@@ -97,8 +97,8 @@ fn clients_are_watched_once() {
     const CLIENTS: usize = 40;
     let broker = Broker::start_with(4, &["--ring", "epoll"]);
     let mut first = Client::connect(&broker, "first");
-    // One shard has let a client in, so all have sent the others what they begin with. When each
-    // has answered twice since then, it has handled that, and watches its listener.
+    // One shard has accepted a client, so all have sent the others their first messages. When each
+    // shard has answered twice since then, it has handled those and watches its listener.
     for _ in 0..2 {
         signal(&broker, Signal::USR1);
         broker.wait_for_line("state of shard 3");
@@ -119,7 +119,7 @@ fn clients_are_watched_once() {
 /// Descriptors that the kernel watches for a broker.
 fn watched(broker: &Broker) -> usize {
     let infos = fs::read_dir(format!("/proc/{}/fdinfo", broker.pid())).expect("it runs");
-    // One that is closed meanwhile is none.
+    // A descriptor that is closed meanwhile is not counted.
     let texts = infos.filter_map(|info| fs::read_to_string(info.ok()?.path()).ok());
     texts.map(|text| text.lines().filter(|line| line.starts_with("tfd:")).count()).sum()
 }

@@ -22,8 +22,9 @@ fn number_of(message: &Publish) -> u32 {
     u32::from_be_bytes(message.payload[..4].try_into().expect("four bytes"))
 }
 
-/// A subscriber that does not read loses QoS 0 once its buffers are full; its publisher goes on;
-/// what does arrive is in order and whole; and when it reads again, it gets what is new.
+/// A subscriber that does not read loses messages at QoS 0 when its buffers are full, and its
+/// publisher is not held up. Messages that arrive are whole and in order, and new ones arrive when
+/// it reads again.
 #[test]
 fn slow_reader_loses_qos_0_alone() {
     for shards in [1, 2] {
@@ -35,7 +36,7 @@ fn slow_reader_loses_qos_0_alone() {
         for number in 0..MESSAGES {
             publisher.send(&numbered(number).bytes());
         }
-        // Acknowledged when the subscriber's shard has it, and so all that is in front of it.
+        // The PUBACK comes when the subscriber's shard has this message and all before it.
         publisher.publish(&publish("stream", "end").qos1(1));
         slow.send(PINGREQ);
         let (mut came, mut last) = (0, None);
@@ -107,7 +108,7 @@ fn slow_reader_does_not_stall_its_neighbour() {
     }
 }
 
-/// A publisher that floods does not starve the others: they are answered while it goes on.
+/// A publisher that floods does not starve other clients: they are answered meanwhile.
 #[test]
 fn flood_starves_nobody() {
     on_shards(&[1, 2], |broker| {
@@ -122,14 +123,14 @@ fn flood_starves_nobody() {
                     flooder.send(&flood);
                 }
             });
-            // Also when this fails: the thread is waited for.
+            // The thread must end even if this one panics, since it is joined.
             let _end = Ends(&is_over);
             for number in 0..300_u16 {
                 client.publish(&publish("other", "x").qos1(number + 1));
                 client.send(&publish("quiet", number.to_string()).bytes());
                 client.expect_publish(&publish("quiet", number.to_string()));
                 if number % 50 == 0 {
-                    // Newcomers are let in, too.
+                    // New clients are accepted, too.
                     Client::connect(broker, "newcomer").leave();
                 }
             }
@@ -146,8 +147,8 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// A peer that asks and never reads the answers cannot make the broker hold them all: the broker
-/// reads no more from it, and serves the others.
+/// A peer that sends requests and never reads the answers cannot fill the broker's memory: the
+/// broker stops reading from it and serves the others.
 #[test]
 fn unread_answers_are_bounded() {
     const PINGS: usize = 48 * 1024 * 1024;
@@ -169,8 +170,8 @@ fn unread_answers_are_bounded() {
     other.expect_silence();
 }
 
-/// A persistent session that is slow is resumed with what it had not acknowledged, although its
-/// connection broke with its output full.
+/// A slow persistent session whose connection broke with its output full is resumed with all
+/// unacknowledged messages.
 #[test]
 fn broken_while_full() {
     on_shards(&[1, 2], |broker| {

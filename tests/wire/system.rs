@@ -1,5 +1,5 @@
-//! `$SYS/…`: what Debian's mosquitto tells of itself, ringmq tells under the same names and in the
-//! same form; and while nobody is subscribed it does nothing for it.
+//! `$SYS/…`: ringmq has the topics of Debian's mosquitto, with values in the same form. Without a
+//! subscriber they cost no work.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use crate::common::{Broker, Client, Publish, connect};
 
-/// What Mosquitto has and ringmq has not.
+/// The topics of Mosquitto that ringmq lacks.
 const LEFT_OUT: &[&str] = &[
-    // Bytes of its allocator, which ringmq does not count. Those of the process would be another
-    // thing under this name: /metrics has them.
+    // Bytes of Mosquitto's allocator, which ringmq does not count. The bytes of the process are
+    // another figure: /metrics has them.
     "$SYS/broker/heap/current",
     "$SYS/broker/heap/maximum",
-    // Of 2.1: outputs of ringmq are bytes, not packets, and no sum of them is kept.
+    // From 2.1: ringmq counts its output in bytes, not in packets, and keeps no sum of them.
     "$SYS/broker/packet/out/count",
     "$SYS/broker/packet/out/bytes",
 ];
 
-/// What Mosquitto has since 2.1, which is not Debian's.
+/// The topics of Mosquitto since 2.1, which Debian's version lacks.
 const LATER: &[&str] = &["$SYS/broker/connections/socket/count"];
 
 fn start(shards: usize) -> Broker {
@@ -39,8 +39,8 @@ fn next(client: &mut Client) -> Publish {
     message
 }
 
-/// All that comes from a broker whose interval is a second, until each topic that changes has been
-/// told twice.
+/// All messages of a broker with an interval of a second, until each changing topic was updated
+/// twice.
 fn all_topics(broker: &Broker) -> BTreeMap<String, Vec<Publish>> {
     let mut client = Client::connect(broker, "reader");
     client.subscribe("$SYS/#", 1);
@@ -55,7 +55,7 @@ fn all_topics(broker: &Broker) -> BTreeMap<String, Vec<Publish>> {
     topics
 }
 
-/// A value without its figures: `9` for those before a point, as many as there are behind it.
+/// The form of a value: `9` for the figures before a point, and one for each figure behind it.
 fn form(value: &str) -> String {
     let value = value.replace("mosquitto version", "ringmq version");
     let mut form = String::new();
@@ -87,7 +87,7 @@ fn names_and_forms_are_those_of_mosquitto() {
             for message in messages {
                 assert_eq!(message.qos, 1, "{name}");
                 let value = text(&message.payload);
-                // As exporters read it: the first word is a number.
+                // Exporters parse the first word as a number.
                 let number = value.split(' ').next().expect("split gives one").parse::<f64>();
                 assert!(number.is_ok() || name.ends_with("/version"), "{name}: {value}");
                 if let Some(theirs) = mosquitto.get(name).filter(|_| !name.ends_with("/version")) {
@@ -98,8 +98,8 @@ fn names_and_forms_are_those_of_mosquitto() {
     }
 }
 
-/// Whoever subscribes gets all values at once, with RETAIN and the QoS that was granted, and then
-/// those that change, without RETAIN: from both brokers.
+/// With both brokers, a subscriber gets all values at once, with RETAIN and the granted QoS, and
+/// then those that change, without RETAIN.
 #[test]
 fn delivery_is_that_of_mosquitto() {
     let mosquitto = Broker::mosquitto("allow_anonymous true\nsys_interval 1");
@@ -109,7 +109,7 @@ fn delivery_is_that_of_mosquitto() {
             client.subscribe("$SYS/broker/uptime", granted);
             let first = client.read_publish();
             assert_eq!((first.retain, first.qos), (true, granted));
-            // One that goes unacknowledged holds nothing up.
+            // An unacknowledged value holds up no other.
             let second = client.read_publish();
             assert_eq!((second.retain, second.qos, second.dup), (false, granted, false));
             assert!(first.payload != second.payload && first.topic == second.topic);
@@ -136,8 +136,8 @@ fn delivery_is_that_of_mosquitto() {
     }
 }
 
-/// A session that stays is told at QoS 0 and keeps nothing: what changed while its client was away
-/// does not come.
+/// A persistent session gets the values at QoS 0, and none are stored for it while its client is
+/// away.
 #[test]
 fn sessions_keep_nothing() {
     let broker = start(2);
@@ -157,8 +157,8 @@ fn sessions_keep_nothing() {
     assert!(client.read_publish().payload != live.payload);
 }
 
-/// The most sessions that there were are told, though nobody was subscribed then; so is how long
-/// the oldest message waits.
+/// The maximum of clients counts the time without a subscriber, too. The age of the oldest waiting
+/// message has a value as well.
 #[test]
 fn peaks_are_not_missed() {
     for shards in [1, 3] {
@@ -198,8 +198,8 @@ fn falls_silent(broker: &Broker, client: &mut Client) -> bool {
     })
 }
 
-/// While nobody is subscribed the thread that computes the values sleeps: before the first
-/// subscriber, and after the last. Without an interval there is no such thread, and no value.
+/// Without a subscriber the thread that computes the values sleeps: before the first one and after
+/// the last one. Without an interval there is neither the thread nor a value.
 #[test]
 fn nobody_subscribed_nothing_done() {
     let broker = start(2);
@@ -220,7 +220,7 @@ fn nobody_subscribed_nothing_done() {
     let mut reader = Client::connect(&broker, "reader");
     reader.subscribe("$SYS/broker/clients/connected", 0);
     assert_eq!(reader.read_publish().payload, b"2");
-    // Whoever wants no HTTP has none, and no token for it.
+    // Without a flag for HTTP there is no socket for it, and no token.
     for file in ["admin.sock", "admin.token"] {
         assert!(!broker.data_dir().join(file).exists(), "{file}");
     }

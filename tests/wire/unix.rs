@@ -1,4 +1,4 @@
-//! Unix sockets: the same broker behind a file, and what becomes of the file.
+//! Unix sockets: the same broker behind a file, and the life of that file.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
@@ -60,7 +60,7 @@ fn serves_like_any_listener() {
     }
 }
 
-/// The socket has the mode and the owner it is to have, and goes with the broker.
+/// The socket has the requested mode and owner, and the broker removes it at its end.
 #[test]
 fn mode_owner_and_end() {
     let own = rustix::process::geteuid();
@@ -86,7 +86,7 @@ fn mode_owner_and_end() {
     }
 }
 
-/// What a killed broker has left is replaced.
+/// The socket of a killed broker is replaced.
 #[test]
 fn dead_socket_is_replaced() {
     let (_directory, path) = scratch();
@@ -102,7 +102,7 @@ fn dead_socket_is_replaced() {
     assert!(!path.exists());
 }
 
-/// A socket that answers, and whatever is no socket, is left alone, and named.
+/// A socket that answers and a file that is no socket are left alone, and the error names them.
 #[test]
 fn what_is_there_is_left_alone() {
     let (_directory, path) = scratch();
@@ -139,7 +139,7 @@ fn what_is_there_is_left_alone() {
     assert!(said.contains(&flag(&missing)), "{said}");
 }
 
-/// A socket that somebody has put in the place of the broker's stays when the broker ends.
+/// A socket that replaced the broker's own stays when the broker ends.
 #[test]
 fn another_ones_socket_stays() {
     let (_directory, path) = scratch();

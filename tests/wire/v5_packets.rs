@@ -37,7 +37,7 @@ fn every_property() -> Props {
         .user("k", "v")
 }
 
-/// Those of them that a list of identifiers names, in the order of the properties.
+/// Those properties whose identifiers are in the list, in the order of the properties.
 fn only(ids: &[u8]) -> Props {
     Props(every_property().0.into_iter().filter(|(id, _)| ids.contains(id)).collect())
 }
@@ -88,7 +88,8 @@ fn written() -> Vec<Vec<u8>> {
     packets
 }
 
-// What the tests write the broker's codec reads, and writes the same; the tests read it again.
+// The broker's codec reads what the tests write and writes the same bytes; the tests read those
+// again.
 #[test]
 fn codecs_agree() {
     let mut kinds = 0u32;

@@ -51,21 +51,21 @@ fn suite_over_tls(version: &str, script: impl Fn() -> Command) {
     }
 }
 
-// paho-mqtt gets what it expects.
+// paho-mqtt works over WebSocket.
 #[test]
 fn paho_over_websocket() {
     suite(paho);
     suite_over_tls("TLSv1_3", paho);
 }
 
-// MQTT.js in Node gets what it expects.
+// MQTT.js in Node works over WebSocket.
 #[test]
 fn mqttjs_over_websocket() {
     suite(mqttjs);
     suite_over_tls("TLSv1.3", mqttjs);
 }
 
-/// What the page of the test does: it tells its own server how that went.
+/// The page of the test, which reports the result to its own server.
 const PAGE: &str = r#"<!doctype html><title>test</title><script src="/mqtt.js"></script><script>
 const tell = (text) => fetch('/told', { method: 'POST', body: text });
 const url = new URLSearchParams(location.search).get('broker');
@@ -118,14 +118,14 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It may have ended; its children end with it.
+        // The browser may have ended; its children end with it.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.profile);
     }
 }
 
-/// Serves the page and the library to a browser; gives what the page tells.
+/// Serves the page and the library to a browser; sends what the page reports.
 fn serve(listener: TcpListener, told: mpsc::Sender<String>) {
     let library = in_repository("target/test-env/node/node_modules/mqtt/dist/mqtt.min.js");
     let library = fs::read_to_string(library).expect("is text");
@@ -157,7 +157,7 @@ fn serve(listener: TcpListener, told: mpsc::Sender<String>) {
              Connection: close\r\n\r\n{content}",
             content.len()
         )?;
-        // The test may have what it wants.
+        // The test may have ended already.
         Ok(first.starts_with("POST") && told.send(body).is_err())
     };
     thread::spawn(move || {
@@ -170,7 +170,7 @@ fn serve(listener: TcpListener, told: mpsc::Sender<String>) {
     });
 }
 
-/// What a page of this host tells that a browser has opened, of a broker at this address.
+/// The report of a page that a browser opens on this host, with a broker at this address.
 #[track_caller]
 fn told_by_page(host: &str, url: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -181,8 +181,8 @@ fn told_by_page(host: &str, url: &str) -> String {
     told.recv_timeout(2 * PATIENCE).expect("the page tells how it went")
 }
 
-// A page in a browser passes messages at every QoS, with TLS as well. One that is not named may not
-// connect.
+// A page in a browser passes messages at every QoS, also over TLS. A page that --ws-origin does not
+// name cannot connect.
 #[test]
 fn page_in_a_browser() {
     let authority = Authority::new();

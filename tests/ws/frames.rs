@@ -55,8 +55,8 @@ fn packets_and_frames_are_apart() {
     });
 }
 
-// Messages pass between WebSocket and TCP clients of several shards, small and larger than any
-// buffer, and what gathers for a client goes in one frame.
+// Messages of all sizes, also larger than any buffer, pass between WebSocket and TCP clients of
+// several shards; messages that gather for a client share a frame.
 #[test]
 fn messages_pass() {
     on_shards(&[1, 2], |broker| {
@@ -83,8 +83,8 @@ fn messages_pass() {
     });
 }
 
-// Pings are answered with what they carry, before CONNECT and after it; pongs and empty frames are
-// nothing. They are no packets: a client that sends nothing else runs into its keep alive.
+// A ping is answered with its payload, before CONNECT and after it; pongs and empty frames are
+// ignored. They are no MQTT packets, so they do not count for the keep alive.
 #[test]
 fn pings() {
     let broker = Broker::start(1);
@@ -102,7 +102,7 @@ fn pings() {
     broker.wait_for_line("keep alive of 1 s ran out");
 }
 
-// How a connection ends is told with a code, and a will follows from all but DISCONNECT.
+// Each end of a connection has its close code, and all but DISCONNECT publish the will.
 #[test]
 fn ends() {
     let broker = Broker::start_with(1, &["--max-packet-size", "1000"]);
@@ -134,7 +134,7 @@ fn ends() {
     client.expect(&connack(false, 0));
     client.send(DISCONNECT);
     client.expect_close(1000);
-    // One that stays until the broker stops.
+    // A client that stays until the broker stops.
     let mut last = WebSocket::connect(&broker, "last");
     witness.expect_silence();
     let stopping = std::thread::spawn(move || broker.stop());
@@ -142,7 +142,7 @@ fn ends() {
     stopping.join().expect("it stops");
 }
 
-// A session goes from a WebSocket to TCP and back, with what it missed.
+// A session moves from a WebSocket to TCP and back, with the messages that it missed.
 #[test]
 fn sessions_go_from_one_to_the_other() {
     on_shards(&[1, 2], |broker| {

@@ -14,11 +14,11 @@ use crate::common::{
 const STREAMS: usize = 20_000;
 const THREADS: usize = 2;
 
-/// What the broker may have grown by in the end: what the allocator keeps, and sessions whose
-/// mutant says that they stay.
+/// The most that the broker may have grown by at the end: memory that the allocator keeps, and
+/// sessions that a mutant made persistent.
 const GROWN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// All that comes until the broker closes, more or less.
+/// Counts the bytes until the broker closes.
 fn drain(socket: &mut impl Read) -> Result<usize, ErrorKind> {
     let (mut room, mut count) = ([0; 4096], 0);
     loop {
@@ -31,7 +31,7 @@ fn drain(socket: &mut impl Read) -> Result<usize, ErrorKind> {
     }
 }
 
-// Streams that were valid before a seed changed them hurt nobody, and their memory comes back.
+// Mutated streams do not disturb other clients, and their memory is released.
 #[test]
 fn mutated_streams() {
     let seed = Random::seed(0x5eed_6455);
@@ -101,8 +101,8 @@ fn mutated_streams() {
     broker.stop();
 }
 
-// A flood of pings whose sender reads nothing takes no memory, and disturbs nobody; who reads
-// again gets one answer for those that came meanwhile.
+// A flood of pings from a client that does not read takes no memory and disturbs nobody. When the
+// client reads again, one answer stands for those that came meanwhile.
 #[test]
 fn ping_floods() {
     let broker = Broker::start(1);
@@ -129,8 +129,8 @@ fn ping_floods() {
     assert!(grown < 8 * 1024 * 1024, "{grown} bytes for 50 MB of pings");
 }
 
-// A request that drips in, or that never ends, has the time of a CONNECT; so has a WebSocket whose
-// client says nothing, whatever it pings.
+// A request that comes byte by byte or never ends is limited by the time for a CONNECT; so is a
+// WebSocket without a CONNECT, even if it pings.
 #[test]
 fn slow_requests_are_ended() {
     let broker = Broker::start(2);
@@ -162,7 +162,7 @@ fn slow_requests_are_ended() {
     assert!(drip.join().expect("it ends"), "a request that drips in is ended");
 }
 
-// Who does not read is held by the bound of its output, as over TCP, and others are served.
+// The output for a client that does not read is limited as over TCP, and others are served.
 #[test]
 fn slow_readers() {
     let broker = Broker::start_with(1, &["--max-outgoing-bytes", "64KiB"]);
@@ -178,7 +178,7 @@ fn slow_readers() {
     publisher.expect(PINGRESP);
     let grown = broker.resources().rss_bytes.saturating_sub(before.rss_bytes);
     assert!(grown < 16 * 1024 * 1024, "{grown} bytes for one that does not read");
-    // What was not dropped comes, whole.
+    // Messages that were not dropped arrive whole.
     let message = publish("flood", vec![b'x'; 10_000]).bytes();
     slow.send(PINGREQ);
     let mut came = Vec::new();

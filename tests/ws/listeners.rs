@@ -12,7 +12,7 @@ use crate::common::{
 };
 use crate::door::{Doors, Secure, VERSIONS, config};
 
-/// Where the listener is whose line ends so.
+/// The address of the listener whose log line ends like this.
 #[track_caller]
 fn addr_of(broker: &Broker, end: &str) -> SocketAddr {
     let line = broker.wait_for_line(end);
@@ -21,8 +21,8 @@ fn addr_of(broker: &Broker, end: &str) -> SocketAddr {
     addr.expect("an address follows")
 }
 
-// Over TLS of both versions a WebSocket is what it is without: opened, moved to its home, fed with
-// more than one send takes, pinged, closed with a goodbye.
+// WebSocket over both versions of TLS: opening, moving to the home shard, more data than one send
+// takes, pings, and the closing handshake.
 #[test]
 fn over_tls() {
     let authority = Authority::new();
@@ -56,7 +56,7 @@ fn over_tls() {
     }
 }
 
-// Behind a proxy the header comes first, of either version, in one piece with the request or not.
+// Behind a proxy the header of either version comes first, in one piece with the request or not.
 #[test]
 fn behind_a_proxy() {
     let flags = ["--listen", "127.0.0.1:0,proxy", "--proxy-trust", "127.0.0.1"];
@@ -72,7 +72,7 @@ fn behind_a_proxy() {
             for piece in [1, 20, 5000] {
                 let mut wire = TcpStream::connect(addr).expect("it listens");
                 prepare(&wire);
-                // A page of anywhere: what comes through a proxy is not of this host.
+                // A page of any origin: a connection through a proxy is not from this host.
                 let asked = request("/", "Origin: https://anywhere.example\r\n");
                 for part in [&header[..], asked.as_bytes()].concat().chunks(piece) {
                     wire.write_all(part).expect("it is read");
@@ -106,7 +106,7 @@ fn on_a_unix_socket() {
     broker.stop();
 }
 
-// Each ring carries it, whatever the tests run on else.
+// Each ring carries WebSocket, whichever ring the other tests use.
 #[test]
 fn on_each_ring() {
     for ring in ["epoll", "auto"] {

@@ -15,8 +15,8 @@ fn answer(broker: &Broker, request: &str) -> String {
     answer
 }
 
-// What opens no WebSocket is answered with a status and with words that help, and the log says from
-// whom it came and why it was refused.
+// A request that opens no WebSocket is answered with a status and an explanation, and the log names
+// its address and the reason.
 #[test]
 fn refused_requests() {
     on_shards(&[1, 2], |broker| {
@@ -44,7 +44,7 @@ fn refused_requests() {
     });
 }
 
-// Paths and pages are what the flags say.
+// The flags decide the path and the allowed origins.
 #[test]
 fn flags_say_where_and_for_whom() {
     let flags = ["--ws-path", "/broker", "--ws-origin", "https://App.example:443"];
@@ -95,7 +95,7 @@ fn listeners_of_one_protocol() {
     plain.expect(&connack(false, 0));
 }
 
-// The log tells a WebSocket client from others.
+// The log distinguishes WebSocket clients from others.
 #[test]
 fn log_tells_the_transport() {
     let broker = Broker::start(1);

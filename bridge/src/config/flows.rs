@@ -15,7 +15,7 @@ use crate::limits::{
     BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, FILTERS_MAX, FLOWS_MAX, LINGER, LINGER_MAX, WINDOW_MAX,
 };
 
-/// Where a service of the distribution keeps its state.
+/// The state directory that a distribution's service uses.
 const STATE_DIRECTORY: &str = "/var/lib/ringmq-bridge";
 
 /// The whole file.
@@ -68,7 +68,7 @@ fn peer(section: Section<'_, '_>) -> Option<Peer> {
     peer
 }
 
-/// The keys for TLS of a table.
+/// The keys of a table for TLS.
 pub(super) fn tls_files(section: &Section<'_, '_>) -> TlsFiles {
     let file = |key| section.text(key).map(|text| text.text);
     let identity = match (file("cert_file"), file("key_file")) {
@@ -173,7 +173,7 @@ fn dead(section: &Section<'_, '_>, name: Option<&str>) -> Dead {
     }
 }
 
-/// What a sink reads from the broker.
+/// The input of a sink.
 fn sink_input(
     section: &Section<'_, '_>,
     name: Option<&str>,
@@ -188,7 +188,7 @@ fn sink_input(
     subscription(section, name, peer)
 }
 
-/// The keys that say what is read from a broker.
+/// The keys of a subscription.
 pub(super) fn subscription(
     section: &Section<'_, '_>,
     name: Option<&str>,
@@ -222,7 +222,7 @@ pub(super) fn subscription(
     })
 }
 
-/// The broker that a table describes, beside other keys that it may have.
+/// The broker that a table describes; the table may have other keys too.
 pub(super) fn broker_of(section: &Section<'_, '_>) -> Option<Peer> {
     let url = section.required("url");
     let address = url.and_then(|url| match address(&url.text) {
@@ -251,7 +251,7 @@ pub(super) fn broker_of(section: &Section<'_, '_>) -> Option<Peer> {
 }
 
 impl Target {
-    /// Whether positions must be the same after a restart.
+    /// Whether the target needs positions that are the same after a restart.
     fn needs_positions(&self) -> bool {
         match self {
             Self::Mqtt(_) | Self::Http(_) => false,

@@ -1,13 +1,13 @@
-//! Loops between two brokers. With MQTT 5 messages carry the brokers that they have left, and none
-//! goes back, see `sinks::mqtt`. Where one side speaks 3.1.1 they cannot: there a message that goes
-//! one way must not match a filter of the other way.
+//! Loops between two brokers. With MQTT 5, messages carry the brokers that they have left, and none
+//! goes back (see `sinks::mqtt`). With 3.1.1 they cannot; then a message of one direction must not
+//! match a filter of the other direction.
 
 use ringmq::mqtt::Version;
 
 use super::section::Section;
 use super::{Flow, MqttTarget, Target};
 
-/// Adds a fault for each pair of flows that could carry messages round and round.
+/// Adds a fault for each pair of flows that could carry messages in a loop.
 pub(super) fn check(root: &Section<'_, '_>, flows: &[Flow]) {
     for (at, flow) in flows.iter().enumerate() {
         let Target::Mqtt(out) = &flow.target else { continue };
@@ -33,7 +33,7 @@ pub(super) fn check(root: &Section<'_, '_>, flows: &[Flow]) {
     }
 }
 
-/// Whether what `from` publishes through `target` can match a filter of `other`.
+/// Whether messages that `from` publishes through `target` can match a filter of `other`.
 fn reaches(from: &Flow, target: &MqttTarget, other: &Flow) -> bool {
     let mapped = from.input.filters.iter().map(|filter| {
         let rest = filter.strip_prefix(target.strip.as_str()).unwrap_or(filter);

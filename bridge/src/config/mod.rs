@@ -1,7 +1,7 @@
-//! The configuration file: what flows where.
+//! The configuration file: the flows and their ends.
 //!
-//! A file is read whole, and each of its faults is told with line and column. What comes out is
-//! checked: filters are filters, templates are compiled, secrets are read.
+//! A file is read whole, and each fault is reported with line and column. The result is checked:
+//! filters are valid, templates are compiled, secrets are read.
 
 mod flows;
 mod loops;
@@ -29,19 +29,19 @@ pub use values::{Address, Secret};
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_FAULTS_MAX};
 use section::{Faults, Section};
 
-/// What the process does.
+/// The configuration of the process.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where operators' HTTP listens; none: nowhere.
+    /// The address of operators' HTTP; `None`: it is off.
     pub http: Option<SocketAddr>,
     /// Sinks and sources, at least one.
     pub flows: Vec<Flow>,
 }
 
-/// A broker, and how to log in there.
+/// A broker, with the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// Where it is.
+    /// Its address.
     pub address: Address,
     /// Certificates for `mqtts`.
     pub tls: TlsFiles,
@@ -51,33 +51,33 @@ pub struct Peer {
     pub password: Option<Secret>,
     /// 3.1.1 or 5.
     pub version: Version,
-    /// What messages that it has sent over a bridge name it by. The same in all bridges.
+    /// The broker's name in messages that it has sent over a bridge. It is the same in all bridges.
     pub id: String,
 }
 
-/// Files for the client's side of TLS.
+/// Files for TLS as a client.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsFiles {
-    /// Certificates to trust; the system's without it.
+    /// Certificates to trust; without it those of the system.
     pub ca: Option<String>,
     /// Certificate chain and key of this client.
     pub identity: Option<(String, String)>,
 }
 
-/// One way of messages.
+/// A flow of messages from an input to a target.
 #[derive(Debug, Clone)]
 pub struct Flow {
-    /// Unique. Client ids and metrics have it.
+    /// Its unique name, which client ids and metrics contain.
     pub name: String,
-    /// Where messages come from.
+    /// The input.
     pub input: MqttInput,
-    /// Where they go.
+    /// The target.
     pub target: Target,
-    /// How they are gathered.
+    /// The bounds of its batches.
     pub batch: BatchLimits,
-    /// Bytes that the flow holds at most.
+    /// The most bytes that the flow holds.
     pub buffer: usize,
-    /// What happens to messages that the target refuses.
+    /// The handling of messages that the target refuses.
     pub dead: Dead,
     /// The broker that gets dead letters.
     pub home: Peer,
@@ -90,37 +90,37 @@ pub struct Flow {
 pub struct MqttInput {
     /// The broker.
     pub peer: Peer,
-    /// Names the session.
+    /// The client id of the session.
     pub client_id: String,
-    /// What it subscribes to, at least one.
+    /// The filters of its subscriptions, at least one.
     pub filters: Vec<String>,
     /// 0 or 1.
     pub qos: u8,
-    /// Messages in flight at most.
+    /// The most messages in flight.
     pub window: u16,
-    /// Whether messages that are retained when the session begins are delivered.
+    /// Whether retained messages are delivered when the session begins.
     pub retained: bool,
 }
 
-/// When a batch is written.
+/// The conditions to write a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimits {
-    /// When it has as many messages.
+    /// It has this number of messages.
     pub messages: usize,
-    /// When it has as many bytes.
+    /// It has this number of bytes.
     pub bytes: usize,
-    /// When its first message is as old.
+    /// Its first message has this age.
     pub linger: Duration,
 }
 
-/// What happens to a message that the target refuses for itself.
+/// The handling of a message that the target refuses because of its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dead {
-    /// It is published to this topic of the broker.
+    /// Publish it to this topic of the broker.
     Topic(String),
-    /// The flow stops.
+    /// Stop the flow.
     Stop,
-    /// It is dropped, and counted.
+    /// Drop and count it.
     Drop,
 }
 

@@ -19,23 +19,23 @@ pub struct NatsTarget {
     pub credentials_file: Option<String>,
     /// Certificates to trust, with `tls://`.
     pub ca: Option<String>,
-    /// What becomes of messages.
+    /// The form of messages.
     pub format: NatsFormat,
 }
 
-/// What becomes of messages.
+/// The form of messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NatsFormat {
-    /// Each is a message, with this in front of the subject of its topic.
+    /// Each becomes a NATS message. Its subject is this prefix and its topic.
     Message {
-        /// Without a dot at its end.
+        /// The prefix, without a final dot.
         prefix: String,
     },
-    /// Many are an envelope, on this subject.
+    /// Many are sent as an envelope on this subject.
     Batch {
         /// The subject.
         subject: String,
-        /// An envelope has so many bytes at most, or one message.
+        /// The most bytes of an envelope with more than one message.
         bytes: usize,
     },
 }

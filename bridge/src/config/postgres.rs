@@ -13,17 +13,17 @@ use crate::value::ValueTemplate;
 pub struct PostgresTarget {
     /// The server, user and database.
     pub url: Secret,
-    /// As SQL writes it, perhaps with its schema.
+    /// The name in SQL, perhaps with its schema.
     pub table: String,
-    /// Columns with what goes into them; at least one.
+    /// Columns with the templates of their values; at least one.
     pub columns: Vec<(String, ValueTemplate)>,
     /// The table with the cursors of bridges.
     pub cursor_table: String,
-    /// What happens to a message that lacks a value.
+    /// The handling of a message that lacks a value.
     pub missing: Missing,
 }
 
-/// What happens to a message that lacks a value.
+/// The handling of a message that lacks a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     /// The column is NULL.
@@ -75,7 +75,7 @@ pub(super) fn target(table: Section<'_, '_>) -> Option<PostgresTarget> {
 }
 
 fn check_url(table: &Section<'_, '_>, url: &str) {
-    // An error may not show the password.
+    // The error must not show the password.
     let Ok(config) = url.parse::<Config>() else {
         let says = "is no address: postgres://USER@HOST/DATABASE, or host=/run/postgresql dbname=…";
         return table.fault(table.at, format!("{}.url {says}", table.name));

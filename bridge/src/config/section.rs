@@ -1,5 +1,5 @@
-//! A table of the file that is read key by key. Each fault has its line and column; a key that
-//! nobody has asked for is one, and names the nearest that was.
+//! A table of the file that is read key by key. Each fault has its line and column. A key that was
+//! never read is a fault; its message names the most similar key.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -11,14 +11,14 @@ use toml::de::{DeTable, DeValue};
 
 use crate::limits::CONFIG_FAULTS_MAX;
 
-/// One thing that is wrong with a file.
+/// An error in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The file.
     pub file: PathBuf,
-    /// Line and column, from 1; none if the file cannot be read at all.
+    /// Line and column, from 1; `None` if the file cannot be read.
     pub place: Option<(usize, usize)>,
-    /// What is wrong, and what to do.
+    /// The error, and how to correct it.
     pub says: String,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Takes the faults of one file, and knows its lines.
+/// Collects the faults of one file, and computes their lines.
 pub(super) struct Faults<'t> {
     file: &'t Path,
     text: &'t str,
@@ -45,7 +45,7 @@ impl<'t> Faults<'t> {
         Self { file, text, found: RefCell::default() }
     }
 
-    /// Adds a fault at a byte of the text.
+    /// Adds a fault at a byte offset of the text.
     pub(super) fn add(&self, at: usize, says: impl Into<String>) {
         let mut found = self.found.borrow_mut();
         if found.len() < CONFIG_FAULTS_MAX {
@@ -61,7 +61,7 @@ impl<'t> Faults<'t> {
         (line, before[line_start..].chars().count() + 1)
     }
 
-    /// All faults by their place.
+    /// All faults in the order of their places.
     pub(super) fn into_inner(self) -> Vec<Fault> {
         let mut found = self.found.into_inner();
         found.sort_by_key(|fault| fault.place);
@@ -83,9 +83,9 @@ pub(super) struct Text {
 /// One table.
 pub(super) struct Section<'a, 't> {
     table: &'a DeTable<'t>,
-    /// As a message names it: `sink.postgres`.
+    /// Its name in messages, such as `sink.postgres`.
     pub(super) name: String,
-    /// Where it begins.
+    /// The offset of its start.
     pub(super) at: usize,
     faults: &'a Faults<'t>,
     asked: RefCell<BTreeSet<&'static str>>,
@@ -100,18 +100,18 @@ impl<'a, 't> Section<'a, 't> {
         Self { table, name, at, faults, asked: RefCell::default() }
     }
 
-    /// Adds a fault at a byte of the text.
+    /// Adds a fault at a byte offset of the text.
     pub(super) fn fault(&self, at: usize, says: impl Into<String>) {
         self.faults.add(at, says);
     }
 
-    /// Where `key` stands; the table's own place without it.
+    /// The offset of `key`, or of the table without it.
     pub(super) fn place_of(&self, key: &str) -> usize {
         let found = self.table.iter().find(|(name, _)| name.get_ref().as_ref() == key);
         found.map_or(self.at, |(name, _)| name.span().start)
     }
 
-    /// Whether `key` is there.
+    /// Whether `key` is present.
     pub(super) fn has(&self, key: &'static str) -> bool {
         self.find(key).is_some()
     }
@@ -126,7 +126,7 @@ impl<'a, 't> Section<'a, 't> {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
-    /// Says that `key` has another type.
+    /// Adds a fault: `key` has the wrong type.
     fn wrong(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
         let is = value.get_ref().type_str();
         let name = self.full_name(key);
@@ -267,7 +267,7 @@ impl<'a, 't> Section<'a, 't> {
         section.table.iter().filter_map(pair).collect()
     }
 
-    /// Ends the reading: keys that were not asked for are faults.
+    /// Ends the reading: keys that were not read are faults.
     pub(super) fn finish(self) {
         let asked = self.asked.borrow();
         for (key, _) in self.table.iter() {
@@ -287,7 +287,7 @@ impl<'a, 't> Section<'a, 't> {
     }
 }
 
-/// Replaces `${NAME}` by what the environment has; `$$` is a dollar sign.
+/// Replaces `${NAME}` by the environment variable; `$$` is a dollar sign.
 fn expand(text: &str, get: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -313,7 +313,7 @@ fn expand(text: &str, get: impl Fn(&str) -> Option<String>) -> Result<String, St
     Ok(out)
 }
 
-/// The name that is nearest to `wrong`, if one is near: at most a third of it is changed.
+/// The most similar name, if at most about a third of it differs.
 fn nearest<'n>(wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let with_distance = names.map(|name| (distance(wrong, name), name));
     let (distance, name) = with_distance.min()?;
@@ -340,7 +340,7 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
-    // What the environment has is put in; `$$` and a lone `$` are dollar signs.
+    // Environment variables are replaced; `$$` and a single `$` are dollar signs.
     #[test]
     fn environment_is_expanded() {
         let get = |name: &str| (name == "A").then(|| "value".to_owned());
@@ -359,7 +359,7 @@ mod tests {
         assert!(expand("${A", get).expect_err("has no end").contains("no }"));
     }
 
-    // A slip of a letter or two finds the name; another word finds none.
+    // A typing error of a letter or two finds the name; another word finds none.
     #[test]
     fn nearest_is_near() {
         let names = ["filters", "name", "linger", "dead"];

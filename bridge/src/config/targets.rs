@@ -1,4 +1,4 @@
-//! The tables below a sink or a source that say where messages go.
+//! The tables of targets below a sink or a source.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::limits::COLUMNS_MAX;
 use crate::template::Template;
 use crate::value::ValueTemplate;
 
-/// Where messages go.
+/// The target of a flow.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// Another MQTT broker, or for a source our own.
+    /// Another MQTT broker; for a source the home broker.
     Mqtt(MqttTarget),
     /// Line protocol over HTTP.
     Http(HttpTarget),
@@ -42,24 +42,24 @@ impl Target {
 pub struct MqttTarget {
     /// The broker.
     pub peer: Peer,
-    /// Names the publishing connection.
+    /// The client id of the publishing connection.
     pub client_id: String,
-    /// Taken off the front of each topic; all filters begin with it.
+    /// Removed from the front of each topic; all filters begin with it.
     pub strip: String,
-    /// Put in front of what is left.
+    /// Added in front of the rest.
     pub add: String,
     /// Whether the retain flag is passed on.
     pub retain: bool,
-    /// What tells loops; none with 3.1.1, where the configuration must rule them out.
+    /// Detects loops. With 3.1.1 it is `None`, and the configuration must exclude loops.
     pub mark: Option<Mark>,
 }
 
-/// The two brokers of a bridge, as messages name them.
+/// The two brokers of a bridge, by their names in messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// Where messages come from: added to each.
+    /// The source, which is added to each message.
     pub from: String,
-    /// Where they go: a message that has been there is not sent again.
+    /// The target: a message that has been there is not sent again.
     pub to: String,
 }
 
@@ -74,7 +74,7 @@ pub struct HttpTarget {
     pub tls: Option<TlsFiles>,
     /// Path and query.
     pub path: String,
-    /// For an `Authorization` header: `Token` or `Basic` and so on, and what follows.
+    /// The value of the `Authorization` header: a scheme such as `Token` or `Basic`, and its data.
     pub authorization: Option<Secret>,
     /// The measurement.
     pub measurement: Template,
@@ -82,7 +82,7 @@ pub struct HttpTarget {
     pub tags: BTreeMap<String, Template>,
     /// Fields by name.
     pub fields: BTreeMap<String, ValueTemplate>,
-    /// The time, in milliseconds since 1970; none: the message's.
+    /// The time, in milliseconds since 1970; `None`: the message's.
     pub time: Option<ValueTemplate>,
 }
 
@@ -134,7 +134,7 @@ fn mqtt(
     publishing(sink, peer, from, name).map(Target::Mqtt)
 }
 
-/// The keys that say how messages are published.
+/// The keys for publishing.
 fn publishing(
     section: &Section<'_, '_>,
     peer: Option<Peer>,
@@ -210,7 +210,7 @@ fn compiled(table: &Section<'_, '_>, text: &str, at: usize) -> Option<Template> 
     }
 }
 
-/// TLS or not, host, port, path.
+/// Splits a URL into TLS or not, host, port and path.
 fn split_url(url: &str) -> Result<(bool, String, u16, String), String> {
     let (is_tls, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
         (Some(rest), _) => (false, rest),

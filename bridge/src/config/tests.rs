@@ -9,7 +9,7 @@ fn faults(text: &str) -> Vec<String> {
     faults.iter().map(Fault::to_string).collect()
 }
 
-// What is left out has its default; what is given is taken.
+// Missing keys have their defaults; given ones are used.
 #[test]
 fn defaults_and_values() {
     let text = "state_dir = \"/s\"\n[broker]\nurl = \"unix:/a\"\n[http]\nlisten = \"none\"\n\

@@ -1,4 +1,4 @@
-//! Values of the configuration as they are written: sizes, times, addresses, secrets.
+//! Values of the configuration: sizes, times, addresses, secrets.
 
 use std::fmt;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::limits::SECRET_BYTES_MAX;
 
-/// Where a broker listens.
+/// The address of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A Unix socket.
@@ -103,7 +103,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Reads a file with a secret; the newline at its end is not a part of it.
+/// Reads a file with a secret; a newline at its end is removed.
 pub(super) fn secret_file(path: &str) -> Result<Secret, String> {
     let read = || -> std::io::Result<String> {
         let mut text = String::new();
@@ -122,7 +122,7 @@ pub(super) fn secret_file(path: &str) -> Result<Secret, String> {
 mod tests {
     use super::*;
 
-    // Addresses of brokers are read in each of their forms; what is none says what would be.
+    // A broker's address is read in each form; a wrong one is reported with the right forms.
     #[test]
     fn addresses() {
         let tcp = |host: &str, port, tls| Address::Tcp { host: host.to_owned(), port, tls };
@@ -142,7 +142,7 @@ mod tests {
         }
     }
 
-    // Sizes and times have units; numbers too large for them are refused.
+    // Sizes and times have units; numbers that are too large are refused.
     #[test]
     fn sizes_and_times() {
         for (text, is) in [("0", 0), ("17", 17), ("64KiB", 65_536), ("1 MiB", 1 << 20)] {

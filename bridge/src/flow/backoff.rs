@@ -1,5 +1,5 @@
-//! Pauses between attempts: twice as long each time, up to a bound, and random by a half, so that
-//! many bridges do not come back in the same moment.
+//! Pauses between attempts. They double up to a bound and are shortened at random by up to a half,
+//! so that many bridges do not reconnect at the same moment.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Backoff {
         let doubled = BACKOFF_MIN.saturating_mul(1 << self.attempts.min(16));
         self.attempts = self.attempts.saturating_add(1);
         let longest = doubled.min(BACKOFF_MAX);
-        // A new state has new keys.
+        // A new state has new keys, which makes the hash random.
         let random = RandomState::new().hash_one(self.attempts) % 1000;
         let part = 500 + u32::try_from(random / 2).expect("below 500");
         longest * part / 1000
@@ -39,7 +39,7 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    // Pauses grow to the bound and stay there; each is at least half of what it can be.
+    // Pauses grow to the bound and stay there; each is at least half of its bound.
     #[test]
     fn pauses_grow() {
         let mut backoff = Backoff::default();

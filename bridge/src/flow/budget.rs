@@ -1,5 +1,5 @@
-//! The bytes that one flow holds. `used <= max`, but for one packet larger than all of it, which is
-//! let in when nothing else is there.
+//! The bytes that one flow holds. `used <= max`, except for one packet larger than `max`, which is
+//! accepted when the flow holds nothing else.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -44,7 +44,7 @@ impl Budget {
         }
     }
 
-    /// Counts `bytes`, whether there is room or not: they have been read.
+    /// Counts `bytes` even without room, because they have been read.
     pub fn take(self: &Rc<Self>, bytes: usize) -> Rc<Lease> {
         self.used.set(self.used.get() + bytes);
         Rc::new(Lease { budget: self.clone(), bytes })

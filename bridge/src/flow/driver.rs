@@ -1,4 +1,4 @@
-//! The driver of a flow: gathers batches, has them written, and deals with what goes wrong.
+//! The driver of a flow: it gathers batches, has the sink write them, and handles errors.
 //!
 //! ```text
 //! gather ─► write ─ ok ──────────────► dead letters ─► confirm ─┐
@@ -43,17 +43,17 @@ pub(crate) struct Driver {
     pub(crate) rest: Option<Chunk>,
 }
 
-/// Why the driver has ended.
+/// The reason for the driver's end.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// The process is to end.
     Stopping,
-    /// The target takes nothing.
+    /// The target refuses everything.
     Refused,
 }
 
 impl Driver {
-    /// Runs until the process is to end, or the target takes nothing any more.
+    /// Runs until the process is to end, or the target refuses everything.
     pub(crate) async fn run(&mut self) -> End {
         loop {
             let Some(batch) = self.gather().await else {
@@ -67,7 +67,7 @@ impl Driver {
         }
     }
 
-    /// The next batch; none when the process is to end.
+    /// The next batch; `None` when the process is to end.
     async fn gather(&mut self) -> Option<Batch> {
         let mut batch = Batch::default();
         if let Some(rest) = self.rest.take() {
@@ -91,13 +91,13 @@ impl Driver {
     }
 
     fn is_full(&self, batch: &Batch) -> bool {
-        // The reader pauses when the flow holds all that it may: nothing more would come.
+        // The reader pauses when the flow's budget is used up: then no more messages follow.
         let nothing_comes = !self.budget.has_room(1) && self.chunks.is_empty();
         let is_large = batch.len() >= self.limits.messages || batch.bytes() >= self.limits.bytes;
         !batch.is_empty() && (is_large || nothing_comes || self.rest.is_some())
     }
 
-    /// Adds what fits of a chunk; at least one message.
+    /// Adds the messages of a chunk that fit, at least one.
     fn add(&mut self, batch: &mut Batch, mut chunk: Chunk) {
         let room = self.limits.messages - batch.len();
         let bytes = self.limits.bytes.saturating_sub(batch.bytes());
@@ -112,7 +112,7 @@ impl Driver {
         self.letters.skip_own(batch);
     }
 
-    /// Has a batch written, however long that takes.
+    /// Writes a batch, with as many attempts as it takes.
     async fn deliver(&mut self, mut batch: Batch) -> Result<(), End> {
         let mut outage = Outage::default();
         while !batch.is_empty() {
@@ -144,7 +144,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Confirms the first `count` messages, after those of them that are refused are dealt with.
+    /// Confirms the first `count` messages, after dead letters were sent for the refused ones.
     async fn settle(
         &mut self,
         batch: &mut Batch,
@@ -166,7 +166,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Has the broker take dead letters, however long that takes.
+    /// Sends dead letters, with as many attempts as it takes.
     async fn bury(&mut self, batch: &Batch, refused: &[Refused]) -> Result<(), End> {
         if *self.letters.dead() == Dead::Stop {
             let Refused { at, reason } = &refused[0];
@@ -209,7 +209,7 @@ impl Driver {
     }
 }
 
-/// The outcome, or nothing if the process is to end and it takes too long.
+/// The outcome of `work`; `None` if the process is to end and it takes too long.
 async fn stopping<T>(stop: &mut watch::Receiver<bool>, work: impl Future<Output = T>) -> Option<T> {
     let mut work = std::pin::pin!(work);
     tokio::select! {
@@ -220,7 +220,7 @@ async fn stopping<T>(stop: &mut watch::Receiver<bool>, work: impl Future<Output 
     timeout(STOP_TIMEOUT, work).await.ok()
 }
 
-/// A time in which writes fail: said once, and once when it is over.
+/// A period in which writes fail. Its begin and its end are logged once.
 #[derive(Default)]
 struct Outage {
     backoff: Backoff,
@@ -228,7 +228,7 @@ struct Outage {
 }
 
 impl Outage {
-    /// The pause before the next attempt. Progress begins the pauses anew.
+    /// The pause before the next attempt. Progress resets the pauses.
     fn next(&mut self, name: &str, says: &str, has_progress: bool) -> Duration {
         if self.begun.is_none() {
             self.begun = Some(Instant::now());

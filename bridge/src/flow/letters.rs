@@ -1,5 +1,5 @@
-//! Dead letters: messages that a target refuses go to a topic of the broker, with the reason, their
-//! position and their topic, so that they can be looked at and sent again.
+//! Dead letters: a message that a target refuses is published to a topic of the broker with the
+//! reason, its position and its topic, so that it can be examined and sent again.
 
 use ringmq::mqtt::{Property, PropertyId, Value, Version};
 
@@ -13,7 +13,7 @@ use crate::sinks::Refused;
 pub(crate) struct Letters {
     dead: Dead,
     publisher: Publisher,
-    /// The flow reads its own letters: it passes over them.
+    /// Whether the flow's filters match its own letters, which it then skips.
     reads_own: bool,
 }
 
@@ -24,12 +24,12 @@ impl Letters {
         Self { dead, publisher, reads_own }
     }
 
-    /// What happens to refused messages.
+    /// The handling of refused messages.
     pub(crate) fn dead(&self) -> &Dead {
         &self.dead
     }
 
-    /// Has the batch pass over letters of this flow, which would be refused again.
+    /// Skips letters of this flow in a batch: they would be refused again.
     pub(crate) fn skip_own(&self, batch: &mut Batch) {
         if let Dead::Topic(topic) = &self.dead
             && self.reads_own
@@ -38,7 +38,7 @@ impl Letters {
         }
     }
 
-    /// Returns when the broker has the letters.
+    /// Sends the letters; returns when the broker has acknowledged them.
     pub(crate) async fn send(&mut self, batch: &Batch, refused: &[Refused]) -> Result<(), String> {
         let Dead::Topic(topic) = &self.dead else { return Ok(()) };
         let is_v5 = self.publisher.peer().version == Version::V5;
@@ -71,7 +71,7 @@ impl Letters {
             },
             Err(Interrupted { says, .. }) => Err(says),
         };
-        // Letters are rare: the connection is not kept.
+        // Letters are rare, so the connection is closed.
         self.publisher.close().await;
         sent
     }
@@ -87,7 +87,7 @@ fn with_properties(properties: &[u8], facts: &[(&str, &str)]) -> Vec<u8> {
     out
 }
 
-/// 3.1.1 has no properties: the facts are lines before the payload, and an empty line ends them.
+/// 3.1.1 has no properties: the facts are lines before the payload, ended by an empty line.
 fn with_head(facts: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, text) in facts {

@@ -1,6 +1,6 @@
-//! Messages on their way: received bytes that are shared, with the places of the messages in them.
+//! Messages of a flow: shared received bytes, and the places of the messages in them.
 //!
-//! Nothing of a message is copied between the socket and the target's own format.
+//! A message is not copied between the socket and the target's format.
 
 use std::fmt;
 use std::rc::Rc;
@@ -9,10 +9,10 @@ use bytes::Bytes;
 
 use super::budget::Lease;
 
-/// Which message it is, as far as the input can tell.
+/// The identity of a message, as far as the input knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
-    /// Names the life of the session: a session that was deleted and made anew has another one.
+    /// The epoch of the session: a session that was deleted and created again has another one.
     pub epoch: u64,
     /// Number in the session's order, from 0.
     pub number: u64,
@@ -31,18 +31,17 @@ pub struct Message<'a> {
     pub topic: &'a str,
     /// Its payload.
     pub payload: &'a [u8],
-    /// Forwarded properties of MQTT 5, as `ringmq::mqtt` has them.
+    /// Forwarded properties of MQTT 5, in the form of `ringmq::mqtt`.
     pub properties: &'a [u8],
     /// 0 or 1.
     pub qos: u8,
-    /// It was, or is to be, retained.
+    /// Whether it was, or is to be, retained.
     pub retain: bool,
-    /// It may have been delivered before.
+    /// Whether it may have been delivered before.
     pub dup: bool,
-    /// Which message it is.
+    /// Its identity.
     pub position: Position,
-    /// When it was stored or, if the input does not say, when it was received: milliseconds since
-    /// 1970.
+    /// The time at which it was stored or, if that is unknown, received: milliseconds since 1970.
     pub time_ms: u64,
 }
 
@@ -51,12 +50,12 @@ pub struct Message<'a> {
 pub(crate) struct Span {
     pub(crate) topic_at: u32,
     pub(crate) topic_bytes: u16,
-    /// 0: it has none.
+    /// 0 if it has none.
     pub(crate) packet_id: u16,
     pub(crate) qos: u8,
     pub(crate) retain: bool,
     pub(crate) dup: bool,
-    /// It is not for the target: a dead letter that came back.
+    /// Whether the target does not get it: a dead letter that was received again.
     pub(crate) skipped: bool,
     pub(crate) properties_at: u32,
     pub(crate) properties_bytes: u32,
@@ -75,28 +74,28 @@ impl Span {
     }
 }
 
-/// Messages that came together. `first` is the order of receipt: it counts all of the input.
+/// Messages received together. `first` is the receipt number of the first one in its input.
 #[derive(Debug)]
 pub struct Chunk {
     pub(crate) bytes: Bytes,
     pub(crate) spans: Vec<Span>,
     pub(crate) first: u64,
-    /// The bytes count until the last chunk that shares them is gone.
+    /// Counts the bytes until the last chunk that shares them is dropped.
     pub(crate) lease: Rc<Lease>,
 }
 
 impl Chunk {
-    /// How many messages there are.
+    /// The number of messages.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Whether there are none.
+    /// Whether it has no messages.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
-    /// Receipt number behind the last message.
+    /// The receipt number after the last message.
     pub fn end(&self) -> u64 {
         self.first + self.spans.len() as u64
     }
@@ -106,7 +105,7 @@ impl Chunk {
         self.spans[..count].iter().map(Span::message_bytes).sum()
     }
 
-    /// How many messages from the front are within these bounds.
+    /// The number of messages from the front that fit these bounds.
     pub(crate) fn fitting(&self, messages: usize, bytes: usize) -> usize {
         let mut sum = 0;
         let fits = |at: &usize| {
@@ -116,7 +115,7 @@ impl Chunk {
         (0..self.len().min(messages)).take_while(fits).count()
     }
 
-    /// Takes the first `count` messages off.
+    /// Removes and returns the first `count` messages.
     pub(crate) fn split_to(&mut self, count: usize) -> Self {
         let rest = self.spans.split_off(count);
         let spans = std::mem::replace(&mut self.spans, rest);
@@ -152,7 +151,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Adds chunk behind the others.
+    /// Appends a chunk.
     pub(crate) fn push(&mut self, chunk: Chunk) {
         assert!(self.chunks.last().is_none_or(|last| last.end() == chunk.first), "without a gap");
         self.messages += chunk.len();
@@ -160,7 +159,7 @@ impl Batch {
         self.chunks.push(chunk);
     }
 
-    /// Takes the first `count` messages off: the target has them.
+    /// Removes the first `count` messages, which the target has.
     pub(crate) fn advance(&mut self, count: usize) {
         let mut count = count;
         while let Some(first) = self.chunks.first_mut().filter(|_| count > 0) {
@@ -175,12 +174,12 @@ impl Batch {
         }
     }
 
-    /// How many messages it has.
+    /// The number of messages.
     pub fn len(&self) -> usize {
         self.messages
     }
 
-    /// Whether it has none.
+    /// Whether it has no messages.
     pub fn is_empty(&self) -> bool {
         self.messages == 0
     }
@@ -190,12 +189,12 @@ impl Batch {
         self.bytes
     }
 
-    /// Receipt number behind the last message.
+    /// The receipt number after the last message.
     pub fn end(&self) -> u64 {
         self.chunks.last().map_or(0, Chunk::end)
     }
 
-    /// Its messages in order, each with its place, without those that are skipped.
+    /// Its messages in order with their places, without the skipped ones.
     pub fn iter(&self) -> impl Iterator<Item = (usize, Message<'_>)> {
         let all = self.chunks.iter().flat_map(|chunk| (0..chunk.len()).map(move |at| (chunk, at)));
         let wanted = all.enumerate().filter(|(_, (chunk, at))| !chunk.spans[*at].skipped);
@@ -211,7 +210,7 @@ impl Batch {
         }
     }
 
-    /// One of them, by its place in the batch.
+    /// The message at a place of the batch.
     pub fn get(&self, at: usize) -> Option<Message<'_>> {
         let mut at = at;
         for chunk in &self.chunks {

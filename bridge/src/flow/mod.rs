@@ -1,4 +1,4 @@
-//! The way of messages from an input to a target, which is the same for all of them.
+//! The path of messages from an input to a target, the same for all inputs and targets.
 //!
 //! ```text
 //! input ─ chunks ─► driver ─ batches ─► target
@@ -8,8 +8,9 @@
 //!
 //! An input numbers messages in order of receipt. The driver writes them in this order, one batch
 //! at a time, and confirms a batch when the target has acknowledged all of it; the input then
-//! acknowledges to its broker. So `confirmed <= written <= received`, and whatever ends in between
-//! comes again. A flow has a thread of its own: nothing here is shared with other flows.
+//! acknowledges to its broker. So `confirmed <= written <= received`, and after a crash the
+//! messages in between are delivered again. A flow has its own thread and shares nothing with other
+//! flows.
 
 mod backoff;
 mod budget;

@@ -1,15 +1,15 @@
-//! Which message a packet identifier stands for.
+//! The message number of a packet identifier.
 //!
-//! A session gives its messages numbers, and the identifier is the number modulo 65,535, plus 1
-//! (ringmq's rule; the standard only demands that a message keeps its identifier). At most
+//! A session numbers its messages, and the identifier is the number modulo 65,535, plus 1 (ringmq's
+//! rule; the standard only demands that a message keeps its identifier). At most
 //! [`WINDOW_MAX`](crate::limits::WINDOW_MAX) messages are in flight, less than half of that, so the
-//! number nearest to one that is known is the right one, also if messages in between were dropped.
+//! number nearest to a known one is the right one, even if messages in between were dropped.
 
-/// Identifiers that there are.
+/// The number of packet identifiers.
 const IDENTIFIERS: u64 = 65_535;
 
-/// The number of a message that was sent before (DUP): the nearest to `known` of those that have
-/// this identifier. `known` is the number of a message that was in flight with it.
+/// The number of a message that was sent before (DUP): of the numbers with this identifier, the
+/// nearest to `known`, the number of a message that was in flight with it.
 pub(super) fn nearest(known: u64, packet_id: u16) -> u64 {
     let next = following(known, packet_id);
     match next.checked_sub(IDENTIFIERS) {
@@ -18,7 +18,7 @@ pub(super) fn nearest(known: u64, packet_id: u16) -> u64 {
     }
 }
 
-/// The first number from `least` on that has this identifier.
+/// The first number, `least` or higher, with this identifier.
 pub(super) fn following(least: u64, packet_id: u16) -> u64 {
     let wanted = u64::from(packet_id) - 1;
     least + (wanted + IDENTIFIERS - least % IDENTIFIERS) % IDENTIFIERS
@@ -28,7 +28,7 @@ pub(super) fn following(least: u64, packet_id: u16) -> u64 {
 mod tests {
     use super::*;
 
-    // A number within the window on either side is found from its identifier.
+    // A number within the window on either side is found by its identifier.
     #[test]
     fn numbers_are_found() {
         let window = u64::from(crate::limits::WINDOW_MAX);

@@ -1,9 +1,9 @@
-//! The positions of one session's messages, the same after a restart of the bridge.
+//! The positions of one session's messages. They are the same after a restart of the bridge.
 //!
 //! A file keeps the session's epoch and a number near to the next one. It is written and synced
-//! before the numbers go further than [`STEP`] from it. In flight is at most the window, so
-//! after a restart each message is nearer to the file's number than half of the identifiers, and
-//! its identifier tells its number, see `numbers`.
+//! before the numbers exceed it by [`STEP`]. At most the window is in flight, so after a restart
+//! each message is nearer to the file's number than half of the identifiers, and its identifier
+//! determines its number (see `numbers`).
 //!
 //! Invariant: `kept <= next < kept + STEP + WINDOW_MAX`.
 
@@ -26,22 +26,22 @@ const _: () = assert!(STEP + (WINDOW_MAX as u64) < 65_535);
 pub struct Positions {
     file: Option<PathBuf>,
     epoch: u64,
-    /// No message has this number yet, or a later one.
+    /// The lowest number that no message has yet.
     next: u64,
-    /// What the file has.
+    /// The number in the file.
     kept: u64,
 }
 
 impl Positions {
-    /// Positions that start anew with the process: for targets that do not need them.
+    /// Positions that begin anew with the process, for targets that do not need them.
     pub fn volatile() -> Self {
         Self { file: None, epoch: random(), next: 0, kept: 0 }
     }
 
-    /// Positions that continue those of the file, if it is there.
+    /// Positions that continue those of the file, if it exists.
     ///
     /// # Errors
-    /// The file cannot be read, is none of ours, or cannot be made.
+    /// The file cannot be read or made, or is no file of positions.
     pub fn open(file: &Path) -> io::Result<Self> {
         let (epoch, next, is_new) = match fs::read_to_string(file) {
             Ok(text) => {
@@ -66,7 +66,7 @@ impl Positions {
         self.epoch
     }
 
-    /// Starts anew, for a session that the broker has just made.
+    /// Begins a new epoch, for a session that the broker has just created.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -85,7 +85,7 @@ impl Positions {
         let before = self.next;
         for span in &mut *spans {
             let number = match span.packet_id {
-                // QoS 0: no identifier, and never sent again.
+                // QoS 0 has no identifier and is never sent again.
                 0 => self.next,
                 id if span.dup => numbers::nearest(self.next, id),
                 id => numbers::following(self.next, id),
@@ -145,7 +145,7 @@ mod tests {
         spans.iter().map(|span| span.position.number).collect()
     }
 
-    // Numbers go on behind identifiers that wrap, and over identifiers that are missing.
+    // Numbers continue when identifiers wrap, and across missing identifiers.
     #[test]
     fn identifiers_wrap() {
         let mut positions = Positions::volatile();
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(numbers(&mut positions, &[(65_535, true), (1, true)]), [65_534, 65_535]);
     }
 
-    // After any number of messages and a restart, what was in flight has its number again.
+    // After any number of messages and a restart, messages in flight get their numbers again.
     #[test]
     fn restart_finds_numbers() {
         let directory = std::env::temp_dir().join(format!("positions-{:x}", random()));
@@ -166,7 +166,7 @@ mod tests {
         for step in [0, 1, 5, 16_383, 16_384, 20_000, 32_767, 3] {
             let mut positions = Positions::open(&file).expect("opens");
             assert_eq!(*epoch.get_or_insert(positions.epoch()), positions.epoch());
-            // The window's worth comes again, then what is new.
+            // The window is sent again, then new messages.
             let first = next.saturating_sub(u64::from(WINDOW_MAX));
             let again: Vec<_> = (first..next).map(|number| (id(number), true)).collect();
             assert_eq!(numbers(&mut positions, &again), (first..next).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! A flow from its configuration to its end, on a thread of its own.
+//! A flow from its configuration to its end, on its own thread.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ use crate::metrics::{FlowMetrics, State};
 use crate::mqtt::Subscriber;
 use crate::sinks::Sink;
 
-/// Runs a flow until `stop` says true. Called on the flow's own thread.
+/// Runs a flow until `stop` is true. It is called on the flow's thread.
 pub fn run(flow: Flow, metrics: FlowMetrics, stop: watch::Receiver<bool>) {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -80,7 +80,7 @@ async fn drive(flow: Flow, metrics: FlowMetrics, stop: watch::Receiver<bool>) {
     };
     let end = driver.run().await;
     progress.close();
-    // It acknowledges what is confirmed, and leaves.
+    // The reader acknowledges the confirmed messages and disconnects.
     let _ = reader.await;
     if end == End::Refused {
         // The flow stays as it is until the process ends, so that metrics show it.

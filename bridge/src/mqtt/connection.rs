@@ -1,4 +1,4 @@
-//! A connection to a broker from its CONNACK on: bytes in, bytes out, pings.
+//! A connection to a broker after its CONNACK: bytes in, bytes out, pings.
 
 use std::fmt;
 use std::future::pending;
@@ -16,18 +16,18 @@ use super::stream::{Stream, open};
 use crate::config::Peer;
 use crate::limits::{CONNECT_TIMEOUT, KEEP_ALIVE, PACKET_BYTES_MAX, PUBLISH_WINDOW, READ_BYTES};
 
-/// Why a connection ended, or did not come about.
+/// The reason why a connection ended or failed.
 #[derive(Debug)]
 pub(crate) enum Lost {
-    /// The system's error, or TLS's.
+    /// An error of the system or of TLS.
     Io(io::Error),
-    /// The broker closed it, without a word or with one.
+    /// The broker closed it, perhaps with a reason.
     Closed(Option<ReasonCode>),
-    /// It does not answer.
+    /// The broker does not answer.
     Silent,
-    /// CONNACK with a refusal.
+    /// A CONNACK with a refusal.
     Refused(String),
-    /// What it sent is not MQTT.
+    /// The broker's bytes are not MQTT.
     Malformed(String),
 }
 
@@ -55,7 +55,7 @@ impl From<io::Error> for Lost {
     }
 }
 
-/// What to ask for in a CONNECT.
+/// The parameters of a CONNECT.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms<'a> {
     pub(crate) client_id: &'a str,
@@ -64,7 +64,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) receive_max: u16,
 }
 
-/// What the broker granted.
+/// The limits that the broker granted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Granted {
     pub(crate) session_present: bool,
@@ -79,9 +79,9 @@ pub(crate) struct Granted {
 pub(crate) struct Connection {
     pub(crate) version: Version,
     pub(crate) granted: Granted,
-    /// Received and not yet taken.
+    /// Received bytes that were not taken yet.
     pub(crate) input: BytesMut,
-    /// To be sent.
+    /// Bytes to send.
     pub(crate) output: Vec<u8>,
     sent: usize,
     reader: ReadHalf<Box<dyn Stream>>,
@@ -91,12 +91,12 @@ pub(crate) struct Connection {
     keep_alive: std::time::Duration,
 }
 
-/// What a turn of a connection brought.
+/// The outcome of a turn of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// More input.
     Received,
-    /// Output went, or a ping is to go.
+    /// Output was sent, or a ping was queued.
     Sent,
 }
 
@@ -166,20 +166,20 @@ impl Connection {
         }))
     }
 
-    /// Length of the packet at the front of the input, once all of it is there.
+    /// The length of the first packet in the input, when it is complete.
     pub(crate) fn next_frame(&self) -> Result<Option<usize>, Lost> {
         let frame = peek_frame(self.version, &self.input, PACKET_BYTES_MAX)
             .map_err(|error| Lost::Malformed(error.to_string()))?;
         Ok(frame.map(|frame| frame.total_bytes).filter(|bytes| *bytes <= self.input.len()))
     }
 
-    /// Whether there is output that the socket has not taken.
+    /// Whether there is unsent output.
     pub(crate) fn has_output(&self) -> bool {
         self.sent < self.output.len()
     }
 
-    /// Sends and, if `reads`, receives until something has happened. Pings go in any case, and a
-    /// broker counts as silent only while it is listened to. May be cancelled.
+    /// Sends and, if `reads`, receives until something has happened. Pings are sent in any case,
+    /// and the broker's silence counts only while it is read from. It may be cancelled.
     pub(crate) async fn turn(&mut self, reads: bool) -> Result<Turn, Lost> {
         if self.input.capacity() - self.input.len() < READ_BYTES / 8 {
             self.input.reserve(READ_BYTES);
@@ -224,24 +224,24 @@ impl Connection {
         }
     }
 
-    /// The broker was not listened to for a while: its silence counts from now.
+    /// Restarts the measure of the broker's silence after a time without reading.
     pub(crate) fn listen_anew(&mut self) {
         self.last_received = Instant::now();
     }
 
-    /// Says goodbye: the broker keeps a durable session.
+    /// Sends DISCONNECT: the broker keeps a durable session.
     pub(crate) async fn close(mut self) {
         Packet::Disconnect(Disconnect::default()).encode(self.version, &mut self.output);
         let goodbye = async {
             self.writer.write_all(&self.output[self.sent..]).await?;
             self.writer.shutdown().await
         };
-        // It may have gone already.
+        // The broker may have closed already.
         let _ = timeout(CONNECT_TIMEOUT, goodbye).await;
     }
 }
 
-/// Reads one whole packet.
+/// Decodes one whole packet.
 pub(crate) fn decode_packet(version: Version, bytes: &[u8]) -> Result<Packet<'_>, Lost> {
     let frame = peek_frame(version, bytes, PACKET_BYTES_MAX)
         .map_err(|error| Lost::Malformed(error.to_string()))?

@@ -1,7 +1,7 @@
-//! Publishes to a broker, and waits for the acknowledgement of each message.
+//! Publishes messages to a broker, and waits for each acknowledgement.
 //!
-//! A call sends messages in order, as many in flight as the broker takes. If the connection ends,
-//! the call says how many messages from the front are acknowledged; the others are the caller's.
+//! A call sends messages in order, as many in flight as the broker allows. If the connection ends,
+//! the call returns how many messages from the front are acknowledged; the caller keeps the others.
 //! Invariant: `acknowledged` grows from the front only, so it is a watermark.
 
 use std::collections::VecDeque;
@@ -17,11 +17,11 @@ use crate::sinks::Refused;
 /// One message to publish.
 #[derive(Debug, Clone, Copy)]
 pub struct Outgoing<'a> {
-    /// A topic; checked here.
+    /// The topic; it is checked here.
     pub topic: &'a str,
     /// The payload.
     pub payload: &'a [u8],
-    /// Forwarded properties; left out in 3.1.1.
+    /// Forwarded properties; omitted in 3.1.1.
     pub properties: &'a [u8],
     /// 0 or 1.
     pub qos: u8,
@@ -29,14 +29,14 @@ pub struct Outgoing<'a> {
     pub retain: bool,
 }
 
-/// Why a call ended early.
+/// The result of a call that ended early.
 #[derive(Debug)]
 pub struct Interrupted {
-    /// Messages from the front that are acknowledged or refused.
+    /// The number of messages from the front that are acknowledged or refused.
     pub done: usize,
-    /// Of these, the refused ones.
+    /// The refused ones among them.
     pub refused: Vec<Refused>,
-    /// What happened.
+    /// The error.
     pub says: String,
 }
 
@@ -61,12 +61,12 @@ struct Flight {
 struct Call {
     flights: VecDeque<Flight>,
     refused: Vec<Refused>,
-    /// Messages taken from the caller.
+    /// The number of messages taken from the caller.
     taken: usize,
 }
 
 impl Call {
-    /// Messages from the front that are done.
+    /// The number of messages from the front that are done.
     fn done(&self) -> usize {
         self.flights.front().map_or(self.taken, |flight| flight.at)
     }
@@ -78,7 +78,7 @@ impl Publisher {
         Self { peer, client_id, connection: None, next_id: 1 }
     }
 
-    /// Where it publishes to.
+    /// The broker that it publishes to.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -86,7 +86,7 @@ impl Publisher {
     /// Connects if it is not connected.
     ///
     /// # Errors
-    /// What kept it from that.
+    /// The reason why it cannot connect.
     pub async fn open(&mut self) -> Result<(), String> {
         if self.connection.is_none() {
             let terms = Terms { client_id: &self.client_id, is_durable: false, receive_max: 1 };
@@ -113,14 +113,14 @@ impl Publisher {
         lost.to_string()
     }
 
-    /// Ends the connection in good order.
+    /// Closes the connection with a DISCONNECT.
     pub async fn close(&mut self) {
         if let Some(connection) = self.connection.take() {
             connection.close().await;
         }
     }
 
-    /// Publishes all messages; those that the broker refuses are returned.
+    /// Publishes all messages; returns those that the broker refuses.
     ///
     /// # Errors
     /// The connection ended before all were acknowledged.
@@ -212,21 +212,21 @@ fn send(connection: &mut Connection, next_id: &mut u16, message: &Outgoing<'_>, 
     }
 }
 
-/// Identifiers go round: fewer messages are in flight than there are identifiers.
+/// Identifiers wrap: fewer messages are in flight than there are identifiers.
 fn take_id(next_id: &mut u16) -> PacketId {
     let id = PacketId::new(*next_id).expect("is not 0");
     *next_id = next_id.checked_add(1).unwrap_or(1);
     id
 }
 
-/// Takes what the broker has answered. Whether an acknowledgement was among it.
+/// Takes the broker's answers; returns whether an acknowledgement was among them.
 fn take_answers(connection: &mut Connection, call: &mut Call) -> Result<bool, Lost> {
     let mut progresses = false;
     while let Some(bytes) = connection.next_frame()? {
         let packet = connection.input.split_to(bytes);
         match decode_packet(connection.version, &packet)? {
             Packet::Puback(ack) => {
-                // It is full now, and takes the message later.
+                // The broker's quota is exceeded; it accepts the message later.
                 if ack.reason == ReasonCode::QuotaExceeded {
                     return Err(Lost::Refused(ack.reason.name().to_owned()));
                 }
@@ -241,7 +241,7 @@ fn take_answers(connection: &mut Connection, call: &mut Call) -> Result<bool, Lo
 }
 
 fn acknowledge(ack: &Ack<'_>, call: &mut Call) {
-    // Brokers acknowledge in order [MQTT-4.6.0-2]: it is the first, mostly.
+    // Brokers acknowledge in order [MQTT-4.6.0-2], so it is usually the first.
     let found = call.flights.iter_mut().find(|flight| flight.id == ack.packet_id);
     let Some(flight) = found else { return };
     flight.acknowledged = true;

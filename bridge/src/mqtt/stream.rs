@@ -12,11 +12,11 @@ use tokio_rustls::TlsConnector;
 
 use crate::config::{Address, TlsFiles};
 
-/// Certificates of this host, where Debian, Alpine and others, and Fedora have them.
+/// The system's certificates, at the paths of Debian, Alpine and others, and of Fedora.
 const SYSTEM_ROOTS: &[&str] =
     &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/// Both directions.
+/// A bidirectional stream.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
@@ -24,7 +24,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 /// Opens a stream.
 ///
 /// # Errors
-/// Of the system, of TLS, or a file of certificates that cannot be read.
+/// An error of the system or of TLS, or a file of certificates that cannot be read.
 pub(crate) async fn open(address: &Address, tls: &TlsFiles) -> io::Result<Box<dyn Stream>> {
     match address {
         Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
@@ -53,8 +53,8 @@ pub(crate) async fn secure(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-/// The client's side of TLS by its files. They are read at each connection, so that a certificate
-/// that was renewed is used.
+/// The client's TLS configuration. The files are read at each connection, so that a renewed
+/// certificate is used.
 pub(crate) fn client_config(tls: &TlsFiles) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let files: Vec<&str> = match &tls.ca {

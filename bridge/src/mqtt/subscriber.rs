@@ -1,9 +1,9 @@
-//! Reads from a broker with a durable session, and acknowledges what the driver has confirmed.
+//! Reads from a broker with a durable session, and acknowledges messages that the driver confirmed.
 //!
-//! PUBACKs go in order of receipt [MQTT-4.6.0-2]. When the flow holds as many bytes as it may,
-//! nothing is read until there is room; pings go all the same. A message that comes again after a
-//! reconnect while it is still under way is recognised by its packet identifier and DUP: it is not
-//! delivered twice, only acknowledged on the new connection.
+//! PUBACKs are sent in order of receipt [MQTT-4.6.0-2]. When the flow's budget is used up, the
+//! bridge stops reading until there is room, but still sends pings. After a reconnect the broker
+//! sends unacknowledged messages again. Those that the flow still holds are recognised by packet
+//! identifier and DUP: they are only acknowledged, not delivered twice.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -34,17 +34,17 @@ pub struct Subscriber {
     positions: Positions,
     /// Receipt number of the next new message.
     next: u64,
-    /// Received on this connection and not acknowledged yet, in order.
+    /// Messages received on this connection and not acknowledged yet, in order.
     unacknowledged: VecDeque<(u64, PacketId)>,
-    /// Received on earlier connections and not acknowledged there.
+    /// Messages received on earlier connections and not acknowledged there.
     earlier: HashMap<u16, u64>,
-    /// For each chunk that is not confirmed: receipt number of its end, and its time.
+    /// For each unconfirmed chunk: the receipt number of its end, and its time.
     times: VecDeque<(u64, u64)>,
     has_subscribed: bool,
 }
 
 impl Subscriber {
-    /// A subscriber of a flow.
+    /// The subscriber of a flow.
     pub fn new(
         name: &str,
         input: MqttInput,
@@ -69,7 +69,7 @@ impl Subscriber {
         }
     }
 
-    /// Runs until the driver closes the progress; connects again whenever the connection ends.
+    /// Runs until the driver closes the progress; reconnects whenever the connection ends.
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
         while !self.progress.is_closed() {
@@ -112,7 +112,7 @@ impl Subscriber {
         }
     }
 
-    /// What has not been acknowledged comes again.
+    /// The broker sends unacknowledged messages again.
     fn forget_connection(&mut self) {
         for (receipt, id) in self.unacknowledged.drain(..) {
             self.earlier.insert(id.get(), receipt);
@@ -148,7 +148,7 @@ impl Subscriber {
         let filters = self.input.filters.iter().map(|filter| {
             let filter = TopicFilter::parse(filter).expect("checked with the configuration");
             let mut entry = SubscribeEntry::new(filter, qos);
-            // 3.1.1 has neither.
+            // 3.1.1 has neither option.
             if connection.version == Version::V5 {
                 entry.retain_as_published = true;
                 entry.retain_handling = handling;
@@ -162,7 +162,8 @@ impl Subscriber {
         subscribe.encode(connection.version, &mut connection.output);
     }
 
-    /// `Ok`: the driver has closed the progress, and all that it confirmed is acknowledged.
+    /// Returns `Ok` when the driver has closed the progress and all confirmed messages are
+    /// acknowledged.
     async fn serve(&mut self, connection: &mut Connection) -> Result<(), Lost> {
         let mut was_full = false;
         loop {
@@ -189,7 +190,7 @@ impl Subscriber {
         }
     }
 
-    /// Queues PUBACKs for what is confirmed.
+    /// Queues PUBACKs for confirmed messages.
     fn acknowledge(&mut self, connection: &mut Connection) {
         let confirmed = self.progress.confirmed();
         while let Some((receipt, id)) = self.unacknowledged.front().copied() {
@@ -205,7 +206,7 @@ impl Subscriber {
         self.metrics.set_oldest(self.times.front().map(|(_, time_ms)| *time_ms));
     }
 
-    /// Cuts what has been received into packets, and hands its messages on.
+    /// Cuts the received bytes into packets, and passes on the messages.
     fn take_input(&mut self, connection: &mut Connection) -> Result<(), Lost> {
         let whole = whole_packets(connection)?;
         if whole == 0 {
@@ -216,7 +217,7 @@ impl Subscriber {
         let first = self.next;
         let mut spans = Vec::new();
         let taken = self.take_packets(version, &bytes, &mut spans);
-        // What came before a fault is under way like all other messages.
+        // Messages received before a fault are processed like all others.
         if let Err(error) = self.positions.number(&mut spans) {
             self.next = first;
             self.unacknowledged.retain(|(receipt, _)| *receipt < first);
@@ -259,7 +260,7 @@ impl Subscriber {
         Ok(())
     }
 
-    /// Whether a message is not under way already; notes that it is to be acknowledged here.
+    /// Whether a message is not in the flow already; notes that it must be acknowledged here.
     fn is_new(&mut self, publish: &Publish<'_>) -> bool {
         let Some(id) = publish.packet_id else {
             self.next += 1;
@@ -299,12 +300,12 @@ impl Subscriber {
         if spans.is_empty() {
             return;
         }
-        // Lists count too: small messages take more in them than in bytes.
+        // The spans count too: for small messages they take more memory than the bytes.
         let held = bytes.len() + spans.len() * size_of::<Span>();
         let lease = self.budget.take(held);
         self.metrics.received(spans.len(), self.budget.used());
         self.times.push_back((self.next, spans[0].time_ms));
-        // The driver may be gone: the flow ends.
+        // The driver may have ended; then the flow ends.
         let _ = self.chunks.send(Chunk { bytes, spans, first, lease });
     }
 }

@@ -1,4 +1,4 @@
-//! Envelopes: many messages as one payload, for consumers that read them by the batch.
+//! Envelopes: many messages as one payload, for consumers that process batches.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -12,17 +12,17 @@
 //! | 8 | its number |
 //! | 8 | its time, in milliseconds since 1970 |
 //! | 1 | flags; bit 0: retained |
-//! | 2 + *n* | its topic behind its length |
-//! | 4 + *n* | its payload behind its length |
+//! | 2 + *n* | the length of its topic, and the topic |
+//! | 4 + *n* | the length of its payload, and the payload |
 //!
-//! Numbers are big-endian. A consumer that remembers epoch and number of the last message that it
-//! has taken passes over what comes again.
+//! Numbers are big-endian. A consumer that remembers epoch and number of the last processed message
+//! can skip messages that are delivered again.
 
 use bytes::Bytes;
 
 use crate::flow::Message;
 
-/// Front of an envelope.
+/// The first bytes of an envelope.
 const MAGIC: &[u8] = b"RMB1";
 
 /// Envelopes of one batch.
@@ -50,8 +50,8 @@ impl<'n> Envelope<'n> {
         Self { name, bytes_max, payload: Vec::new(), first: None, messages: 0 }
     }
 
-    /// Adds a message. If it does not fit, it is the first of the next envelope, and the one before
-    /// it is returned.
+    /// Adds a message. If it does not fit, it begins the next envelope, and the previous one is
+    /// returned.
     pub(super) fn add(&mut self, at: usize, message: &Message<'_>) -> Option<Full> {
         let bytes = 8 + 8 + 1 + 2 + message.topic.len() + 4 + message.payload.len();
         let is_full = !self.payload.is_empty() && self.payload.len() + bytes > self.bytes_max;
@@ -78,7 +78,7 @@ impl<'n> Envelope<'n> {
     /// The envelope so far.
     pub(super) fn take(&mut self) -> Option<Full> {
         let (at, first) = self.first.take()?;
-        // Other bounds make another envelope: its id tells its length.
+        // With other bounds the envelope differs: its id contains its length.
         let id = format!("{}-{first}-{}", self.name, self.payload.len());
         let payload = Bytes::from(std::mem::take(&mut self.payload));
         Some(Full { at, messages: std::mem::take(&mut self.messages), id, payload })
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::flow::Position;
 
-    // Messages are in envelopes in order, as many as fit; a long one has one of its own.
+    // Messages are in envelopes in order, as many as fit; a long one has its own envelope.
     #[test]
     fn messages_fill_envelopes() {
         let mut envelope = Envelope::new("n", 100);

@@ -1,7 +1,7 @@
-//! Servers that take line protocol over HTTP: InfluxDB, VictoriaMetrics and others.
+//! Servers that accept line protocol over HTTP: InfluxDB, VictoriaMetrics and others.
 //!
-//! A batch is one request. If the server does not take it because of its content, the batch is
-//! halved until the lines are found that it does not take.
+//! A batch is one request. If the server refuses it because of its content, the batch is halved
+//! until the refused lines are found.
 
 use std::ops::Range;
 
@@ -22,20 +22,20 @@ pub struct HttpSink {
     client: HttpClient,
 }
 
-/// What an answer means.
+/// The meaning of an answer.
 enum Meaning {
-    /// All lines are taken.
+    /// All lines are accepted.
     Taken,
-    /// Some line is not.
+    /// Some line is refused.
     Content,
-    /// Later, perhaps.
+    /// The batch may be accepted later.
     Later,
-    /// None will ever be.
+    /// The batch will never be accepted.
     Never,
 }
 
 impl HttpSink {
-    /// Writes to this target.
+    /// A sink for this target.
     pub fn new(target: HttpTarget) -> Self {
         let client = HttpClient::new(
             target.host.clone(),
@@ -49,7 +49,7 @@ impl HttpSink {
     pub(super) async fn write(&mut self, batch: &Batch) -> Result<Vec<Refused>, Trouble> {
         let mut refused = Vec::new();
         let mut text = Vec::with_capacity(batch.bytes());
-        // For each line, where it ends and which message it is of.
+        // For each line its end, and the place of its message.
         let mut ends: Vec<(usize, usize)> = Vec::with_capacity(batch.len());
         for (at, message) in batch.iter() {
             let start = text.len();

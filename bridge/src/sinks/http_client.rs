@@ -1,4 +1,4 @@
-//! One HTTP connection to a server, opened when it is needed and kept.
+//! One HTTP connection to a server, opened on demand and kept.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -22,10 +22,10 @@ pub(super) struct HttpClient {
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
-/// What it answered.
+/// The answer of a server.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// The front of the body.
+    /// The first bytes of the body.
     pub(super) body: String,
 }
 
@@ -39,7 +39,7 @@ impl HttpClient {
         Self { host, port, tls, authorization, sender: None }
     }
 
-    /// Sends one POST and waits for the answer. After an error the connection is gone.
+    /// Sends one POST and waits for the answer. After an error the connection is closed.
     pub(super) async fn post(&mut self, path: &str, body: Bytes) -> Result<Answer, String> {
         let mut sender = match self.sender.take().filter(|sender| !sender.is_closed()) {
             Some(sender) => sender,
@@ -53,7 +53,7 @@ impl HttpClient {
             let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-            // An answer that is too long or breaks off has its status all the same.
+            // The status of an answer that is too long or breaks off is used nevertheless.
             let bytes = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let body = String::from_utf8_lossy(&bytes).trim().to_owned();
             Ok::<Answer, String>(Answer { status, body })
@@ -98,7 +98,7 @@ impl HttpClient {
         T: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
     {
         let (sender, connection) = handshake(stream).await.map_err(|error| error.to_string())?;
-        // It ends with its sender; the request has the error.
+        // It ends with its sender; the request reports the error.
         tokio::task::spawn_local(async move {
             let _ = connection.await;
         });

@@ -4,10 +4,10 @@ use crate::config::HttpTarget;
 use crate::flow::Message;
 use crate::value::{Value, ValueTemplate, ValueType, Values};
 
-/// Makes lines of messages.
+/// Makes lines from messages.
 pub(super) struct Lines {
     target: HttpTarget,
-    /// Names of the fields, in the order of `values`; the time is behind them, if there is one.
+    /// Names of the fields, in the order of `values`; the time, if any, is last.
     names: Vec<String>,
     values: Values,
 }
@@ -23,7 +23,7 @@ impl Lines {
     /// Appends the line of a message.
     ///
     /// # Errors
-    /// The message has none; what was appended is to be cut off.
+    /// The message has no line; the caller must cut off the appended bytes.
     pub(super) fn put(&self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         let level = |error: crate::template::NoLevel| error.to_string();
         let measurement_at = out.len();
@@ -38,7 +38,7 @@ impl Lines {
             out.push(b'=');
             let value_at = out.len();
             template.render(message, out, escape(b",= ")).map_err(level)?;
-            // A tag without a value must be left out.
+            // A tag without a value must be omitted.
             if out.len() == value_at {
                 out.truncate(start);
             }
@@ -67,8 +67,8 @@ impl Lines {
     }
 }
 
-/// Nanoseconds since 1970. A series has one point for each time, and many messages come in a
-/// millisecond, so the message's number is the part below it: the same for a message that comes
+/// Nanoseconds since 1970. A series has one point for each time, and many messages arrive in a
+/// millisecond, so the message's number gives the lower digits: the same when it is delivered
 /// again.
 fn ns_of(message: &Message<'_>) -> u64 {
     message.time_ms.saturating_mul(1_000_000) + message.position.number % 1_000_000
@@ -85,7 +85,7 @@ fn time_of(value: &Value<'_>) -> Option<u64> {
     }
 }
 
-/// Copies bytes with a backslash before those of `special`; line breaks become spaces.
+/// Escapes the bytes of `special` with a backslash; line breaks become spaces.
 fn escape(special: &'static [u8]) -> impl Fn(&[u8], &mut Vec<u8>) {
     move |piece, out| {
         for byte in piece {
@@ -98,8 +98,8 @@ fn escape(special: &'static [u8]) -> impl Fn(&[u8], &mut Vec<u8>) {
     }
 }
 
-/// Appends a field's value; whether there is one. Numbers are floats unless the template says an
-/// integer, so that 1 and 1.5 are of one type.
+/// Appends a field's value; returns whether there is one. Numbers are floats unless the template
+/// asks for an integer, so that 1 and 1.5 have one type.
 #[expect(clippy::cast_precision_loss, reason = "floats are what line protocol's numbers are")]
 #[expect(clippy::cast_possible_truncation, reason = "saturates")]
 fn put_field(value: &Value<'_>, value_type: Option<ValueType>, out: &mut Vec<u8>) -> bool {
@@ -179,7 +179,7 @@ mod tests {
         })
     }
 
-    // Each part is escaped by its rules, and what has no value is left out.
+    // Each part is escaped by its rules, and parts without a value are omitted.
     #[test]
     fn lines_are_made() {
         let payload = br#"{"v": 1, "i": 2, "s": "a\"b\\", "b": true, "t": 5}"#;

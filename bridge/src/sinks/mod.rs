@@ -1,4 +1,4 @@
-//! Targets: each takes batches, one at a time, and says what became of them.
+//! Targets: each writes batches, one at a time, and returns the outcome.
 
 mod envelope;
 mod http;
@@ -18,42 +18,44 @@ pub use postgres::PostgresSink;
 use crate::config::Target;
 use crate::flow::Batch;
 
-/// A message that the target does not take, and never will.
+/// A message that the target refuses for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Its place in the batch.
     pub at: usize,
-    /// What the target says.
+    /// The reason that the target gives.
     pub reason: String,
 }
 
-/// What became of a batch, or of its front.
+/// The outcome of a batch, or of its front.
 #[derive(Debug)]
 pub struct Written {
-    /// The target has so many messages from the front, but for `refused`. At least one.
+    /// The number of messages from the front that are done, at least one. The target has them,
+    /// except for `refused`.
     pub done: usize,
-    /// Messages below `done` that the target does not take.
+    /// Messages below `done` that the target refuses.
     pub refused: Vec<Refused>,
 }
 
-/// Why a batch is not written.
+/// The reason why a batch is not written.
 #[derive(Debug)]
 pub enum Trouble {
-    /// It may be written later. The target has `done` messages from the front, but for `refused`.
+    /// It may be written later. The target has `done` messages from the front, except for
+    /// `refused`.
     Again {
-        /// How many.
+        /// The number of messages that are done.
         done: usize,
-        /// Messages below `done` that the target does not take.
+        /// Messages below `done` that the target refuses.
         refused: Vec<Refused>,
-        /// What happened.
+        /// The error.
         says: String,
     },
-    /// The target takes nothing at all: somebody must act.
+    /// The target refuses everything: an operator must act.
     Never(String),
 }
 
 impl Trouble {
-    /// Nothing of the batch is written.
+    /// A later attempt may succeed; no message of the batch is written.
     pub(crate) fn again(says: impl Into<String>) -> Self {
         Self::Again { done: 0, refused: Vec::new(), says: says.into() }
     }
@@ -72,7 +74,7 @@ pub enum Sink {
 }
 
 impl Sink {
-    /// The target of a flow. It connects when it is first written to.
+    /// The target of a flow. It connects at the first write.
     pub fn new(target: &Target, name: &str) -> Self {
         match target {
             Target::Mqtt(target) => Self::Mqtt(Box::new(MqttSink::new(target.clone()))),
@@ -84,7 +86,7 @@ impl Sink {
         }
     }
 
-    /// Writes a batch or its front, and returns when the target has acknowledged that.
+    /// Writes a batch or its front, and returns when the target has acknowledged it.
     ///
     /// # Errors
     /// Nothing more can be written now, or ever.
@@ -98,7 +100,7 @@ impl Sink {
         }
     }
 
-    /// Does what the target needs while there is nothing to write. Never returns. May be cancelled.
+    /// Maintains the connection while there is nothing to write. Never returns. May be cancelled.
     pub async fn idle(&mut self) {
         match self {
             Self::Mqtt(sink) => sink.idle().await,
@@ -106,7 +108,7 @@ impl Sink {
         }
     }
 
-    /// Ends the connection in good order.
+    /// Closes the connection.
     pub async fn close(&mut self) {
         match self {
             Self::Mqtt(sink) => sink.close().await,

@@ -1,8 +1,8 @@
 //! Another MQTT broker as the target.
 //!
-//! No loops: each message carries the identities of the brokers that it has left over a bridge, as
-//! user properties. A message that has been at the target already is acknowledged and not sent.
-//! With 3.1.1 there are no properties; there the configuration rules loops out.
+//! Loops are excluded: each message carries, as user properties, the identities of the brokers that
+//! it has left over a bridge. A message that has been at the target is acknowledged and not sent.
+//! 3.1.1 has no properties; there the configuration excludes loops.
 
 use std::future::pending;
 
@@ -13,10 +13,10 @@ use crate::config::MqttTarget;
 use crate::flow::{Batch, Message};
 use crate::mqtt::{Interrupted, Outgoing, Publisher};
 
-/// Name of the user property that lists brokers.
+/// The name of the user property with the brokers.
 pub(crate) const VIA: &str = "ringmq-bridge-via";
 
-/// A broker that is published to.
+/// A broker as a target.
 pub struct MqttSink {
     target: MqttTarget,
     publisher: Publisher,
@@ -24,13 +24,13 @@ pub struct MqttSink {
     mark: Vec<u8>,
     /// Topics and properties of a batch, one after the other.
     text: Vec<u8>,
-    /// For each message to publish: its place in the batch, and where in `text` its topic and its
-    /// properties end.
+    /// For each message to publish: its place in the batch, and the ends of its topic and its
+    /// properties in `text`.
     ends: Vec<(usize, usize, usize)>,
 }
 
 impl MqttSink {
-    /// Publishes to this target.
+    /// A sink for this target.
     pub fn new(target: MqttTarget) -> Self {
         let publisher = Publisher::new(target.peer.clone(), target.client_id.clone());
         let mut mark = Vec::new();
@@ -57,7 +57,7 @@ impl MqttSink {
         let ends = &self.ends;
         let mut messages = batch.iter();
         let outgoing = ends.iter().map(|(at, topic_end, properties_end)| {
-            // Both are in order.
+            // Both iterators are in order.
             let (_, message) = messages.find(|(place, _)| place == at).expect("it is of the batch");
             let topic = &self.text[start..*topic_end];
             let properties = &self.text[*topic_end..*properties_end];
@@ -85,7 +85,7 @@ impl MqttSink {
         }
     }
 
-    /// Lays out topics and properties of what is to be published.
+    /// Prepares the topics and properties of the messages to publish.
     fn prepare(&mut self, batch: &Batch, refused: &mut Vec<Refused>) {
         self.text.clear();
         self.ends.clear();

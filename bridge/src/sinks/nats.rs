@@ -1,8 +1,8 @@
-//! JetStream: each message a message of NATS, or many in an envelope.
+//! JetStream: each message becomes a NATS message, or many share an envelope.
 //!
-//! The server acknowledges each when its stream has it. `Nats-Msg-Id` is the flow's name with the
-//! position, the same after a restart, so that a stream drops what comes again within its duplicate
-//! window.
+//! The server acknowledges each NATS message when its stream has stored it. `Nats-Msg-Id` is the
+//! flow's name with the position. It is the same after a restart, so a stream drops duplicates
+//! within its duplicate window.
 
 use std::future::IntoFuture;
 
@@ -21,10 +21,10 @@ use crate::limits::{BATCH_MESSAGES_MAX, CONNECT_TIMEOUT};
 use crate::shown::shortened;
 use crate::subject::put_subject;
 
-/// What is said of it.
+/// The error of a lost connection.
 const LOST: &str = "the connection is lost";
 
-/// Streams of a cluster.
+/// The streams of a cluster.
 pub struct NatsSink {
     target: NatsTarget,
     name: String,
@@ -32,7 +32,7 @@ pub struct NatsSink {
 }
 
 impl NatsSink {
-    /// Writes to this target, with message ids of this name.
+    /// A sink for this target; `name` begins its message ids.
     pub fn new(target: NatsTarget, name: &str) -> Self {
         Self { target, name: name.to_owned(), link: None }
     }
@@ -43,7 +43,7 @@ impl NatsSink {
             None => self.open().await?,
         };
         let written = self.write_to(&link, batch).await;
-        // After trouble nothing that the client still holds may be sent.
+        // After an error, the client must not send the messages that it still holds.
         if written.is_ok() {
             self.link = Some(link);
         }
@@ -65,14 +65,14 @@ impl NatsSink {
             };
             if let Err(error) = acknowledged {
                 let whole = take_error(&error, at, &mut refused);
-                // What is behind it may be stored; it comes again with the same id.
+                // Later ones may be stored; they are sent again with the same id.
                 whole.map_err(|trouble| with_front(trouble, at, &refused))?;
             }
         }
         Ok(refused)
     }
 
-    /// Sends a batch; the acknowledgements to come, each with the place of its first message.
+    /// Sends a batch; returns the pending acknowledgements with the places of their first messages.
     async fn send_all(
         &self,
         context: &Context,
@@ -105,7 +105,7 @@ impl NatsSink {
         Ok(sent)
     }
 
-    /// A message of its own, and its subject.
+    /// The NATS message of one message, and its subject.
     fn single(&self, prefix: &str, message: &Message<'_>) -> (String, PublishMessage) {
         let mut subject = String::with_capacity(prefix.len() + 1 + message.topic.len());
         subject.push_str(prefix);
@@ -147,13 +147,13 @@ impl NatsSink {
         if let Some(ca) = &target.ca {
             options = options.add_root_certificates(ca.into());
         }
-        // Wrong passwords are mended at the server too: it is tried again.
+        // A wrong password may be corrected at the server, so the flow tries again.
         let opened = NatsLink::open(options, servers, &self.name).await;
         opened.map_err(|says| Trouble::again(shortened(&says)))
     }
 }
 
-/// Sends an envelope; nothing, if its one message is refused.
+/// Sends an envelope; returns `None` if its only message is refused.
 async fn send(
     context: &Context,
     subject: &str,
@@ -163,7 +163,7 @@ async fn send(
     let publish = publish_of(full.payload, Some(full.id));
     match context.send_publish(subject.to_owned(), publish).await {
         Ok(ack) => Ok(Some((full.at, ack))),
-        // The server's bound is below that of the configuration.
+        // The server's limit is below that of the configuration.
         Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded && full.messages > 1 => {
             Err(Trouble::Never(format!(
                 "{error}: set `bytes` to less than the server's max_payload"
@@ -181,7 +181,7 @@ fn publish_of(payload: Bytes, id: Option<String>) -> PublishMessage {
     }
 }
 
-/// An error is of the message, of all, or of the moment.
+/// Decides whether an error concerns the message, all messages, or the moment.
 fn take_error(error: &PublishError, at: usize, refused: &mut Vec<Refused>) -> Result<(), Trouble> {
     let mut says = error.to_string();
     if let Some(source) = std::error::Error::source(error) {
@@ -200,7 +200,7 @@ fn take_error(error: &PublishError, at: usize, refused: &mut Vec<Refused>) -> Re
     }
 }
 
-/// The trouble, with what is stored before it.
+/// Adds the messages stored before it to the trouble.
 fn with_front(trouble: Trouble, at: usize, refused: &[Refused]) -> Trouble {
     match trouble {
         Trouble::Again { says, .. } => {

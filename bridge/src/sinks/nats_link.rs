@@ -1,8 +1,8 @@
-//! One connection to a server of NATS, and no more: when it is lost, so is what waits to be sent.
+//! A connection to a NATS server. When it is lost, unsent messages are discarded with it.
 //!
-//! The client would connect again by itself, and send what it still holds. That would come before
-//! the messages that were under way and must be sent again, and break the order of topics. So the
-//! client has a thread with a runtime of its own, which ends with the connection.
+//! The client would reconnect by itself and send the messages that it still holds. They would
+//! arrive before the unacknowledged messages that must be sent again, which breaks the order of
+//! topics. So the client has its own thread and runtime, which end with the connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +17,14 @@ use tokio::sync::{oneshot, watch};
 
 use crate::limits::{BATCH_MESSAGES_MAX, NATS_ACK_TIMEOUT};
 
-/// The client waits so long before it would connect again; its thread has ended by then.
+/// The client's delay before it reconnects; its thread ends before that.
 const NEVER: Duration = Duration::from_hours(1);
 
 /// A connection.
 pub(super) struct NatsLink {
     pub(super) context: Context,
     lost: watch::Receiver<bool>,
-    /// A drop ends the thread.
+    /// Dropping it ends the thread.
     _end: oneshot::Sender<()>,
 }
 
@@ -66,7 +66,7 @@ impl NatsLink {
                 connected.store(true, Ordering::Release);
                 // The flow may have given up.
                 if answer.send(client).is_ok() {
-                    // Its end is the sender's drop.
+                    // The sender is dropped to end this.
                     let _ = ended.await;
                 }
             });
@@ -85,7 +85,7 @@ impl NatsLink {
 
     /// Returns when the connection is lost.
     pub(super) async fn lost(&self) {
-        // Without a sender the client is gone too.
+        // Without a sender the client has ended too.
         let _ = self.lost.clone().wait_for(|lost| *lost).await;
     }
 }

@@ -1,10 +1,10 @@
 //! A table of PostgreSQL, written by COPY. The cursor moves in the same transaction, so each
 //! message is in the table exactly once.
 //!
-//! The cursor is the position of the last message in the table. A message that comes again (DUP)
-//! and is not behind it is there already. The transaction moves the cursor from where this bridge
-//! has read it: if another one has moved it meanwhile, as a transaction of an earlier run does that
-//! was still under way, nothing is written and the cursor is read again.
+//! The cursor is the position of the last message in the table. A message that was sent before
+//! (DUP) and is not after it is in the table already. The transaction moves the cursor from the
+//! value that this bridge has read. If another transaction, such as a late one of an earlier run,
+//! has moved it meanwhile, nothing is written and the cursor is read again.
 
 use std::ops::Range;
 
@@ -29,11 +29,11 @@ pub struct PostgresSink {
     open: Option<Open>,
     /// The rows of a batch.
     rows: Vec<u8>,
-    /// For each row, where it ends, its place in the batch, and the cursor behind it.
+    /// For each row its end, the place of its message, and the cursor after it.
     ends: Vec<(usize, usize, Option<Position>)>,
 }
 
-/// A connection with what was asked of the server.
+/// A connection, with information from the server.
 struct Open {
     client: Client,
     rows: Rows,
@@ -42,24 +42,24 @@ struct Open {
     cursor: Option<Position>,
 }
 
-/// Why rows were not written.
+/// The reason why rows were not written.
 enum Fault {
-    /// One row, by its number in the COPY, or some row.
+    /// A row is refused: one given by its number in the COPY, or an unknown one.
     Row(Option<usize>, String),
-    /// The cursor is not where it was.
+    /// The cursor was moved by another transaction.
     Moved,
-    /// Of the connection or the server.
+    /// An error of the connection or the server.
     Trouble(Trouble),
 }
 
 impl PostgresSink {
-    /// Writes to this table, with a cursor of this name.
+    /// A sink for this table; `name` is the name of its cursor.
     pub fn new(target: PostgresTarget, name: &str) -> Self {
         Self { target, name: name.to_owned(), open: None, rows: Vec::new(), ends: Vec::new() }
     }
 
-    /// Writes rows up to the first message that is refused, and tells that with it: its dead letter
-    /// must be out before the cursor passes it.
+    /// Writes rows up to the first refused message, and returns that with them: its dead letter
+    /// must be sent before the cursor passes it.
     pub(super) async fn write(&mut self, batch: &Batch) -> Result<Written, Trouble> {
         if self.open.is_none() {
             let opening = timeout(CONNECT_TIMEOUT, self.open());
@@ -97,7 +97,7 @@ impl PostgresSink {
             }
         }
         if range.end < self.ends.len() {
-            // What follows is tried again, from the row on that stopped this.
+            // The next attempt begins at the row that stopped this one.
             return Ok(Written { done: self.ends[range.end].1, refused: Vec::new() });
         }
         Ok(Written { done, refused })
@@ -106,7 +106,7 @@ impl PostgresSink {
     async fn open(&self) -> Result<Open, Trouble> {
         let config: Config = self.target.url.0.parse().map_err(trouble)?;
         let (client, connection) = config.connect(NoTls).await.map_err(trouble)?;
-        // It ends with its client; calls have the error.
+        // It ends with its client; the calls report the error.
         tokio::spawn(async move {
             let _ = connection.await;
         });
@@ -122,7 +122,7 @@ impl PostgresSink {
             "CREATE TABLE IF NOT EXISTS {cursor_table} (name text PRIMARY KEY, epoch bigint NOT \
              NULL, number bigint NOT NULL)"
         );
-        // Without the right to make it, it may be there all the same.
+        // Without the right to create it, the table may exist nevertheless.
         if let Err(error) = client.batch_execute(&make).await
             && error.code() != Some(&SqlState::INSUFFICIENT_PRIVILEGE)
         {
@@ -143,8 +143,8 @@ impl PostgresSink {
     }
 }
 
-/// Lays out the rows of a batch's front: all up to the first refused messages, and these. How many
-/// messages that is.
+/// Prepares the rows of a batch's front: all up to the first refused messages, and these. Returns
+/// the number of messages.
 fn lay_out(
     batch: &Batch,
     open: &Open,
@@ -180,8 +180,7 @@ fn lay_out(
     (batch.len(), refused)
 }
 
-/// Whether a message is in the table already. A message that was never sent before is not, whatever
-/// its position.
+/// Whether a message is in the table already. A message without DUP is not, whatever its position.
 fn is_there(message: &Message<'_>, cursor: Option<Position>) -> bool {
     let Some(cursor) = cursor.filter(|_| message.dup) else { return false };
     message.position.epoch == cursor.epoch && message.position.number <= cursor.number
@@ -191,7 +190,7 @@ fn refusal(at: usize, reason: String) -> Written {
     Written { done: at + 1, refused: vec![Refused { at, reason }] }
 }
 
-/// The rows of a range.
+/// The bytes of the first rows.
 fn rows_of(
     rows: &[u8],
     ends: &[(usize, usize, Option<Position>)],
@@ -229,7 +228,7 @@ async fn copy(
     Ok(())
 }
 
-/// A cursor as the table has it.
+/// The cursor in the form of the table.
 fn stored(cursor: Option<Position>) -> (i64, i64) {
     cursor.map_or((0, -1), |at| {
         (at.epoch.cast_signed(), i64::try_from(at.number).unwrap_or(i64::MAX))
@@ -250,7 +249,7 @@ async fn read_cursor(
 
 fn fault(error: Error) -> Fault {
     let class = error.code().map_or("", |code| &code.code()[..2]);
-    // Data exceptions and violated constraints are of a row; the server says mostly of which.
+    // Data exceptions and violated constraints concern a row, which the server usually names.
     if matches!(class, "22" | "23") {
         let context = error.as_db_error().and_then(|error| error.where_()).unwrap_or_default();
         return Fault::Row(copy_line(context), told(&error));
@@ -271,7 +270,7 @@ fn trouble(error: Error) -> Trouble {
     let class = error.code().map_or("", |code| &code.code()[..2]);
     let says = told(&error);
     match class {
-        // Who logs in, which database, which table, which rights.
+        // Login, database, table and rights.
         "28" | "3D" | "3F" | "42" => Trouble::Never(says),
         _ => Trouble::again(says),
     }

@@ -6,18 +6,18 @@ use crate::config::Missing;
 use crate::flow::Message;
 use crate::value::{Value, ValueType, Values};
 
-/// Front of a binary COPY: signature, flags, no extension.
+/// The header of a binary COPY: signature, flags, no extension.
 pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-/// End of a binary COPY.
+/// The trailer of a binary COPY.
 pub(super) const TRAILER: &[u8] = &[0xff, 0xff];
 
 /// Microseconds from 1970 to 2000, where PostgreSQL's time begins.
 const EPOCH_US: i64 = 946_684_800_000_000;
 
-/// Makes rows of messages.
+/// Makes rows from messages.
 pub(super) struct Rows {
     pub(super) values: Values,
-    /// Types of the columns, as the server says.
+    /// The types of the columns in the database.
     pub(super) types: Vec<Type>,
     pub(super) missing: Missing,
 }
@@ -40,7 +40,7 @@ impl Rows {
     /// Appends the row of a message.
     ///
     /// # Errors
-    /// The message has none; what was appended is to be cut off.
+    /// The message has no row; the caller must cut off the appended bytes.
     pub(super) fn put(&self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         let count = i16::try_from(self.types.len()).expect("a table has at most 1600 columns");
         out.extend_from_slice(&count.to_be_bytes());
@@ -219,7 +219,7 @@ mod tests {
         rows.put(&message, &mut out).map(|()| out[2..].to_vec())
     }
 
-    // Values have the bytes that a column of the type takes; what it cannot take is told.
+    // A value has the bytes of the column's type; a value that does not fit is an error.
     #[test]
     fn values_fit_columns() {
         let with_length = |bytes: &[u8]| {

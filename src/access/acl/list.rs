@@ -18,9 +18,9 @@ use super::shape::Asker;
 #[derive(Default, Debug)]
 pub(in crate::access) struct Acl {
     users: HashMap<CompactString, Section, FixedState>,
-    /// For clients without user.
+    /// For clients without a user.
     anonymous: Section,
-    /// For everybody.
+    /// For all clients.
     patterns: Section,
     /// The location of the rules, and permissions that came with the users.
     file: PathBuf,
@@ -28,7 +28,7 @@ pub(in crate::access) struct Acl {
 }
 
 impl Acl {
-    /// The rules for one user, or for clients without user; new ones if there are none.
+    /// The rules for one user, or for clients without a user; an empty section is made if missing.
     pub(super) fn section_mut(&mut self, user: Option<&str>) -> &mut Section {
         match user {
             Some(user) => self.users.entry(user.into()).or_default(),
@@ -36,7 +36,7 @@ impl Acl {
         }
     }
 
-    /// The rules for everybody.
+    /// The rules for all clients.
     pub(super) fn patterns_mut(&mut self) -> &mut Section {
         &mut self.patterns
     }
@@ -54,7 +54,7 @@ impl Acl {
         users.filter_map(|(user, section)| Some((user, section.permission?)))
     }
 
-    /// Notes where the rules stand.
+    /// Sets the location of the rules.
     pub(in crate::access) fn set_file(&mut self, file: &Path) {
         self.file = file.into();
     }
@@ -68,7 +68,7 @@ impl Acl {
         self.permissions_file.clone()
     }
 
-    /// The same as [`Acl::allows`], with what it rests on.
+    /// The decision of [`Acl::allows`], with its rule or permission.
     pub(in crate::access) fn explain(
         &self,
         access: Access,
@@ -83,7 +83,7 @@ impl Acl {
         self.decision(decided)
     }
 
-    /// The same as [`Acl::reaches`], with what it rests on.
+    /// The decision of [`Acl::reaches`], with its rule or permission.
     pub(in crate::access) fn explain_filter(
         &self,
         user: Option<&str>,
@@ -133,8 +133,8 @@ impl Acl {
         })
     }
 
-    /// Whether there is a topic that matches `filter` and that the client may read. Exact: all
-    /// rules are looked at together.
+    /// Whether there is a topic that matches `filter` and that the client may read. The result is
+    /// exact: all rules are evaluated together.
     pub(in crate::access) fn reaches(
         &self,
         user: Option<&str>,
@@ -142,7 +142,7 @@ impl Acl {
         filter: TopicFilter<'_>,
     ) -> bool {
         if !filter.is_wildcard() {
-            // It is a topic, and the only one it matches.
+            // It is a topic, and it matches only itself.
             let topic = TopicName::parse(filter.as_str());
             return topic.is_ok_and(|topic| self.allows(Access::Read, user, client_id, topic));
         }
@@ -151,7 +151,7 @@ impl Acl {
         reach::reaches(self.section(user), patterns, asker, filter).is_some()
     }
 
-    /// Whether the client may read every topic that matches `filter`: by one rule.
+    /// Whether one rule lets the client read every topic that matches `filter`.
     pub(in crate::access) fn covers(
         &self,
         user: Option<&str>,
@@ -171,7 +171,7 @@ impl Acl {
     }
 }
 
-/// Whether user name or client id would be a wildcard if it were put into a filter.
+/// Whether the user name or client id would be a wildcard in a filter.
 fn is_dangerous(asker: Asker<'_>) -> bool {
     let has_wildcard = |text: &str| text.bytes().any(|byte| matches!(byte, b'+' | b'#'));
     asker.user.is_some_and(has_wildcard) || has_wildcard(asker.client_id)

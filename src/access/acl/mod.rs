@@ -1,11 +1,11 @@
 //! An access control list: access that is not allowed is denied.
 //!
-//! The order is Mosquitto's. The section of the client's user is asked first, for a client without
-//! user that of the lines before the first `user`: a filter that denies wins, then one that allows,
-//! then `permission`. If the section has no matching rule the patterns decide, again those that
-//! deny first. So a pattern cannot deny what the section allows.
+//! The order is Mosquitto's. The section of the client's user decides first; for a client without a
+//! user that is the part before the first `user`. In a section a filter that denies wins, then one
+//! that allows, then `permission`. If the section has no matching rule, the patterns decide, again
+//! with denying filters first. So a pattern cannot deny what the section allows.
 //!
-//! A client whose user name or client id has a `+` or `#` in it is granted no access by patterns.
+//! Patterns grant no access to a client whose user name or client id contains `+` or `#`.
 
 mod list;
 mod parse;

@@ -73,7 +73,7 @@ fn parse(text: &str) -> Result<Acl, Fault> {
     Ok(acl)
 }
 
-/// A line's number as rules keep it.
+/// A line's number in the form that rules keep.
 fn number_of(line: usize) -> u32 {
     u32::try_from(line).expect("a file is bounded")
 }

@@ -1,12 +1,12 @@
-//! Whether a subscription could ever bring anything: whether a topic exists that its filter matches
-//! and that may be read.
+//! Whether a subscription can ever receive a message: whether a topic exists that its filter
+//! matches and that the client may read.
 //!
-//! The topics that two filters both match are those of one third filter, their *meet*. So the meet
-//! of each allowing filter and the subscription's filter is computed, and must have a topic that no
+//! The topics that two filters both match are those of a third filter, their *meet*. So the meet of
+//! each allowing filter and the subscription's filter is computed, and must have a topic that no
 //! filter denies. There are infinitely many topics. It is enough to test those that have, in place
-//! of each wildcard of the meet, a level that no filter names: a filter that denies such a
+//! of each wildcard of the meet, a level that no filter names. A filter that denies such a
 //! *witness* has a wildcard there too and denies all the others. A `#` stands for any number of
-//! levels, and all numbers beyond the longest denying filter are equivalent.
+//! levels, and all numbers above that of the longest denying filter are equivalent.
 
 use std::ops::RangeInclusive;
 
@@ -18,7 +18,7 @@ use super::shape::Asker;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Level<'a> {
     Text(&'a str),
-    /// `+`, and in a witness a level that no filter names.
+    /// `+`; in a witness a level that no filter names.
     Any,
     /// `#`
     Rest,
@@ -27,7 +27,7 @@ enum Level<'a> {
 /// A filter as its levels.
 type Filter<'a> = Vec<Level<'a>>;
 
-/// The rule that lets the client read one of the topics; none: it may read none of them.
+/// The rule that lets the client read one of the topics; `None` if it may read none.
 pub(super) fn reaches(
     section: Option<&Section>,
     patterns: Option<&Section>,
@@ -67,7 +67,7 @@ pub(super) fn reaches(
 }
 
 /// Whether the client may read every topic that `wanted` matches: one rule allows them all, and no
-/// rule before it denies any. Several rules that allow them only together are not looked for.
+/// rule with precedence denies one. Rules that allow them only together are not considered.
 pub(super) fn covers_all(
     section: Option<&Section>,
     patterns: Option<&Section>,
@@ -99,7 +99,7 @@ fn levels(text: &str) -> Filter<'_> {
     text.split('/').map(level).collect()
 }
 
-/// The filter of the topics that both match; `None` if there are none.
+/// The filter of the topics that both filters match; `None` if there are none.
 fn meet<'a>(one: &[Level<'a>], other: &[Level<'a>]) -> Option<Filter<'a>> {
     let mut both = Vec::new();
     let mut at = 0;
@@ -130,10 +130,11 @@ fn is_dollar(levels: &[Level<'_>]) -> bool {
     matches!(levels.first(), Some(Level::Text(text)) if text.starts_with('$'))
 }
 
-/// Whether some topic that `filter` matches is denied by none.
+/// Whether `filter` matches a topic that no filter of `denies` matches.
 fn has_witness(filter: &[Level<'_>], denies: &[Filter<'_>]) -> bool {
     let is_witness = |topic: &[Level<'_>]| {
-        // [MQTT-4.7.3-1] A topic has a letter: not what `/#` and `+` both seem to match.
+        // [MQTT-4.7.3-1] A topic is not empty, although `/#` and `+` both seem to match the empty
+        // one.
         let is_topic = !matches!(topic, [] | [Level::Text("")]);
         is_topic && !denies.iter().any(|deny| covers(deny, topic))
     };
@@ -154,8 +155,9 @@ fn has_witness(filter: &[Level<'_>], denies: &[Filter<'_>]) -> bool {
     true
 }
 
-/// How many levels the topics have that begin with `before`, go on with levels that no filter
-/// names, and are matched by `filter`. Found in one walk: a client chooses how long `before` is.
+/// The numbers of levels of the topics that begin with `before`, continue with levels that no
+/// filter names, and match `filter`. It takes one pass, because a client chooses the length of
+/// `before`.
 fn covered(filter: &[Level<'_>], before: &[Level<'_>]) -> Option<RangeInclusive<usize>> {
     if is_dollar(before) && !is_dollar(filter) {
         return None;

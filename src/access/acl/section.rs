@@ -1,7 +1,6 @@
-//! The rules for one user, or for those without a name, compiled.
+//! The compiled rules for one user, or for clients without a user.
 //!
-//! Filters without a wildcard are looked up, however many there are; the others are tried one by
-//! one.
+//! Filters without wildcards are looked up by hash; the others are tried one by one.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,9 +16,9 @@ use super::shape::{Asker, Shape};
 /// The access to a topic that a client requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::access) enum Access {
-    /// Be sent a message.
+    /// Receive a message.
     Read,
-    /// Publish one.
+    /// Publish a message.
     Write,
 }
 
@@ -27,7 +26,7 @@ pub(in crate::access) enum Access {
 #[derive(Default, Debug)]
 pub(super) struct Section {
     exact: HashMap<Box<str>, Exact, FixedState>,
-    /// Rules for topics that others are for as well.
+    /// Further rules for topics that already have one.
     again: Vec<(Box<str>, Effects, u32)>,
     others: Vec<(Shape, Effects, u32)>,
     pub(super) permission: Option<Permission>,
@@ -81,7 +80,7 @@ impl Section {
         }
     }
 
-    /// Whether no filter is here.
+    /// Whether the section has no filters.
     pub(super) fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.others.is_empty()
     }
@@ -122,8 +121,7 @@ impl Section {
         (found.has(wanted) || permits()).then_some(true)
     }
 
-    /// The same as [`Section::decide`], with the rule or permission that decides: of several the
-    /// first.
+    /// The decision of [`Section::decide`], with the first rule or permission that makes it.
     pub(super) fn explain(
         &self,
         access: Access,
@@ -162,8 +160,8 @@ impl Section {
         denied.or_else(|| allows.map(|line| (true, Origin::Rule(line)))).or_else(permits)
     }
 
-    /// The filters with such an effect and their lines, with `asker` put in; without those that
-    /// then match no topic.
+    /// The filters with an effect and their lines, with the values of `asker` filled in; without
+    /// those that then match no topic.
     pub(super) fn filled(
         &self,
         effect: Effects,

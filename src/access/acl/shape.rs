@@ -1,4 +1,4 @@
-//! One filter of a rule: a topic filter, in which `%u` and `%c` may stand for the client.
+//! One filter of a rule: a topic filter that may contain `%u` and `%c`.
 //!
 //! Invariant: the text is a valid topic filter. The value of `%u` or `%c` is compared literally and
 //! is never a wildcard; it does not match topics that begin with `$` either.
@@ -14,7 +14,7 @@ pub(super) struct Asker<'a> {
     pub(super) client_id: &'a str,
 }
 
-/// A filter, cut where something is compared that is not text.
+/// A filter, cut into text and parts that are not text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Shape {
     text: Box<str>,
@@ -37,7 +37,7 @@ enum Part {
 }
 
 impl Shape {
-    /// `filter` as it stands: a `%` is a `%`.
+    /// `filter` as written: a `%` is a `%`.
     pub(super) fn of_topic(filter: TopicFilter<'_>) -> Self {
         Self::cut(filter, |_| None)
     }
@@ -66,7 +66,7 @@ impl Shape {
         let mut begin = 0;
         let mut at = 0;
         while at < body.len() {
-            // A `+` is a whole level, so it cannot stand in a text.
+            // A `+` is a whole level, so it cannot be inside of a text.
             let part = match body.as_bytes()[at] {
                 b'+' => Some((Part::Level, 1)),
                 b'%' => insert(&body[at..]).map(|part| (part, 2)),
@@ -86,7 +86,7 @@ impl Shape {
         Self { text: text.into(), parts: parts.into() }
     }
 
-    /// The one topic that matches, if there is only one for everybody.
+    /// The only topic that the filter matches for any client, if there is one.
     pub(super) fn exact(&self) -> Option<&str> {
         match &*self.parts {
             [Part::Text(text)] => Some(text),
@@ -94,7 +94,7 @@ impl Shape {
         }
     }
 
-    /// Whether a message to `topic` is what it is about, when `asker` asks.
+    /// Whether the filter matches `topic` for a client.
     pub(super) fn matches(&self, topic: TopicName<'_>, asker: Asker<'_>) -> bool {
         if topic.is_dollar() && !self.is_dollar() {
             return false;
@@ -121,8 +121,8 @@ impl Shape {
         rest.is_empty()
     }
 
-    /// The filter with `asker` put in; `None` if there is no user to put in, or what is put in
-    /// would reach a `$` topic, so that nothing matches.
+    /// The filter with the values of `asker` filled in; `None` if the client has no user for `%u`,
+    /// or if a value would make it match `$` topics: then nothing matches.
     pub(super) fn filled(&self, asker: Asker<'_>) -> Option<Cow<'_, str>> {
         if !self.parts.iter().any(|part| matches!(part, Part::User | Part::ClientId)) {
             return Some(Cow::Borrowed(&self.text));
@@ -141,7 +141,7 @@ impl Shape {
         (self.is_dollar() || !text.starts_with('$')).then_some(Cow::Owned(text))
     }
 
-    /// Whether the text itself begins with `$`: else it matches no topic that does, as in
+    /// Whether the text itself begins with `$`. Otherwise it matches no topic that does, as in
     /// [MQTT-4.7.2-1], whatever the values are.
     fn is_dollar(&self) -> bool {
         self.text.starts_with('$')

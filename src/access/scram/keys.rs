@@ -22,17 +22,17 @@ impl fmt::Display for NotPrepared {
 
 impl std::error::Error for NotPrepared {}
 
-/// The form in which a user name or a password is compared or hashed.
+/// The prepared form of a user name or password, which is compared or hashed.
 pub(in crate::access) fn prepare(text: &str) -> Result<Cow<'_, str>, NotPrepared> {
     stringprep::saslprep(text).map_err(|_| NotPrepared)
 }
 
-/// Whether a user name is in the form that it is compared in.
+/// Whether a user name is in its prepared form.
 pub fn is_prepared(name: &str) -> bool {
     prepare(name).is_ok_and(|prepared| prepared == name)
 }
 
-/// `StoredKey` and behind it `ServerKey` of a prepared password. Takes long, as the iterations say.
+/// `StoredKey` followed by `ServerKey` of a prepared password. The time grows with the iterations.
 pub(in crate::access) fn derive(
     mechanism: Mechanism,
     iterations: u32,
@@ -45,7 +45,7 @@ pub(in crate::access) fn derive(
     [mechanism.hash(&client_key), server_key].concat()
 }
 
-/// The parts of a text in a password file, behind the name of the mechanism: iterations, salt,
+/// The parts of a text in a password file after the name of the mechanism: iterations, salt,
 /// `StoredKey` and `ServerKey`, each still encoded.
 pub(in crate::access) fn parse(text: &str) -> Option<[&str; 4]> {
     let (cost, keys) = text.split_once('$')?;
@@ -53,7 +53,7 @@ pub(in crate::access) fn parse(text: &str) -> Option<[&str; 4]> {
     Some([iterations, salt, stored, server])
 }
 
-/// Writes the text of a password file; `keys` as [`derive`] gives them.
+/// Writes the text of a password file; `keys` has the form that [`derive()`] returns.
 pub(in crate::access) fn encode(
     f: &mut fmt::Formatter<'_>,
     (mechanism, iterations): (Mechanism, u32),

@@ -1,4 +1,4 @@
-//! The two hash functions that SCRAM is offered with.
+//! The two hash functions with which SCRAM is offered.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -18,7 +18,7 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    /// All there are.
+    /// All mechanisms.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
 
     /// Its name, as an authentication method and in a password file.
@@ -34,7 +34,7 @@ impl Mechanism {
         Self::ALL.into_iter().find(|mechanism| mechanism.name() == name)
     }
 
-    /// The nonce with a number: a text that nobody can foresee without the key.
+    /// The nonce with a number: a text that cannot be predicted without the key.
     pub fn nonce(key: &[u8; 32], number: u64) -> String {
         STANDARD_NO_PAD.encode(&Self::Sha256.hmac(key, &number.to_le_bytes())[..NONCE_BYTES])
     }

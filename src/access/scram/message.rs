@@ -10,7 +10,7 @@ use crate::limits::{SCRAM_MESSAGE_BYTES_MAX, SCRAM_NONCE_BYTES_MAX};
 
 use super::keys::prepare;
 
-/// A message breaks a rule of SCRAM: which.
+/// The rule of SCRAM that a message breaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Malformed(pub &'static str);
 
@@ -27,7 +27,7 @@ impl std::error::Error for Malformed {}
 pub(in crate::access) struct ClientFirst<'a> {
     /// The header about channel binding, both commas included.
     pub(in crate::access) header: &'a str,
-    /// What follows it.
+    /// The rest of the message.
     pub(in crate::access) bare: &'a str,
     /// The identity that the client wants to act as.
     pub(in crate::access) acts_as: Option<String>,
@@ -41,7 +41,7 @@ pub(in crate::access) struct ClientFirst<'a> {
 pub(in crate::access) struct ClientFinal<'a> {
     /// All but the proof.
     pub(in crate::access) without_proof: &'a str,
-    /// The header of the first message, as it is repeated.
+    /// The header of the first message, repeated.
     pub(in crate::access) header: Vec<u8>,
     pub(in crate::access) nonce: &'a str,
     pub(in crate::access) proof: Vec<u8>,
@@ -116,7 +116,7 @@ fn text_of(message: &[u8]) -> Result<&str, Malformed> {
     if text.contains('\0') { Err(Malformed("the message has a NUL character")) } else { Ok(text) }
 }
 
-/// A name without its escapes, prepared.
+/// A name, unescaped and prepared.
 fn name_of(escaped: &str) -> Result<String, Malformed> {
     let mut name = Cow::Borrowed(escaped);
     if escaped.contains('=') {
@@ -147,7 +147,7 @@ fn check_nonce(nonce: &str) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Extensions that are not mandatory are passed over: `letter=value`.
+/// Skips optional extensions, which have the form `letter=value`.
 fn check_extensions<'a>(mut fields: impl Iterator<Item = &'a str>) -> Result<(), Malformed> {
     let is_one = |field: &str| {
         let bytes = field.as_bytes();

@@ -8,8 +8,8 @@
 //!    ── c=biws,r=NONCE MORE,p=PROOF ──────────►   Exchange::finish: a Question
 //!    ◄─────────────────────────── v=SIGNATURE ──   Finish::server_final
 //! ```
-//! Deriving the keys from a password is what takes long, and only clients and `ringmq passwd` do
-//! it. A proof takes three HMACs. Channel binding (`-PLUS`) is not offered.
+//! Only deriving the keys from a password takes long, and only clients and `ringmq passwd` do it. A
+//! proof takes three HMACs. Channel binding (`-PLUS`) is not offered.
 
 mod keys;
 mod mechanism;

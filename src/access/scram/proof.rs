@@ -1,10 +1,10 @@
-//! What a client proves with that it knows a password.
+//! A client's proof that it knows a password.
 
 use subtle::ConstantTimeEq;
 
 use super::mechanism::Mechanism;
 
-/// A proof that is to be verified.
+/// A proof to be verified.
 #[derive(Clone)]
 pub(in crate::access) struct Proof {
     proof: Box<[u8]>,
@@ -17,7 +17,7 @@ impl Proof {
         Self { proof: proof.into(), message: message.into() }
     }
 
-    /// Whether the client that made it knows the password that `stored_key` is of.
+    /// Whether the client that made it knows the password of `stored_key`.
     pub(in crate::access) fn verify(&self, mechanism: Mechanism, stored_key: &[u8]) -> bool {
         let signature = mechanism.hmac(stored_key, self.message.as_bytes());
         let bytes = self.proof.iter().zip(&signature);

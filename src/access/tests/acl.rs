@@ -15,7 +15,7 @@ fn check(text: &str, rows: &[Row<'_>]) {
         let may = |access| acl.allows(access, user, id, topic(name));
         let decided = (may(Access::Read), may(Access::Write));
         assert_eq!(decided, (reads, writes), "{user:?}, {id}: {name}\n{text}");
-        // The explained decision is the one that is made.
+        // The explained decision equals the real one.
         let explained = |access| acl.explain(access, user, id, topic(name)).is_allowed;
         let explained = (explained(Access::Read), explained(Access::Write));
         assert_eq!(explained, decided, "{user:?}, {id}: {name}\n{text}");
@@ -56,7 +56,7 @@ fn decisions_name_their_line() {
     assert_eq!(may(Some("ann"), "b/#"), nothing);
 }
 
-// The sections: lines before the first `user` are for nobody in particular, and for nobody else.
+// Lines before the first `user` apply to clients without a user, and to no others.
 #[test]
 fn sections() {
     let text = "topic read open/#\n\n# a comment\nuser ann\ntopic ann/#\n  topic write in\n\
@@ -105,7 +105,7 @@ fn denials() {
     );
 }
 
-// A wildcard at the beginning reaches no topic with `$`.
+// A leading wildcard matches no topic that begins with `$`.
 #[test]
 fn dollar_topics() {
     check(
@@ -127,7 +127,7 @@ fn dollar_topics() {
     );
 }
 
-// A value put into a pattern is compared and is not a wildcard; an absent user matches no pattern.
+// A value in a pattern is compared literally; a client without a user matches no `%u`.
 #[test]
 fn patterns() {
     let text = "pattern readwrite dev/%u/%c/#\npattern read x%cy/+/%c\npattern write %u\n\
@@ -155,8 +155,8 @@ fn patterns() {
             (Some("u"), "a+", "dev/u/a+".trim_end_matches('+'), false, false),
         ],
     );
-    // A name that would be a wildcard gets nothing from patterns, not even from those without it,
-    // and keeps what its section allows.
+    // Patterns grant nothing to a name that would be a wildcard, even if they do not contain it;
+    // the rules of its section still apply.
     check(
         "user +\ntopic read mine\npattern read all\n",
         &[
@@ -168,8 +168,8 @@ fn patterns() {
     );
 }
 
-// A permission is for all topics; to read takes reading from the exchange and writing to the
-// session. It does not allow access that the section denies.
+// A permission applies to all topics. Reading takes read access to the exchange and write access to
+// the session. It does not allow access that the section denies.
 #[test]
 fn permissions() {
     let text = "permission all .* .* .*\npermission none ^$ \"\" ^$\n\
@@ -193,7 +193,7 @@ fn permissions() {
     );
 }
 
-// Every faulty line is told by its number, with what is wrong.
+// Every faulty line is reported with its number and the fault.
 #[test]
 fn faults() {
     let deep = format!("topic {}", "a/".repeat(200));
@@ -221,7 +221,7 @@ fn faults() {
     ] {
         let text = format!("# first\n\npermission ok .* .* .*\n{line}\nnonsense\n");
         let fault = Acl::parse(&text).unwrap_err();
-        // The empty text stands for a line that is right, `read` with the filter `write a`.
+        // Empty text: the line is valid, as `read` with the filter `write a`.
         let line_number = if says.is_empty() { 5 } else { 4 };
         assert_eq!(fault.line, Some(line_number), "{line}: {fault:?}");
         assert!(fault.says.contains(says), "{line}: {fault:?}");

@@ -8,7 +8,8 @@ use crate::mqtt::{ConnectReturn, Version};
 
 use super::{Scene, USER, load, topic};
 
-/// A verdict, short: `+vhost/user`, `?vhost/user` with `!` if it is not known, `-refusal`.
+/// A verdict in short form: `+vhost:user`, `?vhost:user`, `?!` if the user is unknown, or a
+/// refusal.
 fn short(verdict: &Verdict) -> String {
     let who = |identity: &Identity| {
         let proof = if identity.certified { "cert " } else { "" };
@@ -27,8 +28,8 @@ fn admit(policy: &Policy, local: bool, user: Option<&str>, password: Option<&str
     short(&policy.admit(&Request { local, user_name: user, password, certified: None }))
 }
 
-/// Vhost `/` without users, `shut` (2) with the user `u`, `wide` (3) without; `a` (1) with none of
-/// the users it could have.
+/// Vhost `/` without users, `shut` (2) with the user `u`, `wide` (3) without; `a` (1) with an empty
+/// password file.
 fn sources(scene: &Scene) -> Sources {
     scene.write("vhosts/%2F/limits", "");
     scene.write("vhosts/a/passwords", "# nobody\n");
@@ -71,8 +72,8 @@ fn admits_by_the_table() {
     }
 }
 
-// A certificate stands for the password, names the vhost itself, and is not overruled by what the
-// CONNECT says.
+// A certificate replaces the password and names the vhost; the user name of the CONNECT does not
+// override it.
 #[test]
 fn certificates() {
     let scene = Scene::new("certificates");
@@ -82,7 +83,7 @@ fn certificates() {
         ("shut:dev", Some("wide:x"), "+cert 2:dev"),
         ("shut:u", Some("u"), "+cert 2:u"),
         ("none:dev", Some("shut:u"), "NotAuthorized"),
-        // It names nobody.
+        // The certificate names no user.
         ("shut:", None, "NotAuthorized"),
         ("", None, "NotAuthorized"),
     ] {
@@ -93,8 +94,8 @@ fn certificates() {
     }
 }
 
-// The right password opens, the wrong one and every one for an unknown user or vhost do not; both
-// cost the same kind of hash.
+// The right password is accepted; a wrong one, and any one for an unknown user or vhost, is
+// refused. Both cost the same kind of hash.
 #[test]
 fn verifies() {
     let scene = Scene::new("verifies");
@@ -120,7 +121,7 @@ fn verifies() {
     }
 }
 
-// The key of a remembered answer differs with everything that the answer depends on.
+// The key of a cached answer differs with everything that the answer depends on.
 #[test]
 fn cache_keys_differ() {
     let scene = Scene::new("keys");
@@ -156,8 +157,8 @@ fn cache_keys_differ() {
     }
 }
 
-// Without any file everybody comes in from local listeners, and does everything; a login that names
-// another vhost does not.
+// Without any file all clients of local listeners are accepted and may do everything; a login that
+// names another vhost is refused.
 #[test]
 fn open() {
     let policy = Policy::open();
@@ -184,7 +185,7 @@ fn open() {
     assert!(!policy.may_publish(&elsewhere, topic("a")));
 }
 
-// The first colon splits; an empty user is none; the default vhost is the one of the flag.
+// A user name is split at the first colon; an empty user is none; the flag sets the default vhost.
 #[test]
 fn logins() {
     let scene = Scene::new("logins");
@@ -207,7 +208,7 @@ fn logins() {
     }
 }
 
-// A reload lets everybody stay whose right to be there is still there, and nobody else.
+// After a reload exactly the clients stay that still have the right to be connected.
 #[test]
 fn may_stay() {
     let scene = Scene::new("stay");
@@ -215,7 +216,7 @@ fn may_stay() {
     let policy = load(&sources).unwrap();
     let lax = load(&Sources { allow_anonymous: true, certificates: true, ..sources }).unwrap();
     let user = |name: &str| Some(CompactString::from(name));
-    // Identity, whether its listener is local, and whether it stays by each of the two.
+    // Identity, whether its listener is local, and whether it stays under each policy.
     for (vhost, name, certified, local, strict_stays, lax_stays) in [
         (0, None, false, true, true, true),
         (0, None, false, false, false, true),

@@ -1,4 +1,4 @@
-//! The folder of vhosts, and how it goes together with the other flags.
+//! The directory of vhosts, alone and with other flags.
 
 use std::fs;
 use std::path::Path;
@@ -52,7 +52,7 @@ fn reads_vhosts() {
 
 const LIMITS_SAY: &str = "max-queued-bytes takes bytes, as in 65536, 64KiB or 1GiB";
 
-// Every fault of the folder names its file and its remedy.
+// Every fault of the directory names its file and its remedy.
 #[test]
 fn faults() {
     for (file, text, path, says) in [
@@ -84,7 +84,7 @@ fn faults() {
     }
 }
 
-// The default vhost is there without a folder, or with its directory, or with its flags.
+// The default vhost exists without `--vhosts`, with its subdirectory, or with its flags.
 #[test]
 fn default_vhost() {
     let scene = Scene::new("default");
@@ -117,7 +117,7 @@ fn default_vhost() {
             (given, _) => panic!("{sources:?}: {given:?}"),
         }
     }
-    // The same file in two places would make one of them silently void.
+    // Two files for one vhost are refused, because one of them would have no effect.
     for (file, flag) in [("vhosts/a/passwords", "--passwords"), ("vhosts/a/acl", "--acl")] {
         let written = scene.write(file, "");
         let error = load(&inside(flags(named("a")))).unwrap_err();
@@ -126,7 +126,7 @@ fn default_vhost() {
     }
 }
 
-// Numbers are asked for when all files are right, not for `/`, and must differ.
+// Numbers are requested after all files are valid, not for `/`, and must differ.
 #[test]
 fn numbers() {
     let scene = Scene::new("numbers");

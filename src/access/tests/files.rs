@@ -13,7 +13,7 @@ fn lets_in(policy: &Policy, user: &str, password: &str) -> bool {
     }
 }
 
-// A password file may have comments, blank lines, ends of lines of other systems, and no user.
+// A password file may have comments, blank lines, other systems' line ends, or no user.
 #[test]
 fn password_file() {
     let scene = Scene::new("passwords");
@@ -32,7 +32,7 @@ fn password_file() {
     }
 }
 
-// The line of a fault is told: a second line for a user, a byte that is no UTF-8.
+// A fault is reported with its line: a second line for a user, a byte that is no UTF-8.
 #[test]
 fn password_file_faults() {
     let scene = Scene::new("password-faults");
@@ -51,7 +51,7 @@ fn password_file_faults() {
     }
 }
 
-// A byte order mark in front of any file counts for nothing; a file of UTF-16 says so.
+// A byte order mark at the start of a file is ignored; a file in UTF-16 is refused with advice.
 #[test]
 fn byte_order_marks() {
     let scene = Scene::new("byte-order-mark");
@@ -95,7 +95,7 @@ const EXPORT: &str = r#" {
   ]
 }"#;
 
-// Users of an export log in to the vhosts they have a permission for, and may do what it says.
+// Users of an export can log in to the vhosts that they have a permission for, with its rights.
 #[test]
 fn export() {
     let scene = Scene::new("export");
@@ -123,7 +123,8 @@ fn export() {
     }
 }
 
-// Rules of an ACL file go with the permissions of an export; its own permissions win.
+// Rules of an ACL file are combined with the permissions of an export; the file's own permissions
+// win.
 #[test]
 fn export_with_acl() {
     let scene = Scene::new("export-acl");
@@ -146,7 +147,7 @@ fn export_with_acl() {
     }
 }
 
-// An export without permissions makes no rules.
+// An export without permissions gives no rules.
 #[test]
 fn export_without_permissions() {
     let scene = Scene::new("export-bare");
@@ -183,7 +184,7 @@ fn export_faults() {
         let text = EXPORT.replacen(before, after, 1);
         let passwords = Some(scene.write("definitions.json", text));
         let loaded = load(&Sources { passwords, ..Sources::default() });
-        // An entry of another vhost is not looked at.
+        // An entry of another vhost is ignored.
         if says.is_empty() {
             assert!(loaded.is_ok(), "{after}: {loaded:?}");
             continue;

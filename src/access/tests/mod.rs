@@ -1,4 +1,4 @@
-//! The room as its users see it, on files of its own.
+//! Tests of the room's public interface, with files of their own.
 
 mod acl;
 mod admit;
@@ -16,11 +16,11 @@ use std::path::{Path, PathBuf};
 use super::{LoadError, Policy, Sources};
 use crate::mqtt::{TopicFilter, TopicName};
 
-/// A user `u` with the password `p`, hashed in a moment.
+/// A user `u` with the password `p`, with a fast hash.
 const USER: &str = "u:$6$c2FsdA==$\
     A6Yqo1io+ha+ANUiF8e7J96JPgeEuuEwa6nYUw2F/CksLOQqGus6x5g3nhYMXMZMrqn2Fzj64qEzA5cDzlrrtA==\n";
 
-/// A directory of its own, gone at the end.
+/// A directory of the test, which is removed at its end.
 struct Scene(PathBuf);
 
 impl Scene {
@@ -35,7 +35,7 @@ impl Scene {
         &self.0
     }
 
-    /// Writes a file, and the directories it is in.
+    /// Writes a file, and creates its directories.
     fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -50,7 +50,7 @@ impl Drop for Scene {
     }
 }
 
-/// A xorshift generator; prints as its seed.
+/// A xorshift generator; it prints its seed.
 struct Random {
     seed: u64,
     state: u64,
@@ -73,7 +73,7 @@ impl Random {
         values[self.below(values.len())]
     }
 
-    /// One to three of `levels` with slashes between.
+    /// One to three of `levels`, joined with slashes.
     fn join_levels(&mut self, levels: &[&str]) -> String {
         let picked: Vec<&str> = (0..=self.below(3)).map(|_| self.pick(levels)).collect();
         picked.join("/")
@@ -86,7 +86,7 @@ impl fmt::Display for Random {
     }
 }
 
-/// Loads, with numbers for vhosts counted from 1.
+/// Loads a policy; vhosts are numbered from 1.
 fn load(sources: &Sources) -> Result<Policy, LoadError> {
     let mut last = 0;
     Policy::load(sources, &mut |_| {

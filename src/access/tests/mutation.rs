@@ -1,5 +1,4 @@
-//! Files of random bytes and damaged files: they load or are refused by their line, and nothing
-//! else.
+//! Random and damaged files: each one loads, or is refused with a line that exists.
 
 use crate::access::acl::{Access, Acl};
 use crate::access::definitions::Definitions;
@@ -25,13 +24,13 @@ const EXPORT: &str = r#"{"users": [{"name": "u", "hashing_algorithm": "lavinmq_b
 
 const LIMITS: &str = "max-connections = 5\n# x\nmax-retained-bytes = 64KiB\npublish-rate=100\n";
 
-/// Letters that mean something in one of the files.
+/// Characters that have a meaning in one of the files.
 const LETTERS: &[&str] = &[
     "$", ":", "#", "+", "/", "%", "%u", "%c", " ", "\n", "\r", "\t", "=", "a", "0", "9", "user",
     "topic", "\u{0}", "ä", "{", "}", "[", "]", "\"", "\\", "(", ")", "*", "|", ",", "-", "KiB",
 ];
 
-/// `text` with some of it taken out, doubled or replaced, or letters alone.
+/// `text` with parts removed, doubled or replaced, or random characters only.
 fn damaged(text: &str, random: &mut Random) -> String {
     if random.below(8) == 0 {
         return (0..random.below(60)).map(|_| random.pick(LETTERS)).collect();
@@ -50,7 +49,7 @@ fn damaged(text: &str, random: &mut Random) -> String {
     letters.into_iter().collect()
 }
 
-/// Parses `ROUNDS` damaged texts; a fault names a line that is there. How many were read.
+/// Parses `ROUNDS` damaged texts; a fault names an existing line. Returns the parsed ones.
 fn hammer<T>(seed: u64, text: &str, parse: impl Fn(&str) -> Result<T, Fault>) -> Vec<T> {
     let mut random = Random::new(seed);
     let mut read = Vec::new();

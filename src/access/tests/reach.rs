@@ -1,4 +1,4 @@
-//! Whether a subscription is refused exactly when it could never bring anything.
+//! A subscription is refused exactly when it can never receive a message.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use crate::mqtt::{TopicFilter, TopicName};
 
 use super::{Random, filter};
 
-// Small lists whose answer is plain.
+// Small lists with obvious answers.
 #[test]
 fn table() {
     for (text, yes, no) in [
@@ -68,8 +68,8 @@ fn covers_table() {
     }
 }
 
-// Of denied numbers of levels one that is left out suffices, however deep; and a client that makes
-// its filter or its id deep does not make the answer expensive.
+// If any number of levels is not denied, the filter can match, however deep it is; and a client
+// cannot make the check expensive by a deep filter or client id.
 #[test]
 fn depth() {
     let deep = |levels: usize| vec!["x"; levels].join("/");
@@ -105,8 +105,8 @@ fn topics(levels: &[&str], depth: usize) -> Vec<String> {
     all
 }
 
-// On random lists the answer is the one that trying every topic gives: those with levels that the
-// lists name, one that they do not, and one level more than any filter has.
+// On random lists the answer equals that of trying every topic: with levels that the lists name,
+// one that they do not name, and one level more than any filter has.
 #[test]
 fn agrees_with_trying() {
     let mut random = Random::new(0x6163_6c00_0001);

@@ -1,4 +1,4 @@
-//! SCRAM: the vectors of RFC 7677 and of Python's hashlib, what is malformed, unknown users.
+//! SCRAM: the vectors of RFC 7677 and of Python's hashlib, malformed messages, unknown users.
 
 use super::Scene;
 use crate::access::{Exchange, Malformed, Mechanism, Policy, Secret, Sources, scram_user_of};
@@ -28,7 +28,7 @@ fn begin(policy: &Policy, mechanism: Mechanism, first: &str) -> Result<Exchange,
     Exchange::begin(policy, mechanism, first.as_bytes(), NONCE)
 }
 
-// What the RFC and Python's hashlib compute is what is computed here: keys, and both signatures.
+// Keys and both signatures equal those of the RFC and of Python's hashlib.
 #[test]
 fn vectors() {
     let scene = Scene::new("scram-vectors");
@@ -60,7 +60,7 @@ fn vectors() {
     }
 }
 
-// A password is hashed as SASLprep has it, and one that it forbids is refused when it is set.
+// A password is prepared with SASLprep before hashing; one that it forbids cannot be set.
 #[test]
 fn passwords_are_prepared() {
     let made = |password| Secret::make_scram(password, Mechanism::Sha256, 1, b"salt");
@@ -69,7 +69,7 @@ fn passwords_are_prepared() {
     assert!(made("IX IX").unwrap().verify("\u{2168}\u{a0}IX".as_bytes()));
 }
 
-// The wrong password, another user, a changed message: no proof is right.
+// A wrong password, another user, a changed message: the proof is wrong.
 #[test]
 fn wrong_proofs() {
     let scene = Scene::new("scram-wrong");
@@ -84,21 +84,21 @@ fn wrong_proofs() {
     for (first, last, is_right) in [
         (FIRST, last("biws", PROOF_256), true),
         (FIRST, last("biws", &wrong), false),
-        // The same with the header `y,,`, of which the proof knows nothing.
+        // The same with the header `y,,`, which the proof does not contain.
         ("y,,n=user,r=rOprNGfwEbeRWgbNEkqO", last("eSws", PROOF_256), false),
         ("n,,n=other,r=rOprNGfwEbeRWgbNEkqO", last("biws", PROOF_256), false),
         ("n,,n=nobody,r=rOprNGfwEbeRWgbNEkqO", last("biws", PROOF_256), false),
         ("n,,n=nowhere:user,r=rOprNGfwEbeRWgbNEkqO", last("biws", PROOF_256), false),
-        // Nobody acts as another.
+        // No client may act as another user.
         ("n,a=other,n=user,r=rOprNGfwEbeRWgbNEkqO", last("bixhPW90aGVyLA==", PROOF_256), false),
     ] {
         assert_eq!(proof(first, NONCE, &last), Ok(is_right), "{first}");
     }
-    // A replay meets another nonce.
+    // A replay gets another nonce.
     assert!(proof(FIRST, "another", &last("biws", PROOF_256)).is_err());
 }
 
-// Messages that break a rule are told from wrong ones.
+// Malformed messages are distinguished from wrong ones.
 #[test]
 fn malformed_messages() {
     let scene = Scene::new("scram-malformed");
@@ -161,7 +161,7 @@ fn malformed_messages() {
     }
 }
 
-// The name that a message has is the one that the vhost and the home are found by.
+// The name in a message determines the vhost and the home shard.
 #[test]
 fn names() {
     for (first, user) in [
@@ -174,8 +174,8 @@ fn names() {
     }
 }
 
-// Whether a user is there cannot be told: an unknown one has a salt, the same each time and after a
-// change of other users, of the usual length and iterations.
+// Clients cannot tell whether a user exists: an unknown one has a salt of the usual length and
+// iterations, which is the same each time and after a change of other users.
 #[test]
 fn unknown_users_look_like_others() {
     let scene = Scene::new("scram-decoys");
@@ -197,7 +197,7 @@ fn unknown_users_look_like_others() {
     };
     let real = salt(&before, "user");
     let mut salts = vec![real.clone()];
-    // One of another vhost, and one who has a password that is no SCRAM's.
+    // One of another vhost, and one with a password that is no SCRAM key.
     for user in ["nobody", "no", "nowhere:user", "old"] {
         let decoy = salt(&before, user);
         assert_eq!(decoy, salt(&before, user), "{user}");
@@ -212,7 +212,7 @@ fn unknown_users_look_like_others() {
     assert_eq!(salts.len(), 5);
 }
 
-// A mechanism is offered if anybody has keys for it.
+// A mechanism is offered if some user has keys for it.
 #[test]
 fn offers() {
     let scene = Scene::new("scram-offers");

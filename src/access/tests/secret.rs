@@ -1,11 +1,10 @@
-//! Stored passwords: those that other programs have written, and invalid ones.
+//! Stored passwords: those that other programs wrote, and invalid ones.
 
 use crate::access::secret::Method;
 use crate::access::{Mechanism, Secret};
 use crate::limits;
 
-// A secret that another program has written matches its password and no other, and is written again
-// unchanged.
+// A secret of another program matches its password and no other, and is written unchanged.
 #[test]
 fn opens_what_others_wrote() {
     for (text, password) in [
@@ -55,7 +54,7 @@ fn opens_what_others_wrote() {
     }
 }
 
-// The names of bcrypt that differ by bugs of old programs alone are one; it reads 72 bytes.
+// The names of bcrypt that differ only because of old bugs are equivalent; it reads 72 bytes.
 #[test]
 fn bcrypt_has_three_names() {
     for name in ["2a", "2b", "2y"] {
@@ -69,8 +68,7 @@ fn bcrypt_has_three_names() {
     }
 }
 
-// A secret that is made matches its password, can be read again, and has the cost that the limits
-// say.
+// A new secret matches its password, can be parsed, and has the cost in the limits.
 #[test]
 fn makes_argon2id() {
     let secret = Secret::make("pässword".as_bytes(), [7; 16]);
@@ -167,7 +165,7 @@ fn refuses_what_is_none() {
     }
 }
 
-// A decoy costs what the secret costs that it stands in for.
+// A decoy costs as much as the secrets that it replaces.
 #[test]
 fn decoys_keep_the_method() {
     for method in [

@@ -1,4 +1,4 @@
-// Vhosts and users; what somebody may do, and who would get a message.
+// Vhosts and users; the rights of a client, and the receivers of a message.
 
 import * as api from "./api.js";
 import { badge, bytes, count, empty, field, h, input, name, put, seen, select, table, trouble, words } from "./dom.js";

@@ -8,7 +8,7 @@ export class ApiError extends Error {
     super(message || `the broker says ${status}`);
     Object.assign(this, { status, code, hint, field });
   }
-  /// The broker does not know this question at all.
+  /// The broker does not know this request.
   get missing() { return (this.status === 404 && this.code === "no_such_path") || this.status === 405; }
 }
 
@@ -63,7 +63,7 @@ export async function send(method, path, query, body) {
   return text.trim() ? JSON.parse(text) : {};
 }
 
-/// Text outside of the API: metrics of vhosts.
+/// Text from outside of the API: metrics of vhosts.
 export const plain = async (path, signal) => (await raw("GET", path, { base: "", signal })).text();
 
 /// Calls `each` with every line of a stream of JSON, until it ends or is aborted.
@@ -80,7 +80,7 @@ export async function lines(path, query, signal, each) {
   }
 }
 
-/// Signs in with what was typed: a token, or a code of `ringmq ctl dashboard`.
+/// Signs in with the typed text: a token, or a code of `ringmq ctl dashboard`.
 export async function signIn(secret) {
   const looksLikeCode = /^[0-9A-Za-z]{4}-?[0-9A-Za-z]{4}-?[0-9A-Za-z]{4}$/.test(secret);
   let token = secret;
@@ -91,7 +91,7 @@ export async function signIn(secret) {
   await learn();
 }
 
-/// Whether the token that is kept is still good.
+/// Whether the kept token is still valid.
 export async function resume() {
   if (!hasToken()) return false;
   who = await get("/whoami");
@@ -107,7 +107,7 @@ export async function signOut() {
 
 let operations = null;
 
-/// Which questions this broker answers, so that none is asked that it does not know.
+/// The requests that this broker knows, so that no unknown one is sent.
 async function learn() {
   const { paths = {} } = await (await raw("GET", "/openapi.json")).json();
   operations = new Set(Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => method.toUpperCase() + " " + path.slice(BASE.length))));
@@ -117,7 +117,7 @@ export const answers = (method, path) => Boolean(operations?.has(`${method} ${pa
 
 let vhostNames = null;
 
-/// Figures of each vhost, from the metrics that everybody may scrape.
+/// Figures of each vhost, from the metrics that need no token.
 export async function vhosts(signal) {
   const found = new Map();
   for (const line of (await plain("/metrics/vhosts", signal)).split("\n")) {

@@ -1,4 +1,4 @@
-// The frame: signing in, the pages, and the line of figures that is above each of them.
+// The frame: signing in, the pages, and the line of figures above each page.
 
 import * as api from "./api.js";
 import * as live from "./live.js";
@@ -31,7 +31,7 @@ function turnTheme() {
 
 const brand = () => h("div", { cls: "brand" }, h("img", { src: "/page/icon.svg", alt: "", width: 26, height: 26 }), h("span", {}, "ringmq"));
 
-/// What the operator has to know, as sentences, the worst first.
+/// Warnings for the operator, as sentences, the worst first.
 function alarms() {
   const list = [];
   const { state, since, error } = live.connection();
@@ -116,7 +116,7 @@ function frame() {
   const unfollow = live.follow(() => {
     line.update();
     const list = alarms();
-    // Digits change each second: what is read aloud is told again only if something else is so.
+    // Digits change each second: screen readers are told only of other changes.
     const now = list.map(([kind, says]) => kind + says.replace(/[\d.,]+ ?[kMG]?/g, "#")).join();
     if (now !== told) put(alarm, list.map(([kind, says]) => h("div", { cls: "alarm " + kind }, says)));
     else list.forEach(([, says], at) => text(alarm.children[at], says));
@@ -185,7 +185,7 @@ async function begin() {
   const code = /^#code=([\w-]+)$/.exec(location.hash)?.[1];
   let failed = null;
   if (code) {
-    // It is good once, and no other page is to find it in the history.
+    // The code is valid once; it is removed so that no other page finds it in the history.
     history.replaceState(null, "", "/#/overview");
     try { await api.signIn(code); return frame(); } catch (error) { failed = error; }
   }

@@ -6,7 +6,7 @@ const HEIGHT = 168;
 const PAD = { left: 52, right: 10, top: 8, bottom: 20 };
 const GAP_MS = 4500;
 
-// The moment that the pointer is at, in all charts together.
+// The time at the pointer, for all charts together.
 let cursor = null;
 const charts = new Set();
 
@@ -38,10 +38,10 @@ function byteTicks(most) {
 
 const clock = (t) => new Date(t).toTimeString().slice(0, 8);
 
-// Seconds that an axis may show, and into how many parts they are cut.
+// Seconds that an axis may show, and the number of its parts.
 const SPANS = [[60, 4], [120, 4], [300, 5], [900, 3], [3600, 4]];
 
-/// The axis for so much time: no longer than what there is to see, and no longer than is wanted.
+/// The axis for a span of time: no longer than the data, and no longer than requested.
 function spanOf(points, seconds) {
   const known = points.length ? (points.at(-1).t - points[0].t) / 1000 : 0;
   return SPANS.find(([span]) => span >= seconds || span >= known) ?? SPANS.at(-1);

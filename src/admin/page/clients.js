@@ -8,7 +8,7 @@ import { opener, stateOf, vhostField, waitsOf } from "./detail.js";
 const LIMIT = 50;
 const ASKS_MAX = 10;
 
-/// A page of a list. The broker tells what it has found within some milliseconds: it is asked
+/// A page of a list. The broker returns the rows that it found within some milliseconds: it is asked
 /// again until the page is full, a bounded number of times.
 async function pageOf(path, query, signal) {
   const items = [];
@@ -79,7 +79,7 @@ export async function listing(room, { path, columns, given, sessions }) {
   }
   form.addEventListener("submit", (event) => { event.preventDefault(); cursors = [""]; load(); });
   await load();
-  // Nothing moves while somebody is at it.
+  // The list is not updated while the operator uses it.
   const timer = setInterval(() => {
     const busy = body.contains(document.activeElement) || body.matches(":hover") || document.querySelector("dialog[open]");
     if (!busy && cursors.length === 1 && document.visibilityState === "visible" && live.connection().state === "live") load();

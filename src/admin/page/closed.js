@@ -1,4 +1,4 @@
-// Connections that have ended: whose, when and why.
+// Closed connections: client, time and reason.
 
 import * as api from "./api.js";
 import { age, badge, bytes, empty, field, h, input, name, put, seen, table, trouble, words } from "./dom.js";

@@ -1,4 +1,4 @@
-// One client or session beside the list, with what can be done about it.
+// One client or session beside the list, with the operations on it.
 
 import * as api from "./api.js";
 import { age, badge, bytes, confirm, count, field, h, icon, input, name, pairs, put, say, seen, select, table, trouble, words } from "./dom.js";
@@ -13,7 +13,7 @@ export const waitsOf = (item) => (item.waits_for?.length ? item.waits_for.map(wo
 
 const text = (value) => (value === true ? "yes" : value === false ? "no" : value);
 
-/// Text of a payload as it is; null if it is no UTF-8.
+/// The text of a payload; null if it is no UTF-8.
 function decoded(raw) {
   try { return new TextDecoder("utf-8", { fatal: true }).decode(raw); } catch { return null; }
 }
@@ -173,7 +173,7 @@ export function openSession(vhost, id, changed = () => {}) {
 /// The first cell of a list: the name opens the details.
 export const opener = (item, changed) => h("button", { type: "button", cls: "link", onclick: () => openSession(item.vhost, item.id, changed) }, name(item.id, 48));
 
-/// A field for a vhost, filled with those there are.
+/// A field for a vhost, filled with the existing ones.
 export async function vhostField(props, all) {
   const names = await api.vhostList();
   const { value } = props;

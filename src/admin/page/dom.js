@@ -1,4 +1,4 @@
-// Elements and text. Whatever clients chose (ids, topics, payloads) becomes text nodes and nothing
+// Elements and text. Text of clients (ids, topics, payloads) becomes text nodes and nothing
 // else: there is no markup from strings anywhere in the page.
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -27,7 +27,7 @@ export const h = (tag, props, ...children) => fill(document.createElement(tag), 
 /// The same for SVG.
 export const s = (tag, props, ...children) => fill(document.createElementNS(SVG, tag), props, children);
 
-/// Puts children in place of those that are there.
+/// Replaces the children of an element.
 export function put(node, ...children) {
   const fresh = document.createDocumentFragment();
   add(fresh, children);
@@ -35,20 +35,20 @@ export function put(node, ...children) {
   return node;
 }
 
-/// Sets text only if it is another: what screen readers follow is not disturbed.
+/// Sets text only if it differs, so that screen readers are not disturbed.
 export function text(node, value) {
   if (node.textContent !== value) node.textContent = value;
 }
 
-// Characters that are not seen, or that turn the direction of what stands beside them.
+// Invisible characters, and those that change the direction of the text around them.
 // eslint-disable-next-line no-control-regex
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
-/// Text of others as it may be shown: what is not seen is written out.
+/// Foreign text for display: invisible characters are written out.
 export const seen = (value) => String(value).replace(UNSEEN, (c) =>
   "⟨" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") + "⟩");
 
-/// A name that others chose, cut to a length, apart from the direction of the text around it.
+/// A foreign name, cut to a length, isolated from the direction of the text around it.
 export function name(value, most = 80) {
   const whole = String(value ?? "");
   const cut = whole.length > most ? whole.slice(0, most) + "…" : whole;
@@ -103,7 +103,7 @@ export function age(seconds) {
 
 export const percent = (fraction) => (Number.isFinite(fraction) ? (fraction * 100).toFixed(fraction < 0.1 ? 1 : 0) + " %" : "–");
 
-/// A reason as the broker names it, in words.
+/// A reason of the broker, in words.
 export const words = (reason) => String(reason).replaceAll("_", " ");
 
 const ICONS = {
@@ -136,7 +136,7 @@ export const select = (props, options) => {
   return node;
 };
 
-/// Something that went wrong, or is not there, in place of what was to be shown.
+/// An error or an empty result, in place of the content.
 export function trouble(error) {
   if (error.missing) {
     return h("div", { cls: "empty" }, h("strong", {}, "Not available in this broker"),
@@ -163,7 +163,7 @@ export function table(label, columns, rows) {
 /// Pairs of names and values.
 export const pairs = (list) => h("dl", { cls: "pairs" }, list.filter(Boolean).map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)]));
 
-/// Asks before something is done; resolves to the form's values, or null.
+/// Asks for confirmation; resolves to the form's values, or null.
 export function confirm({ title, says, does, fields = [] }) {
   return new Promise((resolve) => {
     const form = h("form", { method: "dialog", cls: "stack" },
@@ -184,7 +184,7 @@ export function confirm({ title, says, does, fields = [] }) {
 
 let toasts;
 
-/// Says what was done, for some seconds.
+/// Reports for some seconds what was done.
 export function say(message, kind) {
   if (!toasts?.isConnected) {
     toasts = h("div", { cls: "toasts", role: "status", "aria-live": "polite" });

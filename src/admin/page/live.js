@@ -1,4 +1,4 @@
-// Live figures: one stream feeds everything that moves on the page. It stops when nobody looks.
+// Live figures: one stream feeds all live parts of the page. It stops while the page is hidden.
 
 import { ApiError, lines } from "./api.js";
 
@@ -21,13 +21,13 @@ let rates = null;
 export const latest = () => frames.at(-1)?.value ?? null;
 export const history = () => points;
 export const connection = () => ({ state, since, error });
-/// What happened each second, between the last two lines.
+/// Rates per second between the last two lines.
 export const current = () => rates;
 
-/// Seconds since the last line came.
+/// Seconds since the last line was received.
 export const lineAge = () => (frames.length ? (Date.now() - frames.at(-1).t) / 1000 : 0);
 
-/// Calls `then` now and whenever there is something new; returns how to end that.
+/// Calls `then` now and after each change; returns a function that ends this.
 export function follow(then) {
   listeners.add(then);
   then();
@@ -46,7 +46,7 @@ function become(next, why = null) {
 export const sum = (value) => (typeof value === "number" ? value
   : value && typeof value === "object" ? Object.values(value).reduce((all, one) => all + sum(one), 0) : 0);
 
-/// How much a counter with reasons has grown within the last minute, by reason.
+/// The growth of a counter with reasons within the last minute, by reason.
 export function lastMinute(metric) {
   const now = frames.at(-1)?.value.metrics[metric];
   const then = frames[0]?.value.metrics[metric];
@@ -56,10 +56,10 @@ export function lastMinute(metric) {
   return Object.fromEntries(Object.entries(now).map(([reason, value]) => [reason, of(value, then?.[reason])]));
 }
 
-/// Seconds that the last minute is long so far.
+/// Seconds that the last minute covers so far.
 export const minuteLength = () => (frames.length < 2 ? 0 : (frames.at(-1).value.uptime_ms - frames[0].value.uptime_ms) / 1000);
 
-/// The histograms of a line by name: those with a label are several.
+/// The histograms of a line by name; a name with a label has several.
 export function histograms(of) {
   const found = [];
   for (const [name, value] of Object.entries(of || {})) {
@@ -75,7 +75,7 @@ export function histograms(of) {
 function take(value) {
   const before = frames.at(-1)?.value;
   const t = Date.now();
-  // Another broker, or the same that has started anew: nothing of before compares with it.
+  // Another broker, or a restarted one: earlier values do not compare.
   const isNew = !before || value.uptime_ms < before.uptime_ms;
   if (isNew) frames = [];
   const dt = isNew ? 0 : (value.uptime_ms - before.uptime_ms) / 1000;
@@ -110,7 +110,7 @@ async function run() {
   const own = abort;
   try {
     await lines("/live", {}, own.signal, take);
-    // It ended: tokens were read again, or the broker stops.
+    // The stream ended: tokens were reloaded, or the broker stops.
     if (own === abort) become("lost");
   } catch (why) {
     if (own !== abort || why.name === "AbortError") return;
@@ -123,7 +123,7 @@ async function run() {
   wait = Math.min(wait * 2, 10_000);
 }
 
-/// Looks from now on, while the tab is seen.
+/// Runs the stream from now on, while the tab is visible.
 export function start() {
   stop();
   if (!points.length) recall();
@@ -142,7 +142,7 @@ document.addEventListener("visibilitychange", () => {
   else if (sessionStorage.getItem("ringmq.token")) { become("connecting"); start(); }
 });
 
-// What was seen is there again when the page is loaded anew.
+// The collected values are restored when the page is reloaded.
 addEventListener("pagehide", () => {
   try { sessionStorage.setItem(KEPT, JSON.stringify(points.slice(-KEPT_POINTS))); } catch { /* it is a convenience */ }
 });
@@ -163,7 +163,7 @@ export function forget() {
   sessionStorage.removeItem(KEPT);
 }
 
-// A stream that says nothing is not live, whatever it said last.
+// A stream without new lines is not live, whatever its last line said.
 setInterval(() => {
   const last = frames.at(-1)?.t ?? since;
   if (state === "live" && Date.now() - last > 3500) become("stale");

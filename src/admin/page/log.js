@@ -1,4 +1,4 @@
-// What is logged, reloading the configuration, and the settings that hold.
+// The log, reloading the configuration, and the settings in force.
 
 import * as api from "./api.js";
 import * as live from "./live.js";
@@ -42,7 +42,7 @@ function levelCard() {
   return h("section", { cls: "card" }, h("h2", {}, "Log level"), h("p", { cls: "muted" }, "More of it, or less, for a while:"), form);
 }
 
-/// Has clients leave over some time, for another broker, or lets them in again.
+/// Disconnects clients over some time, for another broker, or accepts them again.
 function drainCard() {
   const seconds = input({ name: "seconds", type: "number", min: 1, max: 86400, value: 60, required: true });
   const says = h("p", { cls: "muted" });
@@ -69,14 +69,14 @@ function drainCard() {
 
 const LINES_MAX = 1000;
 
-/// How a line looks, in whatever format it is.
+/// The style of a line, in any log format.
 function kindOf(line) {
   const level = /^(?:<(\d)>)|\b(ERROR|WARN|DEBUG|TRACE)\b|(?:"level":\s*"|level=)(\w+)/i.exec(line);
   const found = (level?.[2] ?? level?.[3] ?? { 3: "error", 4: "warn", 7: "debug" }[level?.[1]] ?? "").toLowerCase();
   return { error: "bad", warn: "warn", debug: "dim", trace: "dim" }[found] ?? "";
 }
 
-/// The last lines of the log, asked for every two seconds while somebody looks.
+/// The last lines of the log, requested every two seconds while the page is shown.
 function logCard() {
   const search = input({ placeholder: "part of a line", "aria-label": "Part of a line" });
   const list = h("div", { cls: "lines", tabindex: "0", role: "log", "aria-live": "off", "aria-label": "Lines of the log" });

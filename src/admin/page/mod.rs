@@ -1,9 +1,9 @@
-//! The page for operators: files that are part of the program, and sent as they are.
+//! The page for operators: files in the program, which are sent as they are.
 //!
-//! None of it is secret: everybody who reaches the port may load it. What it shows it asks of the
-//! API, with the token of the person who looks.
+//! The files are not secret: every client that reaches the port may load them. The page gets its
+//! data from the API, with the token of its viewer.
 //!
-//! A browser that takes gzip gets them compressed.
+//! A browser that accepts gzip gets them compressed.
 //!
 //! Invariant: the files load nothing of another origin, and take
 //! [`PAGE_FILES_BYTES_MAX`] bytes together at most.
@@ -42,7 +42,7 @@ macro_rules! scripts {
     };
 }
 
-const SCRIPTS: [File; 14] = scripts!(
+const SCRIPTS: [File; 15] = scripts!(
     "access.js",
     "api.js",
     "app.js",
@@ -51,6 +51,7 @@ const SCRIPTS: [File; 14] = scripts!(
     "closed.js",
     "detail.js",
     "dom.js",
+    "groups.js",
     "live.js",
     "log.js",
     "overview.js",
@@ -92,7 +93,7 @@ fn files() -> impl Iterator<Item = &'static File> {
     const { &OTHERS }.iter().chain(const { &SCRIPTS })
 }
 
-/// All files compressed, when the first browser asks for one: some 40 KB, for slow tunnels.
+/// All files compressed (about 40 KB, for slow tunnels), made when a browser first asks for one.
 static COMPRESSED: LazyLock<Vec<(&str, Bytes)>> =
     LazyLock::new(|| files().map(|file| (file.path, compressed(file.bytes).into())).collect());
 
@@ -102,7 +103,7 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
     written.expect("memory takes all of it")
 }
 
-/// How a file is sent. Each has a name of its own in caches.
+/// The encoding of a file. Each has its own entity tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Coding {
     Plain,
@@ -110,7 +111,7 @@ enum Coding {
 }
 
 impl Coding {
-    /// The best one that a request accepts.
+    /// The best encoding that a request accepts.
     fn of(headers: &HeaderMap) -> Self {
         let given = headers.get_all(header::ACCEPT_ENCODING).iter();
         let given = given.filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(','));
@@ -132,14 +133,14 @@ impl Coding {
     }
 }
 
-/// Names this version of all files: they fit each other and no others.
+/// The version of all files together: files of different versions do not fit each other.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
     files().for_each(|file| hash.update(file.bytes));
     hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 });
 
-/// The file at a path, if there is one; nothing of it if the browser has it already.
+/// The file at a path, if there is one; without its content if the browser has it already.
 pub(super) fn file(path: &str, request: &Request<()>) -> Option<Response<Body>> {
     let file = files().find(|file| file.path == path)?;
     let coding = Coding::of(request.headers());
@@ -157,7 +158,7 @@ pub(super) fn file(path: &str, request: &Request<()>) -> Option<Response<Body>> 
     let headers = response.headers_mut();
     headers.insert(header::ETAG, tag);
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    // It is asked for again each time: another broker may answer at the same address.
+    // The browser asks again each time, because another broker may answer at the same address.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if is_known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -172,7 +173,7 @@ pub(super) fn file(path: &str, request: &Request<()>) -> Option<Response<Body>> 
 mod tests {
     use super::*;
 
-    // Compressed is what is sent to whoever accepts it, and does not refuse it.
+    // A client that accepts gzip, and does not refuse it, gets compressed files.
     #[test]
     fn codings_are_chosen() {
         for (accept, coding) in [

@@ -1,4 +1,4 @@
-// How the broker is: rates, latencies, shards, drops and waits, the disk.
+// The state of the broker: rates, latencies, shards, drops and waits, the disk.
 
 import * as api from "./api.js";
 import * as live from "./live.js";
@@ -17,7 +17,7 @@ const MEANINGS = {
   log_sync_duration_seconds: "one commit group, written and synced", turn_duration_seconds: "one turn of a shard, without its sleep",
 };
 
-// In the order of a message's way.
+// In the order in which a message passes them.
 const ORDER = Object.keys(MEANINGS);
 const rank = ([key]) => { const at = ORDER.indexOf(key.split(" ")[0]); return at < 0 ? ORDER.length : at; };
 
@@ -36,7 +36,7 @@ function tile(label, cls, of) {
   };
 }
 
-/// Counts by reason: what was counted in the last minute, and since the start.
+/// Counts by reason: in the last minute, and since the start.
 function reasons(title, metrics, none) {
   const body = h("div", {});
   return {
@@ -90,8 +90,8 @@ function shardCard() {
   };
 }
 
-/// Seconds until free space is at its limit, as the last minutes have gone; null if it is not
-/// going there.
+/// Seconds until free space reaches its limit at the rate of the last minutes; null if it does not
+/// decrease.
 function timeToFull(m) {
   const seen = live.history().filter((p) => p.free > 0 && p.t > Date.now() - 900_000);
   if (seen.length < 30 || seen.at(-1).t - seen[0].t < 60_000) return undefined;
@@ -102,7 +102,7 @@ function timeToFull(m) {
   let cov = 0, varT = 0;
   for (const p of seen) { cov += (p.t - t0 - mt) * (p.free - mf); varT += (p.t - t0 - mt) ** 2; }
   const slope = (cov / varT) * 1000;
-  // Less than this is noise: a year or more until it is full.
+  // Lower rates are noise: the disk would take a year or more to fill.
   if (!(slope < 0) || m.disk_free_bytes / -slope > 31_536_000) return null;
   return Math.max(0, m.disk_free_bytes - m.disk_low_limit_bytes) / -slope;
 }
@@ -183,7 +183,7 @@ async function certificates(room) {
     if (!items.length) return;
     room.append(card("Certificates", {}, h("table", { cls: "compact" }, h("thead", {}, h("tr", {}, ["name", "valid until", "left"].map((title) => h("th", { scope: "col" }, title)))),
       h("tbody", {}, items.map((it) => {
-        // A list of revoked certificates may have no end.
+        // A list of revoked certificates may lack an end of validity.
         const at = it.not_after ? Date.parse(it.not_after) : Infinity;
         const left = (at - Date.now()) / 1000;
         return h("tr", {}, h("th", { scope: "row", title: seen(it.file ?? "") }, name(it.subject || it.file || "")), h("td", {}, Number.isFinite(at) ? new Date(at).toISOString().slice(0, 10) : "–"),

@@ -1,4 +1,4 @@
-// Retained messages as a tree of topics, each level asked for when it is opened.
+// Retained messages as a tree of topics; each level is requested when it is opened.
 
 import * as api from "./api.js";
 import { age, badge, bytes, confirm, count, empty, field, h, input, name, pairs, put, say, trouble } from "./dom.js";

@@ -1,8 +1,9 @@
-// Sessions: those that have most of something, and all of them.
+// Sessions: those with the highest values of a measure, and all of them.
 
 import * as api from "./api.js";
 import { empty, field, h, put, select, table, trouble } from "./dom.js";
 import { SESSION_COLUMNS, listing } from "./clients.js";
+import { groupsCard } from "./groups.js";
 
 const MEASURES = [["backlog_messages", "messages that wait"], ["backlog_bytes", "bytes that wait"], ["lag", "lag"], ["dropped", "dropped messages"], ["inflight", "messages in flight"], ["outgoing", "output that is not taken"]];
 
@@ -18,7 +19,7 @@ export default {
       let items;
       try {
         if (by.value === "lag") {
-          // A broker that cannot rank by lag ranks by what waits: a lag needs a backlog.
+          // A broker that cannot rank by lag ranks by backlog: a lag needs a backlog.
           try { ({ items } = await api.get("/top", { by: "lag", n: 20 })); } catch (error) {
             if (error.status !== 422) throw error;
             ({ items } = await api.get("/top", { by: "backlog_messages", n: 50 }));
@@ -34,6 +35,7 @@ export default {
     }
     by.addEventListener("change", top);
     await top();
+    if (api.answers("GET", "/groups")) room.append(await groupsCard());
     const all = h("section", {}, h("h2", {}, "All sessions"));
     room.append(all);
     const list = await listing(all, { path: "/sessions", columns: SESSION_COLUMNS, given, sessions: true });

@@ -1,5 +1,5 @@
-// What passes through the broker, live: messages of a topic filter, or everything of one client.
-// The broker bounds it, and says how much it left out.
+// Live messages of the broker: those of a topic filter, or everything of one client.
+// The broker bounds the trace, and reports how many events it left out.
 
 import * as api from "./api.js";
 import { age, badge, confirm, count, empty, field, h, input, name, put, say, seen, select, trouble, words } from "./dom.js";
@@ -8,7 +8,7 @@ import { payload, vhostField } from "./detail.js";
 const ROWS_MAX = 500;
 const BUFFER_MAX = 2000;
 
-// Fields that a line shows in a place of their own, or not at all.
+// Fields that a line shows elsewhere, or not at all.
 const PLACED = ["time", "client", "client_id", "vhost", "direction", "packet", "kind", "topic", "qos", "retain", "dup", "payload", "payload_base64", "payload_bytes", "bytes", "address", "decision", "shard", "outcome", "allowed"];
 
 function clockOf(event) {
@@ -20,7 +20,7 @@ const plain = (value) => (Array.isArray(value) ? value.map(plain).join(", ") : v
 
 const empties = (value) => value === null || value === undefined || value === "" || value === false || (Array.isArray(value) && !value.length);
 
-/// What a line says besides.
+/// The further fields of a line.
 const rest = (event) => Object.entries(event).filter(([key, value]) => !PLACED.includes(key) && !empties(value))
   .map(([key, value]) => (key === "why" ? plain(value) : `${words(key)} ${plain(value)}`)).join(" · ");
 
@@ -45,7 +45,7 @@ function row(event) {
   return inner;
 }
 
-/// The stream of a trace in a room; it pauses while it is scrolled away from its newest line.
+/// The stream of a trace; it pauses while the operator has scrolled away from its newest line.
 function viewer(room) {
   const says = h("span", { cls: "muted", role: "status" });
   const list = h("div", { cls: "events", tabindex: "0", role: "log", "aria-live": "off", "aria-label": "Events" });
@@ -93,8 +93,8 @@ function viewer(room) {
   };
 }
 
-/// Begins a trace with these wishes and follows it. It ends when it is stopped, and when the page
-/// goes in any way: the broker ends it with its reader.
+/// Begins a trace with these parameters and follows it. It ends when it is stopped, and when the
+/// page is closed in any way: the broker ends it with its reader.
 function runner(room) {
   const view = viewer(room);
   let running = null;
@@ -143,7 +143,7 @@ const needsRight = () => empty("This needs the right operate", "A trace shows wh
 
 const given = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
 
-/// A message to be published, for whoever may.
+/// A form to publish a message, for tokens with the right.
 async function publisher() {
   const body = h("textarea", { name: "payload", rows: 3, spellcheck: "false" });
   const form = h("form", { cls: "filters" }, await vhostField({ name: "vhost" }), field("Topic", input({ name: "topic", required: true, cls: "long" })),

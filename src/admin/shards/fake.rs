@@ -1,4 +1,4 @@
-//! Shards that answer as a test wants it, and time that passes when everybody waits.
+//! Shards that answer as a test directs, in virtual time.
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -11,13 +11,13 @@ use crate::broker::inspect::{Ask, Page, Question, Reply};
 
 use super::{Asker, Ways};
 
-/// Shard 0 answers at once; shard 1 keeps what it is sent until it is told to answer.
+/// Shard 0 answers at once; shard 1 keeps its asks until the test lets it answer.
 #[derive(Default)]
 pub(in super::super) struct Fake {
     pub(in super::super) answered: Vec<Ask>,
     pub(in super::super) kept: Vec<Ask>,
     pub(in super::super) answers: bool,
-    /// The next alone.
+    /// Answers only the next one.
     pub(in super::super) answers_once: bool,
 }
 
@@ -49,7 +49,7 @@ impl Ways for FakeWays {
     }
 }
 
-/// Runs a test in virtual time, in which whoever waits goes on at once when all wait.
+/// Runs a test in virtual time: time advances when all tasks wait.
 pub(in super::super) fn in_virtual_time(test: impl AsyncFnOnce(&Asker, &Mutex<Fake>)) {
     let fake = Arc::new(Mutex::new(Fake::default()));
     let asker = Rc::new(Asker::new(Box::new(FakeWays(fake.clone()))));

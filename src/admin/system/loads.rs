@@ -1,11 +1,11 @@
-//! How much there is of something in a minute: moving averages over 1, 5 and 15 minutes, as
-//! Mosquitto computes and shows them (`sys_tree.c` of 2.0).
+//! Rates per minute: moving averages over 1, 5 and 15 minutes, as Mosquitto computes and shows them
+//! (`sys_tree.c` of 2.0).
 //!
-//! With `r` the rate per minute since the last look, `dt` the time since then and `T` that of the
-//! average, `v = r + exp(-dt/T) (v - r)`. A value is shown anew when it has changed by 0.01
-//! since the last look.
+//! With `r` the rate per minute since the last update, `dt` the time since then and `T` that of the
+//! average, `v = r + exp(-dt/T) (v - r)`. The shown value changes when `v` has changed by 0.01 or
+//! more since the last update.
 
-/// Seconds of the averages, and how topics name them.
+/// Seconds of the averages, and their names in topics.
 pub(super) const SPANS: [(f64, &str); 3] = [(60.0, "1min"), (300.0, "5min"), (900.0, "15min")];
 
 /// The averages of one counter.
@@ -22,12 +22,12 @@ struct Average {
 }
 
 impl Load {
-    /// Looks at the counter `dt_ms` after the last look, or after the start.
+    /// Updates the averages with the counter, `dt_ms` after the last update or the start.
     pub(super) fn look(&mut self, counted: u64, dt_ms: u64) {
         if dt_ms == 0 {
             return;
         }
-        // A shard that is silent has old figures: nothing is counted back.
+        // A silent shard has old figures: a sum that is lower counts as no change.
         let more = counted.saturating_sub(self.before);
         self.before = self.before.max(counted);
         #[allow(clippy::cast_precision_loss, reason = "a rate that is rounded to hundredths")]
@@ -56,7 +56,7 @@ mod tests {
         load.shown().map(|value| format!("{value:.2}"))
     }
 
-    /// The values that Mosquitto 2.0.11 shows at looks 2 s apart: a client connects, and no other.
+    /// The values that Mosquitto 2.0.11 shows at updates 2 s apart, after one client connects.
     #[test]
     fn values_are_those_of_mosquitto() {
         let mut load = Load::default();
@@ -67,8 +67,8 @@ mod tests {
         assert_eq!(texts(&load), ["0.95", "0.20", "0.07"]);
     }
 
-    /// A steady rate is what the averages go to, however long the looks are apart; what changes by
-    /// less than 0.01 from one look to the next is not shown.
+    /// At a steady rate the averages approach it, for any time between updates; a change of less
+    /// than 0.01 from one update to the next is not shown.
     #[test]
     fn averages_go_to_the_rate() {
         for dt_ms in [1_000, 10_000, 60_000, 3_600_000] {
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(load.shown(), before, "each step is too small");
     }
 
-    /// Looks at one moment, and counters that seem to go back, do no harm.
+    /// Updates at one moment, and counters that seem to decrease, are harmless.
     #[test]
     fn odd_looks() {
         let mut load = Load::default();

@@ -1,12 +1,12 @@
-//! The topics `$SYS/…`: computed from the shards' figures at every interval, while a shard has a
-//! subscriber to them, and sent to the shards that have.
+//! The topics `$SYS/…`: computed from the shards' figures at every interval while a shard has a
+//! subscriber of them, and sent to such shards.
 //!
 //! ```text
 //!  shard: somebody has subscribed ──► figures of all shards ──► values ──► shards that want them
 //!                                           ▲      interval        │
 //!                                           └──────────────────────┘
 //! ```
-//! Invariant: while no shard has a subscriber, this waits and asks nothing.
+//! Invariant: while no shard has a subscriber, this task waits and asks no shard.
 
 mod loads;
 mod topics;
@@ -26,7 +26,7 @@ use super::state::Admin;
 use topics::Values;
 use totals::Totals;
 
-/// While a shard has not told its figures yet, the time after which it is asked again.
+/// The time until the next try while a shard has never reported its figures.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Serves the topics until it is aborted.
@@ -39,10 +39,10 @@ pub(super) async fn serve(admin: Rc<Admin>, interval: Duration) {
 struct Service {
     admin: Rc<Admin>,
     interval: Duration,
-    /// Changes when a shard begins or ceases to want them.
+    /// Changes when a shard begins or ceases to need the values.
     wants: watch::Receiver<u64>,
     values: Values,
-    /// What durable sessions have, by shard, as it has told last.
+    /// The backlogs of durable sessions, by shard, as last reported.
     backlogs: Vec<Waiting>,
 }
 
@@ -65,8 +65,8 @@ impl Service {
         }
     }
 
-    /// Waits for the next interval. A shard that begins to want the values meanwhile gets those
-    /// that there are.
+    /// Waits for the next interval. A shard that begins to need the values meanwhile gets the
+    /// current ones.
     async fn wait(&mut self, topics: &Arc<SystemTopics>) {
         let until = Instant::now() + self.interval;
         while let Ok(Ok(())) = time::timeout_at(until, self.wants.changed()).await {
@@ -77,21 +77,21 @@ impl Service {
         }
     }
 
-    /// Sends the values to the shards that want them and were not sent them.
+    /// Sends the values to the shards that need them and were not sent them.
     async fn send(&self, topics: &Arc<SystemTopics>) {
         let asker = &self.admin.asker;
         for shard in (0..asker.shards()).filter(|shard| asker.lacks_system(*shard)) {
             asker.note_system_sent(shard);
             let update = SystemUpdate::new(topics.clone());
             if let Err(error) = asker.ask(shard, Question::System(update)).await {
-                // One that is silent takes it when it comes to it. To one that has too many asks
-                // the next values go, which it compares with those it has: no change is missed.
+                // A silent shard takes them later. A shard with too many open asks gets the next
+                // values and compares them with those that it has: no change is missed.
                 debug!("$SYS: {error:?}");
             }
         }
     }
 
-    /// The values now; none if a shard has never told its figures.
+    /// The current values; none if a shard has never reported its figures.
     async fn compute(&mut self) -> Option<Arc<SystemTopics>> {
         let asker = &self.admin.asker;
         let mut totals = Totals::default();

@@ -1,5 +1,5 @@
-//! The names of the topics and the form of their values. Below `$SYS/broker/` both are Mosquitto's;
-//! what is ringmq's alone is below `$SYS/ringmq/`.
+//! The names of the topics and the format of their values. Below `$SYS/broker/` both are
+//! Mosquitto's; the topics below `$SYS/ringmq/` are ringmq's own.
 
 use crate::broker::inspect::{SystemTopic, SystemTopics};
 
@@ -37,20 +37,21 @@ fn absent(totals: &Totals) -> u64 {
     totals.sessions.saturating_sub(totals.clients)
 }
 
-/// What has to be remembered from one look to the next.
+/// The state between two updates.
 #[derive(Default, Debug)]
 pub(super) struct Values {
-    /// Uptime at the last look, milliseconds.
+    /// The uptime at the last update in milliseconds.
     looked_ms: u64,
     loads: [Load; LOADS.len()],
-    /// The most sessions that there were: shards tell it, each at another moment than the number.
+    /// The highest number of sessions; shards report their maximum and number at different moments.
     sessions_max: u64,
-    /// By shard: busy microseconds until the last look, and the part of the time since that before.
+    /// For each shard the busy microseconds until the last update, and the busy share between the
+    /// last two.
     busy: Vec<(u64, f64)>,
 }
 
 impl Values {
-    /// The values now.
+    /// Computes the current values.
     pub(super) fn compute(&mut self, totals: &Totals) -> SystemTopics {
         let dt_ms = totals.now_ms.saturating_sub(self.looked_ms);
         self.looked_ms = self.looked_ms.max(totals.now_ms);
@@ -106,8 +107,8 @@ mod tests {
         found.unwrap_or_else(|| panic!("no {name}")).payload().to_owned()
     }
 
-    /// Aliases have the value of what they are an alias of; the maximum stays; a load is per
-    /// minute, a shard's is a part of its time.
+    /// An alias has the value of its topic; the maximum stays; a load is per minute, and that of a
+    /// shard is a share of time.
     #[test]
     fn values() {
         let mut values = Values::default();
@@ -146,7 +147,7 @@ mod tests {
         }
     }
 
-    /// Without a name that stands twice: that of an alias would hide another's.
+    /// No name appears twice: an alias would hide another topic.
     #[test]
     fn names_are_unique() {
         let topics = Values::default().compute(&Totals::default());

@@ -1,11 +1,11 @@
-//! What the values are computed from: the figures of all shards together.
+//! The figures of all shards together, from which the values are computed.
 
 use crate::broker::inspect::Snapshot;
 
-/// A figure of them.
+/// One of these figures.
 pub(super) type Of = fn(&Totals) -> u64;
 
-/// What loads are of, and the names of their topics.
+/// The counters that have loads, and the names of their topics.
 pub(super) const LOADS: [(&str, Of); 9] = [
     ("messages/received", |totals| totals.packets_in),
     ("messages/sent", |totals| totals.packets_out),
@@ -21,11 +21,11 @@ pub(super) const LOADS: [(&str, Of); 9] = [
 /// See the module.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Totals {
-    /// Uptime, milliseconds.
+    /// The uptime in milliseconds.
     pub(super) now_ms: u64,
     pub(super) clients: u64,
     pub(super) sessions: u64,
-    /// The most that there were at once.
+    /// The highest number of sessions at once.
     pub(super) sessions_max: u64,
     pub(super) expired: u64,
     pub(super) packets_in: u64,
@@ -45,7 +45,7 @@ pub(super) struct Totals {
     pub(super) retained_bytes: u64,
     pub(super) backlog_messages: u64,
     pub(super) backlog_bytes: u64,
-    /// How long the oldest message is in a durable session, milliseconds.
+    /// The age of the oldest message in a durable session in milliseconds.
     pub(super) lag_ms_max: u64,
     pub(super) disk_free: u64,
     pub(super) disk_short: u64,

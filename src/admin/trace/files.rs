@@ -1,9 +1,9 @@
-//! Traces in files of the data directory, for when nobody can watch: written while the trace runs,
-//! and there until somebody deletes them.
+//! Traces in files of the data directory, for use without a connected reader. A file is written
+//! while its trace runs and stays until it is deleted.
 //!
-//! Invariant: there are [`TRACE_FILES_MAX`] at most, of [`TRACE_FILE_BYTES_MAX`] each, and none
-//! grows while the disk is low. The thread that answers operators never waits for the disk: another
-//! one does. A name from outside is used if it looks like one that was made here.
+//! Invariant: there are at most [`TRACE_FILES_MAX`] files of [`TRACE_FILE_BYTES_MAX`] each, and
+//! none grows while the disk is low. The admin thread never waits for the disk: blocking tasks do.
+//! A name from a request is used only if it has the form of names made here.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -29,11 +29,11 @@ use super::super::state::Admin;
 use super::super::traces::Running;
 use super::reader::{Format, feed};
 
-/// What files have clients' data in them.
+/// The files contain data of clients.
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// A file that was made for a trace, and its name.
+/// The file of a trace, and its name.
 pub(super) struct Recording {
     file: File,
     pub(super) name: String,
@@ -67,8 +67,8 @@ pub(super) async fn create(directory: &Path, id: u64, format: Format) -> Result<
     }
 }
 
-/// Writes what a trace tells into its file until it ends: then nothing; or until it has to, with
-/// the reason.
+/// Writes the events of a trace into its file. Returns `None` when the trace ends, or the reason
+/// for an earlier end.
 pub(super) async fn record(
     admin: &Rc<Admin>,
     running: &Rc<Running>,
@@ -103,7 +103,7 @@ pub(super) async fn record(
     None
 }
 
-/// Messages have the disk before traces do.
+/// Whether the disk is low: messages have priority over traces.
 async fn is_disk_low(admin: &Admin) -> bool {
     let figures = admin.asker.figures().await;
     figures.iter().flatten().any(|kept| {
@@ -112,13 +112,13 @@ async fn is_disk_low(admin: &Admin) -> bool {
     })
 }
 
-/// All files, the oldest first.
+/// All files, oldest first.
 pub(super) async fn list(admin: &Admin) -> Answer {
     let directory = admin.traces.directory.clone();
     let found = spawn_blocking(move || {
         let mut items = Vec::new();
         for name in names(&directory)? {
-            // One that was deleted meanwhile is none.
+            // A file that was deleted meanwhile is left out.
             let Ok(told) = fs::metadata(directory.join(&name)) else { continue };
             let since = told.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
             let changed = i64::try_from(since.as_secs()).ok();
@@ -137,7 +137,7 @@ pub(super) async fn list(admin: &Admin) -> Answer {
     Ok(json_of(StatusCode::OK, &json!({ "items": items.collect::<Vec<Value>>() })))
 }
 
-/// What is in one now.
+/// The present content of a file.
 pub(super) async fn fetch(admin: &Admin, query: &Query<'_>) -> Answer {
     let (name, format) = named(query)?;
     let path = admin.traces.directory.join(&name);
@@ -162,7 +162,7 @@ pub(super) async fn fetch(admin: &Admin, query: &Query<'_>) -> Answer {
             });
             let (back, read) = read.await.expect("it does not panic");
             file = back;
-            // A file that became shorter ends the answer.
+            // A file that became shorter ends the answer early.
             let Ok(piece) = read.inspect_err(|error| warn!("a file of a trace: {error}")) else {
                 return;
             };
@@ -175,14 +175,14 @@ pub(super) async fn fetch(admin: &Admin, query: &Query<'_>) -> Answer {
     Ok(streamed(format.content_type(), pieces))
 }
 
-/// The trace that writes the file that a request names, if one still does.
+/// The running trace that writes the file named in a request, if any.
 pub(super) fn writer(admin: &Admin, query: &Query<'_>) -> Result<Option<Rc<Running>>, Fault> {
     let (name, _) = named(query)?;
     let running = admin.traces.running.borrow();
     Ok(running.iter().find(|it| it.file() == Some(&name)).cloned())
 }
 
-/// Deletes one.
+/// Deletes a file.
 pub(super) async fn delete(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
     let (name, _) = named(query)?;
     let path = admin.traces.directory.join(&name);
@@ -192,7 +192,7 @@ pub(super) async fn delete(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answ
     Ok(json_of(StatusCode::OK, &json!({ "name": name })))
 }
 
-/// The file that a request names, and what it has in it.
+/// The name of the requested file, and its format.
 fn named(query: &Query<'_>) -> Result<(String, Format), Fault> {
     let name = query.need("name")?;
     match format_of(name) {
@@ -201,7 +201,7 @@ fn named(query: &Query<'_>) -> Result<(String, Format), Fault> {
     }
 }
 
-/// What a file of this name has in it; none: it is no name of a file of a trace.
+/// The format of a file by its name; `None` if the name is not that of a trace file.
 fn format_of(name: &str) -> Option<Format> {
     let (stem, ending) = name.split_once('.')?;
     let is_of_stem = |byte: u8| byte.is_ascii_digit() || b"TZ-".contains(&byte);
@@ -210,7 +210,7 @@ fn format_of(name: &str) -> Option<Format> {
     found.filter(|_| is_stem).find(|format| format.ending() == ending)
 }
 
-/// The files of a directory that is perhaps not there yet.
+/// The names of the trace files in a directory, which may not exist yet.
 fn names(directory: &PathBuf) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -246,7 +246,7 @@ fn refused(what: &str, error: &io::Error) -> Fault {
 mod tests {
     use super::*;
 
-    // Only names that are made here are used as paths.
+    // Only names made here are used as paths.
     #[test]
     fn names_are_checked() {
         for (name, is_one) in [

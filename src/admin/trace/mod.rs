@@ -1,23 +1,23 @@
-//! Traces: those there are, what they have told, and whoever reads it.
+//! Traces: the running ones, their kept events, and their readers.
 //!
 //! ```text
 //!  POST ──► Running ◄── events ── boxes of shards
 //!             └── kept, the last of them ──► readers: JSON lines, text or pcapng
 //! ```
-//! Shards are asked for events only while a trace is on. What they send is kept for a while in one
-//! place for each trace; a reader is a number of the next event that it wants. So one that is slow
-//! holds nobody up: it is told how many it has missed.
+//! Shards are asked for events only while a trace runs. The last events are kept in one place for
+//! each trace, and a reader is the number of the next event that it needs. So a slow reader delays
+//! nothing; it is told how many events it missed.
 //!
-//! Invariant: a number is given to another trace only when every shard has ended the one before.
+//! Invariant: a trace's number is reused only after every shard has ended the trace.
 //!
 //! | file | noun |
 //! |---|---|
-//! | `asked` | what a trace is asked for with |
-//! | `running` | a trace, and what is kept of it |
+//! | `asked` | the parameters of a trace |
+//! | `running` | a running trace and its kept events |
 //! | `files` | traces in files of the data directory |
 //! | `reader` | a stream of a trace's events |
-//! | `packet` | a packet of an event in parts |
-//! | `object`, `text`, `pcapng` | an event in the three forms |
+//! | `packet` | a parsed packet of an event |
+//! | `object`, `text`, `pcapng` | an event in the three formats |
 
 mod files;
 mod object;
@@ -51,7 +51,7 @@ use reader::Format;
 
 type Answer = Result<Response<Body>, Fault>;
 
-/// Takes what shards send while traces run, and ends those whose time is over.
+/// Takes the events of shards while traces run, and ends traces whose time is over.
 pub(super) async fn serve(admin: Rc<Admin>) {
     let traces = &admin.traces;
     loop {
@@ -74,32 +74,32 @@ pub(super) async fn serve(admin: Rc<Admin>) {
         }
         end_again(&admin).await;
         if !traces.running.borrow().is_empty() {
-            // A shard that is busy is not woken for each event.
+            // A pause, so that a busy shard is not woken for each event.
             time::sleep(Duration::from_millis(TRACE_FETCH_MS)).await;
             admin.asker.await_traced();
         }
     }
 }
 
-/// Takes what has come.
+/// Takes the received events.
 fn absorb(admin: &Admin) {
     while let Some((shard, batch)) = admin.asker.next_traced() {
         admin.traces.spread(shard, *batch);
     }
 }
 
-/// Has a shard begin or end a trace; what it had of others before is not lost.
+/// Has a shard begin or end a trace, and takes the events that it had gathered before.
 async fn order(admin: &Admin, shard: u16, order: TraceOrder) -> Result<(), NoAnswer> {
     let Reply::Traced(batch) = admin.asker.ask(shard, Question::Trace(order)).await? else {
         unreachable!("an order for a trace is answered with events")
     };
-    // What came before was sent before.
+    // Batches received earlier are older.
     absorb(admin);
     admin.traces.spread(shard, *batch);
     Ok(())
 }
 
-/// Ends a trace for all who read it, unless it has ended.
+/// Ends a trace for all its readers, unless it has ended.
 async fn end(admin: &Admin, running: &Rc<Running>, why: &'static str) {
     if !running.begin_end() {
         return;
@@ -119,7 +119,7 @@ async fn end(admin: &Admin, running: &Rc<Running>, why: &'static str) {
     }
 }
 
-/// Ends traces on shards that have not answered before.
+/// Ends traces on shards that did not answer before.
 async fn end_again(admin: &Admin) {
     let ending = admin.traces.ending.borrow().clone();
     for (running, shards) in ending {
@@ -137,7 +137,7 @@ async fn end_again(admin: &Admin) {
     }
 }
 
-/// Has done what stands in [`TRACES`](super::trace_operations::TRACES).
+/// Runs an operation of [`TRACES`](super::trace_operations::TRACES).
 pub(super) async fn answer(
     admin: &Rc<Admin>,
     operation: &Operation,
@@ -194,7 +194,7 @@ async fn begin(
     let (id, says) = (traces.last_id.get(), asked.says());
     let (spec, ms) = (asked.spec.clone(), u64::from(asked.seconds) * 1000);
     let running = Rc::new(Running::new(id, number, asked, by.name()));
-    // From now on the number is taken.
+    // From here on the number is taken.
     traces.running.borrow_mut().push(running.clone());
     let recording = match format {
         Some(format) => match files::create(&traces.directory, id, format).await {
@@ -215,7 +215,7 @@ async fn begin(
         }
     }
     if running.is_ending() {
-        // Somebody ended it meanwhile, perhaps before it began on a shard.
+        // It was ended meanwhile, perhaps before it began on a shard.
         let shards = (0..admin.asker.shards()).collect();
         traces.ending.borrow_mut().push((running, shards));
         traces.changed.notify_one();
@@ -237,7 +237,7 @@ async fn begin(
     Ok(running)
 }
 
-/// Those that run.
+/// The running traces.
 fn list(admin: &Admin) -> Answer {
     let running = admin.traces.running.borrow();
     let begun = running.iter().filter(|running| running.is_begun());
@@ -245,7 +245,7 @@ fn list(admin: &Admin) -> Answer {
     Ok(json_of(StatusCode::OK, &json!({ "items": items })))
 }
 
-/// Ends one.
+/// Ends a trace.
 async fn stop(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
     let running = admin.traces.find(query.need("id")?)?;
     end(admin, &running, "it was ended").await;
@@ -253,7 +253,7 @@ async fn stop(admin: &Admin, query: &Query<'_>, by: &Actor) -> Answer {
     Ok(json_of(StatusCode::OK, &running.told()))
 }
 
-/// What one tells, until it ends.
+/// The events of a trace, until it ends.
 fn stream(admin: &Rc<Admin>, query: &Query<'_>) -> Answer {
     let running = admin.traces.find(query.need("id")?)?;
     let format = query.word("format", &Format::NAMES)?.unwrap_or(Format::Json);

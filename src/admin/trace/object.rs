@@ -9,7 +9,7 @@ use crate::mqtt::{Packet, Publish};
 
 use super::{packet, text};
 
-/// An event of a shard and a vhost, with so many bytes of its payload at most.
+/// An event as an object, with at most `payload_max` bytes of its payload.
 pub(super) fn of(
     event: &TraceEvent,
     (shard, vhost): (u16, &str),
@@ -23,7 +23,7 @@ pub(super) fn of(
         "client": &*event.client,
         "kind": event.kind.name(),
     }));
-    // A will is published by nobody that is anywhere.
+    // A will has no connected publisher, so it has no address.
     if !event.client.is_empty() || event.address.address.is_some() {
         object.insert("address".to_owned(), event.address.to_string().into());
     }

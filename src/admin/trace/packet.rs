@@ -1,15 +1,15 @@
-//! A packet of an event, read again from its bytes: as far as they go.
+//! A packet of an event, parsed from its captured bytes.
 
 use crate::broker::inspect::TracedPacket;
 use crate::mqtt::{Packet, PacketKind, decode, peek_frame};
 
-/// A packet's type, and the packet. Of one that is not there to its end only the type is known,
-/// but of a PUBLISH, of which the end of the payload may be missing.
+/// The type of a packet, and the packet. Of a packet that was cut only the type is known, except
+/// for a PUBLISH whose payload was cut.
 pub(super) fn read(traced: &TracedPacket) -> Option<(PacketKind, Option<Packet<'_>>)> {
     let mut frame = peek_frame(traced.version, &traced.bytes, usize::MAX).ok()??;
     let kind = frame.kind().ok()?;
     if kind == PacketKind::Publish {
-        // As if it ended here.
+        // Decoded as if the packet ended here.
         frame.total_bytes = frame.total_bytes.min(traced.bytes.len());
     }
     Some((kind, decode(traced.version, frame, &traced.bytes).ok()))

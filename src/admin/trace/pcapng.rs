@@ -1,7 +1,7 @@
-//! Packets as a file that Wireshark reads: pcapng with link type 252, in which what was TLS is MQTT
-//! in the clear (draft-ietf-opsawg-pcapng; Wireshark's `epan/exported_pdu.h`).
+//! Packets in the file format of Wireshark: pcapng with link type 252. Packets received over TLS
+//! are in plain text (draft-ietf-opsawg-pcapng; Wireshark's `epan/exported_pdu.h`).
 //!
-//! A packet that is not there to its end is longer than it was captured, as Wireshark knows it.
+//! A packet that was cut has an original length above its captured length.
 
 use std::net::IpAddr;
 
@@ -10,10 +10,10 @@ use crate::broker::inspect::{Direction, Happening, TraceEvent};
 /// LINKTYPE_WIRESHARK_UPPER_PDU.
 const LINK_TYPE: u16 = 252;
 
-/// Where the broker is, as far as a file is concerned.
+/// The broker's port in the file.
 const OWN_PORT: u32 = 1883;
 
-/// Tags of the head of a packet, which tells what its bytes are.
+/// Tags of a packet's head, which describes its bytes.
 mod tag {
     pub(super) const END: u16 = 0;
     pub(super) const DISSECTOR: u16 = 12;
@@ -32,13 +32,13 @@ const TCP: u32 = 2;
 /// The comment of a packet.
 const COMMENT: u16 = 1;
 
-/// What a file begins with: a section, and the interface that all is of.
+/// The start of a file: a section, and the interface of all packets.
 pub(super) fn head() -> Vec<u8> {
     let mut out = Vec::new();
     let mut section = Vec::new();
     section.extend(0x1a2b_3c4d_u32.to_le_bytes());
     section.extend([1_u16, 0].map(u16::to_le_bytes).concat());
-    // It is not known how long it will be.
+    // The length of the section is not known.
     section.extend((-1_i64).to_le_bytes());
     block(0x0a0d_0d0a, &section, &mut out);
     let mut interface = Vec::new();
@@ -48,10 +48,10 @@ pub(super) fn head() -> Vec<u8> {
     out
 }
 
-/// Appends a packet, with so many bytes of its payload at most; an event that is none is left out.
+/// Appends a packet with at most `payload_max` bytes of its payload; other events are left out.
 pub(super) fn write(event: &TraceEvent, time_us: u64, payload_max: usize, out: &mut Vec<u8>) {
     let Happening::Packet(packet) = &event.what else { return };
-    // Another trace may have wanted more of it.
+    // Another trace may have captured more of the packet.
     let missing = packet.total_bytes - packet.bytes.len();
     let cut = packet.payload_bytes.saturating_sub(missing).saturating_sub(payload_max);
     let bytes = &packet.bytes[..packet.bytes.len() - cut];
@@ -80,7 +80,7 @@ pub(super) fn write(event: &TraceEvent, time_us: u64, payload_max: usize, out: &
     block(6, &body, out);
 }
 
-/// The head: how the bytes are to be read, and between whom they went.
+/// Writes the head: the dissector, the addresses and the ports.
 fn put_head(event: &TraceEvent, direction: Direction, out: &mut Vec<u8>) {
     let mut put = |tag: u16, value: &[u8]| {
         let bytes = u16::try_from(value.len().next_multiple_of(4)).expect("values are short");
@@ -122,7 +122,7 @@ fn put_head(event: &TraceEvent, direction: Direction, out: &mut Vec<u8>) {
     put(tag::END, &[]);
 }
 
-/// A block: its type, its length in front and behind.
+/// Writes a block: its type, and its length before and after the body.
 fn block(kind: u32, body: &[u8], out: &mut Vec<u8>) {
     let bytes = body.len().next_multiple_of(4) + 12;
     let bytes = u32::try_from(bytes).expect("blocks are bounded").to_le_bytes();
@@ -133,7 +133,7 @@ fn block(kind: u32, body: &[u8], out: &mut Vec<u8>) {
     out.extend(bytes);
 }
 
-/// Blocks and their parts begin at multiples of four bytes.
+/// Pads a block or its part to a multiple of four bytes.
 fn pad(out: &mut Vec<u8>) {
     out.resize(out.len().next_multiple_of(4), 0);
 }

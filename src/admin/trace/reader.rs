@@ -1,4 +1,4 @@
-//! A stream of what a trace tells, in one of its forms, at the pace of whoever reads it.
+//! A stream of a trace's events in one of the formats, at the pace of its reader.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -14,14 +14,14 @@ use super::super::state::Admin;
 use super::super::traces::{Entry, Running};
 use super::{object, pcapng, text};
 
-/// How events look.
+/// The format of events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Format {
-    /// One object a line.
+    /// JSON, one object per line.
     Json,
-    /// As the debug lines of Mosquitto.
+    /// Lines like the debug log of Mosquitto.
     Text,
-    /// Packets alone, for Wireshark.
+    /// Packets only, for Wireshark.
     Pcapng,
 }
 
@@ -29,7 +29,7 @@ impl Format {
     pub(super) const NAMES: [(&'static str, Self); 3] =
         [("json", Self::Json), ("text", Self::Text), ("pcapng", Self::Pcapng)];
 
-    /// How the names of files end.
+    /// The extension of file names.
     pub(super) fn ending(self) -> &'static str {
         match self {
             Self::Json => "ndjson",
@@ -47,7 +47,8 @@ impl Format {
     }
 }
 
-/// Sends what a trace tells, from what is kept of it on, until it ends or nobody takes it.
+/// Sends the events of a trace, beginning with the oldest kept one, until it ends or the reader is
+/// gone.
 pub(super) async fn feed(
     admin: &Admin,
     running: &Running,
@@ -60,7 +61,7 @@ pub(super) async fn feed(
         Format::Json | Format::Text => Vec::new(),
     };
     loop {
-        // What comes from now on is told; what is there is read.
+        // Changes from here on are signalled; earlier events are read below.
         grown.mark_unchanged();
         let ended = running.ended();
         let mut is_read = false;
@@ -119,7 +120,7 @@ fn write(admin: &Admin, running: &Running, format: Format, entry: &Entry, piece:
     }
 }
 
-/// Waits for the first of two.
+/// Waits for the first of two futures.
 pub(super) async fn either(
     mut one: Pin<&mut impl Future<Output = ()>>,
     mut other: Pin<&mut impl Future<Output = ()>>,

@@ -1,7 +1,7 @@
-//! Events as lines, packets as the debug lines of Mosquitto, which operators know.
+//! Events as lines, packets in the form of Mosquitto's debug log, which operators know.
 //!
-//! Invariant: an event has one line, and others behind it that begin with a tab. What clients chose
-//! is escaped: it ends no line, and moves no cursor.
+//! Invariant: an event has one line, and perhaps more that begin with a tab. Text of clients is
+//! escaped: it cannot end a line or control the terminal.
 
 use std::fmt;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::mqtt::{Packet, Version};
 
 use super::packet;
 
-/// Text of clients, in which nothing is left that a terminal would obey.
+/// Text of clients, without control characters.
 struct Safe<'a>(&'a str);
 
 impl fmt::Display for Safe<'_> {
@@ -28,7 +28,7 @@ impl fmt::Display for Safe<'_> {
     }
 }
 
-/// Who a client is; one without a name by its address.
+/// The name of a client, or its address if it has none.
 struct Client<'a>(&'a TraceEvent);
 
 impl fmt::Display for Client<'_> {
@@ -40,7 +40,7 @@ impl fmt::Display for Client<'_> {
     }
 }
 
-/// A time, microseconds since 1970.
+/// A time, given in microseconds since 1970.
 pub(super) fn time_of(time_us: u64) -> String {
     let time = i64::try_from(time_us).ok().and_then(|us| Timestamp::from_microsecond(us).ok());
     time.map_or_else(String::new, |time| format!("{time:.6}"))
@@ -54,7 +54,7 @@ pub(super) fn version_of(version: Version) -> &'static str {
     }
 }
 
-/// A payload that is text; if it is cut, its last character may be.
+/// The payload if it is text; a cut payload may end within a character.
 pub(super) fn payload_of(payload: &[u8], is_cut: bool) -> Option<&str> {
     match str::from_utf8(payload) {
         Ok(text) => Some(text),
@@ -65,7 +65,7 @@ pub(super) fn payload_of(payload: &[u8], is_cut: bool) -> Option<&str> {
     }
 }
 
-/// What a reply waits for.
+/// The conditions that a reply waits for.
 pub(super) fn awaited(peers: bool, disk: bool) -> Vec<&'static str> {
     [(peers, "other shards"), (disk, "the log")]
         .into_iter()
@@ -73,7 +73,7 @@ pub(super) fn awaited(peers: bool, disk: bool) -> Vec<&'static str> {
         .collect()
 }
 
-/// Appends an event, with so many bytes of its payload at most.
+/// Appends an event, with at most `payload_max` bytes of its payload.
 pub(super) fn write(event: &TraceEvent, time_us: u64, payload_max: usize, out: &mut Vec<u8>) {
     let mut line = format!("{} ", time_of(time_us));
     line += &match &event.what {
@@ -149,7 +149,7 @@ fn of_packet(event: &TraceEvent, traced: &TracedPacket, payload_max: usize) -> S
     text
 }
 
-/// Bytes that are no text.
+/// Bytes in hexadecimal.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {
@@ -219,7 +219,7 @@ fn of_decision(event: &TraceEvent, decision: &Decision) -> String {
 mod tests {
     use super::*;
 
-    // Text of clients stays in its line.
+    // Text of clients cannot end its line.
     #[test]
     fn texts_are_safe() {
         for (text, safe) in [
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    // A payload is text if it is so as far as it is there.
+    // A payload that was cut is text if the part before the cut is.
     #[test]
     fn payloads() {
         let euro = "€".as_bytes();
@@ -245,7 +245,7 @@ mod tests {
         }
     }
 
-    // Times are those of RFC 3339, to the microsecond.
+    // Times have the format of RFC 3339, with microseconds.
     #[test]
     fn times() {
         assert_eq!(time_of(1_700_000_000_000_001), "2023-11-14T22:13:20.000001Z");

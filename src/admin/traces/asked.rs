@@ -1,4 +1,4 @@
-//! What a trace is asked for with: parameters of a request, checked.
+//! The parameters of a trace, parsed from a request.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ use super::super::answer::Fault;
 use super::super::item::address_range;
 use super::super::query::Query;
 
-/// Parameters that say what is traced.
+/// Parameters that select what is traced.
 const NAMES: [&str; 7] = ["vhost", "id", "id_prefix", "user", "address", "topic", "kinds"];
 
 /// What happens to clients, however much they send.
@@ -24,7 +24,7 @@ const EVENT_KINDS: [TraceKind; 3] = [TraceKind::Connect, TraceKind::Auth, TraceK
 pub(in crate::admin) struct Asked {
     pub(in crate::admin) spec: TraceSpec,
     pub(in crate::admin) seconds: u32,
-    /// What was given of [`NAMES`].
+    /// The given ones of [`NAMES`], with their values.
     given: Vec<(&'static str, String)>,
 }
 
@@ -106,13 +106,13 @@ impl Asked {
         Self { spec, seconds, given: Vec::new() }
     }
 
-    /// In words, for the log.
+    /// A description for the log.
     pub(in crate::admin) fn says(&self) -> String {
         let parts = self.given.iter().map(|(name, value)| format!("{name} {}", Shown(value)));
         format!("{}, for {} s", parts.collect::<Vec<_>>().join(", "), self.seconds)
     }
 
-    /// As fields.
+    /// The parameters as JSON fields.
     pub(in crate::admin) fn fields(&self) -> Map<String, Value> {
         let given = self.given.iter();
         given.map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect()

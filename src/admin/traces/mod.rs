@@ -1,4 +1,4 @@
-//! Traces that run, and what is kept of them for their readers.
+//! Running traces, and their events for readers.
 
 mod asked;
 mod running;
@@ -20,29 +20,29 @@ use super::answer::Fault;
 pub(super) use asked::Asked;
 pub(super) use running::{Entry, Running};
 
-/// The time between two tries to end a trace on a shard that is silent.
+/// The time between two tries to end a trace on a silent shard.
 const END_AGAIN: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Traces {
     pub(super) running: RefCell<Vec<Rc<Running>>>,
-    /// Those that have ended, and shards that may not know it.
+    /// Ended traces, with the shards that may not have ended them.
     pub(super) ending: RefCell<Vec<(Rc<Running>, Vec<u16>)>>,
     pub(super) last_id: Cell<u64>,
-    /// Where files of traces are.
+    /// The directory of trace files.
     pub(super) directory: PathBuf,
     pub(super) readers: Cell<usize>,
-    /// Events that shards have left out, of all traces.
+    /// Events that shards dropped, of all traces.
     pub(super) dropped: Cell<u64>,
     /// Microseconds since 1970 at the beginning of the shards' clock.
     pub(super) epoch_us: Cell<u64>,
-    /// Told when a trace has begun, or has to be ended later.
+    /// Notified when a trace began, or must be ended later.
     pub(super) changed: Notify,
 }
 
 impl Traces {
-    /// None yet, with the data directory of the broker.
+    /// No traces yet.
     pub(super) fn new(data_dir: &Path) -> Self {
         Self { directory: data_dir.join("traces"), ..Self::default() }
     }
@@ -56,14 +56,14 @@ impl Traces {
         })
     }
 
-    /// A number that no trace has, on no shard.
+    /// A number that no shard uses.
     pub(super) fn free_number(&self) -> Option<usize> {
         let (running, ending) = (self.running.borrow(), self.ending.borrow());
         let taken = || running.iter().chain(ending.iter().map(|(running, _)| running));
         (0..TRACES_MAX).find(|number| taken().all(|running| running.number != *number))
     }
 
-    /// Hands what a shard has sent to the traces that it is of.
+    /// Passes the events of a shard to their traces.
     pub(super) fn spread(&self, shard: u16, batch: TraceBatch) {
         if self.epoch_us.get() == 0 {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

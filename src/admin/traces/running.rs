@@ -1,7 +1,7 @@
-//! A trace that runs, and what is kept of it for its readers.
+//! A running trace, and its events for readers.
 //!
-//! Invariant: what is kept is the last of it, [`TRACE_KEPT_BYTES_MAX`] bytes at most; entries are
-//! numbered from 0, and `first` is the number of the first that is kept.
+//! Invariant: the last events are kept, in at most [`TRACE_KEPT_BYTES_MAX`] bytes; entries are
+//! numbered from 0, and `first` is the number of the first kept one.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -17,12 +17,12 @@ use crate::limits::TRACE_KEPT_BYTES_MAX;
 
 use super::asked::Asked;
 
-/// What happened, or that something is missing.
+/// An event, or a gap.
 #[derive(Clone, Debug)]
 pub(in crate::admin) enum Entry {
-    /// On this shard.
+    /// An event on this shard.
     Event(u16, Rc<TraceEvent>),
-    /// So many events were left out.
+    /// The number of events that were left out.
     Skipped(u64),
 }
 
@@ -36,7 +36,7 @@ struct Kept {
 /// See the module.
 pub(in crate::admin) struct Running {
     pub(in crate::admin) id: u64,
-    /// What shards know it by.
+    /// The trace's number on the shards.
     pub(in crate::admin) number: usize,
     pub(in crate::admin) asked: Asked,
     pub(in crate::admin) ends: Instant,
@@ -44,13 +44,13 @@ pub(in crate::admin) struct Running {
     kept: RefCell<Kept>,
     events: Cell<u64>,
     skipped: Cell<u64>,
-    /// On every shard.
+    /// Whether every shard has started the trace.
     is_begun: Cell<bool>,
     is_ending: Cell<bool>,
     ended: Cell<Option<&'static str>>,
-    /// The name of the file that it is written into.
+    /// The name of its file.
     file: OnceCell<String>,
-    /// Told when there is more to read.
+    /// Notified when there may be more to read.
     grown: watch::Sender<()>,
 }
 
@@ -91,23 +91,23 @@ impl Running {
         }
     }
 
-    /// Events were left out.
+    /// Notes that events were left out.
     pub(in crate::admin) fn note_skipped(&self, count: u64) {
         self.skipped.set(self.skipped.get() + count);
         self.push(Entry::Skipped(count));
     }
 
-    /// Tells readers that there may be more.
+    /// Notifies readers.
     pub(in crate::admin) fn tell(&self) {
         self.grown.send_replace(());
     }
 
-    /// Learns of more.
+    /// A receiver of these notifications.
     pub(in crate::admin) fn watch(&self) -> watch::Receiver<()> {
         self.grown.subscribe()
     }
 
-    /// The entry with this number, or that some before the next that is kept are gone.
+    /// The entry with this number; or the gap before the first kept entry, if the number is lower.
     pub(in crate::admin) fn next(&self, number: &mut u64) -> Option<Entry> {
         let kept = self.kept.borrow();
         if *number < kept.first {
@@ -121,7 +121,7 @@ impl Running {
         Some(entry)
     }
 
-    /// Every shard has begun it.
+    /// Notes that every shard has started the trace.
     pub(in crate::admin) fn note_begun(&self) {
         self.is_begun.set(true);
     }
@@ -131,23 +131,23 @@ impl Running {
         self.is_begun.get()
     }
 
-    /// It is about to end; false if it was before.
+    /// Notes that the trace is about to end; returns false if that was noted before.
     pub(in crate::admin) fn begin_end(&self) -> bool {
         !self.is_ending.replace(true)
     }
 
-    /// Whether it is about to end, or has.
+    /// Whether it is about to end, or has ended.
     pub(in crate::admin) fn is_ending(&self) -> bool {
         self.is_ending.get()
     }
 
-    /// It has ended: nothing follows.
+    /// Ends the trace: no event follows.
     pub(in crate::admin) fn end(&self, why: &'static str) {
         self.ended.set(Some(why));
         self.tell();
     }
 
-    /// It is written into this file.
+    /// Notes the name of its file.
     pub(in crate::admin) fn note_file(&self, name: &str) {
         self.file.get_or_init(|| name.to_owned());
     }
@@ -157,12 +157,12 @@ impl Running {
         self.file.get().map(String::as_str)
     }
 
-    /// Why it has ended.
+    /// The reason for its end.
     pub(in crate::admin) fn ended(&self) -> Option<&'static str> {
         self.ended.get()
     }
 
-    /// As JSON tells it.
+    /// Its JSON object.
     pub(in crate::admin) fn told(&self) -> Value {
         let left = self.ends.saturating_duration_since(Instant::now());
         let mut told = self.asked.fields();
@@ -210,8 +210,8 @@ mod tests {
         })
     }
 
-    // However much comes, the last of it is kept within its bounds; a reader that has not had what
-    // is gone is told so, once, and goes on.
+    // The last events are kept within their bounds; a reader that missed events is told so once and
+    // continues.
     #[test]
     fn what_is_kept_is_bounded() {
         let asked = Asked::of(TraceSpec::default(), 60);

@@ -32,14 +32,14 @@ struct Slot {
     end: usize,
 }
 
-/// How a belt is laid out.
+/// The layout of a belt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout<'a> {
     /// The topics of the publisher, in the order they take turns.
     pub(crate) topics: &'a [String],
     /// Number of the first topic's stream.
     pub(crate) first_stream: u32,
-    /// Their names, or only their aliases, numbered from 1.
+    /// The form of the topics; aliases are numbered from 1.
     pub(crate) naming: Naming,
     /// 0 or 1.
     pub(crate) qos: u8,
@@ -55,18 +55,18 @@ pub(crate) struct Layout<'a> {
     pub(crate) messages_max: usize,
 }
 
-/// How a message says what its topic is.
+/// The form of a message's topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Naming {
-    /// By its name.
+    /// Its name.
     Name,
-    /// By its name, and an alias that is given to it by that (MQTT 5, 3.3.2.3.4).
+    /// Its name, and an alias that this assigns to it (MQTT 5, 3.3.2.3.4).
     Introduce,
-    /// By an alias that was given to it before.
+    /// An alias that was assigned before.
     Alias,
 }
 
-/// What changes from message to message.
+/// The fields that differ from message to message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp {
     /// Packet identifier; unused at QoS 0.
@@ -129,9 +129,9 @@ impl Belt {
         self.slots.len()
     }
 
-    /// Makes slot `index` the message `stamp` says. `QOS1` and `STAMPED` (payload of
-    /// [`STAMP_BYTES`] or more) are as in the layout: constants, so that a run of stamps is
-    /// compiled without branches.
+    /// Stamps the message in slot `index`. `QOS1` and `STAMPED` (payload of [`STAMP_BYTES`] or
+    /// more) are as in the layout: constants, so that a series of stamps is compiled without
+    /// branches.
     #[inline]
     pub(crate) fn stamp<const QOS1: bool, const STAMPED: bool>(
         &mut self,

@@ -1,9 +1,10 @@
-//! Loss, duplicates and order of what one subscriber receives, in constant time a message.
+//! Loss, duplicates and order of what one subscriber, or the members of one group, receive, in
+//! constant time a message.
 //!
 //! A *stream* is one topic of one publisher, numbered `publisher * topics + topic`; its messages
 //! carry consecutive numbers from 0. The standard promises order within a stream and no more
 //! [MQTT-4.6.0-6]. Invariant of a flow: the messages below `next` are `next - missing` seen ones
-//! and `missing` gaps. Owned by its subscriber, read by the report when the run is over.
+//! and `missing` gaps. Owned by its thread, read by the report when the run is over.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use std::ops::Range;
 const MEMORY: u32 = 512;
 const WORDS: usize = MEMORY as usize / 64;
 
-/// What one subscriber has received of the streams that its filter matches.
+/// What one subscriber or group has received of the streams that its filter matches.
 #[derive(Debug)]
 pub(crate) struct Checker {
     first_stream: u32,
@@ -80,6 +81,11 @@ impl Checker {
             Verdict::Duplicate => self.duplicates += 1,
         }
         true
+    }
+
+    /// Messages that came more than once so far.
+    pub(crate) fn duplicates(&self) -> u64 {
+        self.duplicates
     }
 
     /// Streams that this subscriber should receive.

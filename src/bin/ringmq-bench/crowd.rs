@@ -65,6 +65,8 @@ enum Role {
 pub(crate) struct Crowd {
     /// Publishers first, then subscribers, then idle connections.
     pub(crate) peers: Vec<Peer>,
+    /// What subscribers have received: of each its own, of a group one.
+    pub(crate) checkers: Vec<Checker>,
     /// The shared receive buffer.
     pub(crate) inbox: Inbox,
     /// The counters of all of them.
@@ -120,6 +122,7 @@ impl Crowd {
         let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
         let mut crowd = Crowd {
             peers: Vec::new(),
+            checkers: checkers(options, share),
             inbox: Inbox::new(),
             stats: Stats::new(),
             clock,
@@ -128,7 +131,7 @@ impl Crowd {
             poll,
         };
         let publishers = share.of(options.publishers).map(Role::Publisher);
-        let subscribers = share.of(options.subscribers).map(Role::Subscriber);
+        let subscribers = subscribers(options, share).of(options.subscribers).map(Role::Subscriber);
         let idle = share.of(options.idle).map(Role::Idle);
         let mut roles = publishers.chain(subscribers).chain(idle).peekable();
         let mut live = 0;
@@ -137,7 +140,9 @@ impl Crowd {
         while roles.peek().is_some() || live < crowd.peers.len() {
             let room = WAVE - (crowd.peers.len() - live);
             for role in roles.by_ref().take(room) {
-                crowd.open(options, role)?;
+                let token = crowd.peers.len();
+                crowd.peers.push(Peer::Gone);
+                crowd.open(options, share, token, role)?;
             }
             let now_live = crowd
                 .shake_hands(&mut events, live)
@@ -153,7 +158,13 @@ impl Crowd {
         Ok(crowd)
     }
 
-    fn open(&mut self, options: &Options, role: Role) -> Result<(), String> {
+    fn open(
+        &mut self,
+        options: &Options,
+        share: Share,
+        token: usize,
+        role: Role,
+    ) -> Result<(), String> {
         let route = Route {
             to: options.address,
             from: source(options, role),
@@ -164,19 +175,38 @@ impl Crowd {
         let mut peer = match role {
             Role::Publisher(p) => Peer::Publisher(Box::new(publisher(options, p, client))),
             Role::Subscriber(s) => {
-                let checker = checker(options, s);
-                Peer::Subscriber(Box::new(Subscriber::new(client, checker, self.began_ns)))
+                let subscriber =
+                    Subscriber::new(client, checker_of(options, share, s), self.began_ns);
+                Peer::Subscriber(Box::new(subscriber))
             }
             Role::Idle(_) => Peer::Idle(Box::new(client)),
         };
-        let token = Token(self.peers.len());
         if let Some(client) = peer.client() {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            let registered = self.poll.registry().register(client.socket(), token, interest);
+            let registry = self.poll.registry();
+            let registered = registry.register(client.socket(), Token(token), interest);
             registered.map_err(|error| format!("epoll: {error}"))?;
         }
-        self.peers.push(peer);
+        self.peers[token] = peer;
         Ok(())
+    }
+
+    /// Closes a member's connection without DISCONNECT; what was received and not read is lost.
+    pub(crate) fn kill(&mut self, token: usize) {
+        self.peers[token] = Peer::Gone;
+    }
+
+    /// Connects member `s` again. Without memory or ports for that it is lost.
+    pub(crate) fn restore(&mut self, options: &Options, share: Share, token: usize, s: u32) {
+        if let Err(text) = self.open(options, share, token, Role::Subscriber(s)) {
+            self.lost.count += 1;
+            self.lost.reason.get_or_insert(text);
+        }
+    }
+
+    /// Messages that subscribers have received more than once.
+    pub(crate) fn duplicates(&self) -> u64 {
+        self.checkers.iter().map(Checker::duplicates).sum()
     }
 
     /// Waits for events and continues handshakes; takes and returns the number of live connections.
@@ -202,10 +232,13 @@ impl Crowd {
 
     /// Reads once from the connection `token`; returns the bytes received.
     pub(crate) fn receive(&mut self, token: usize) -> Result<usize, Fault> {
-        let Crowd { peers, inbox, stats, clock, .. } = self;
+        let Crowd { peers, checkers, inbox, stats, clock, .. } = self;
         match &mut peers[token] {
             Peer::Publisher(publisher) => publisher.receive(inbox, clock, stats),
-            Peer::Subscriber(subscriber) => subscriber.receive(inbox, clock, stats),
+            Peer::Subscriber(subscriber) => {
+                let checker = &mut checkers[subscriber.checker()];
+                subscriber.receive(inbox, checker, clock, stats)
+            }
             Peer::Idle(client) => receive_idle(client, inbox),
             Peer::Gone => Ok(0),
         }
@@ -293,7 +326,11 @@ fn greeting(options: &Options, role: Role) -> Greeting {
         Role::Idle(i) => ('i', i),
     };
     let subscription = match role {
-        Role::Subscriber(s) => Some((options.filter.render(|_| s), options.sub_qos)),
+        Role::Subscriber(s) => {
+            let filter = options.filter.render(|_| s);
+            let of_group = options.group.as_ref().map(|group| group.filter(s, &filter));
+            Some((of_group.unwrap_or(filter), options.sub_qos))
+        }
         _ => None,
     };
     let client_id = format!("{}{kind}{number}", options.client_prefix);
@@ -358,6 +395,31 @@ fn publisher(options: &Options, p: u32, client: Client) -> Publisher {
     let belts = Belts { introduction, belt: Belt::new(&layout) };
     let stamped = options.payload_bytes >= STAMP_BYTES;
     Publisher::new(client, belts, &Terms { window, stamped, topics: topics.len() })
+}
+
+/// How subscribers are dealt out: the first thread has all members of groups.
+pub(crate) fn subscribers(options: &Options, share: Share) -> Share {
+    if options.group.is_none() {
+        return share;
+    }
+    let first = share.thread == 0;
+    Share { thread: if first { 0 } else { u32::MAX }, threads: 1 }
+}
+
+/// Checkers of a thread: one for each of its subscribers, or for each group.
+fn checkers(options: &Options, share: Share) -> Vec<Checker> {
+    let share = subscribers(options, share);
+    let groups = options.group.as_ref().map(|group| group.groups(options.subscribers));
+    share.of(groups.unwrap_or(options.subscribers)).map(|s| checker(options, s)).collect()
+}
+
+/// The number of a subscriber's checker.
+fn checker_of(options: &Options, share: Share, s: u32) -> usize {
+    let number = match &options.group {
+        Some(group) => group.group_of(s),
+        None => s / share.threads,
+    };
+    number as usize
 }
 
 fn checker(options: &Options, s: u32) -> Checker {

@@ -13,7 +13,8 @@ use std::time::Duration;
 use mio::{Events, Token};
 
 use crate::checker::Checker;
-use crate::crowd::{Crowd, Lost, Peer, Share};
+use crate::crowd::{Crowd, Lost, Peer, Share, subscribers};
+use crate::group::Kills;
 use crate::options::Options;
 use crate::publisher::{Pace, Schedule};
 use crate::stats::{Stats, Tally, nanoseconds};
@@ -25,7 +26,7 @@ const TURN_BYTES: usize = 128 * 1024;
 /// Writes in one turn, so that a thousand small writers do not keep readers waiting for long.
 const TURN_WRITES: usize = 64;
 
-/// A drain is over if nothing was received for this long, unless it is known what is due.
+/// A drain is over if nothing was received for this long, unless the number of messages is known.
 const QUIET_NS: u64 = 300_000_000;
 
 /// A run by count gives up if nothing was sent or received for this long.
@@ -50,8 +51,10 @@ pub(crate) struct Plan {
 pub(crate) enum Command {
     /// All threads are connected: run.
     Start(Plan),
-    /// All messages of all threads are delivered: drain.
+    /// A run by count: all messages of all threads are delivered, drain.
     Drain,
+    /// A run by time: the processes were sampled, connections may close.
+    Close,
 }
 
 /// Events from a load to the main thread.
@@ -61,8 +64,8 @@ pub(crate) enum Event {
     Ready,
     /// The connections failed; the text says why.
     Failed(String),
-    /// Counters so far, once a second.
-    Progress(Share, Tally),
+    /// Counters so far, and messages that came again, once a second.
+    Progress(Share, Tally, u64),
     /// A run by count: this thread's messages are delivered.
     Through,
     /// The run is over.
@@ -116,6 +119,10 @@ pub(crate) struct Load<'a> {
     progress_ns: u64,
     through: bool,
     unsent: u64,
+    /// Kills of members of this thread.
+    kills: Option<Kills>,
+    /// When members that were away until all was published came back.
+    returned_ns: Option<u64>,
     /// A run by count: messages for this thread's subscribers.
     expected: Option<u64>,
     events: Sender<Event>,
@@ -156,6 +163,8 @@ impl<'a> Load<'a> {
             progress_ns: plan.start_ns,
             through: false,
             unsent: 0,
+            kills: Kills::new(options.group.as_ref(), members(options, share), plan.start_ns),
+            returned_ns: None,
             expected,
             events: line.events,
             commands: line.commands,
@@ -169,9 +178,11 @@ impl<'a> Load<'a> {
         loop {
             let now_ns = self.crowd.clock.now_ns();
             if self.is_over(now_ns) {
+                self.await_sample();
                 return self.finish();
             }
             self.advance(now_ns);
+            self.kill_due(now_ns);
             self.release_due(now_ns);
             self.write_turn();
             self.wait(&mut events);
@@ -202,11 +213,49 @@ impl<'a> Load<'a> {
                 (None, messages) => publisher.allow(messages.unwrap_or(u64::MAX)),
             }
         }
+        if self.is_absent() {
+            for s in 0..members(self.options, self.share) {
+                self.crowd.kill(self.token_of(s));
+            }
+        }
         for token in 0..self.crowd.peers.len() {
             self.writers.push(token);
             if self.crowd.is_readable(token) {
                 self.readers.push(token);
             }
+        }
+    }
+
+    /// Whether members are away until all is published.
+    fn is_absent(&self) -> bool {
+        self.options.group.as_ref().is_some_and(|group| group.is_absent)
+    }
+
+    /// The place of member `s`.
+    fn token_of(&self, s: u32) -> usize {
+        self.publishers.len() + s as usize
+    }
+
+    /// Kills the connection of the member whose turn it is, and connects it again.
+    fn kill_due(&mut self, now_ns: u64) {
+        if matches!(self.phase, Phase::Draining { .. }) || self.is_absent() {
+            return;
+        }
+        if let Some(s) = self.kills.as_mut().and_then(|kills| kills.take_due(now_ns)) {
+            let token = self.token_of(s);
+            self.crowd.kill(token);
+            self.crowd.stats.outages.note_kill(now_ns);
+            self.crowd.restore(self.options, self.share, token, s);
+        }
+    }
+
+    /// Members that were away come back.
+    fn return_members(&mut self, now_ns: u64) {
+        self.returned_ns = Some(now_ns);
+        self.received_ns = now_ns;
+        for s in 0..members(self.options, self.share) {
+            let token = self.token_of(s);
+            self.crowd.restore(self.options, self.share, token, s);
         }
     }
 
@@ -224,21 +273,28 @@ impl<'a> Load<'a> {
                     self.through = true;
                     self.tell(Event::Through);
                 }
-                let told = matches!(self.commands.try_recv(), Ok(Command::Drain));
+                let is_counted = self.options.messages.is_some();
+                let told = is_counted && self.commands.try_recv().is_ok();
                 if told || now_ns >= self.plan.stop_ns {
                     self.release_due(now_ns.min(self.plan.stop_ns));
                     self.stop(now_ns);
                     let interval = self.crowd.stats.tally - before;
-                    let deadline_ns = now_ns + nanoseconds(self.options.drain);
+                    let mut deadline_ns = now_ns + nanoseconds(self.options.drain);
+                    if self.is_absent() {
+                        self.return_members(now_ns);
+                        deadline_ns = u64::MAX;
+                    }
                     let length_ns = now_ns - since_ns;
                     self.phase = Phase::Draining { interval, length_ns, deadline_ns };
                 }
             }
             _ => {}
         }
-        if self.options.progress && now_ns >= self.progress_ns + 1_000_000_000 {
+        let is_told = self.options.progress || self.options.group.is_some();
+        if is_told && now_ns >= self.progress_ns + 1_000_000_000 {
             self.progress_ns = now_ns;
-            self.tell(Event::Progress(self.share, self.crowd.stats.tally));
+            let again = self.crowd.duplicates();
+            self.tell(Event::Progress(self.share, self.crowd.stats.tally, again));
         }
     }
 
@@ -287,9 +343,6 @@ impl<'a> Load<'a> {
 
     /// Releases the messages that are due, publisher by publisher.
     fn release_due(&mut self, now_ns: u64) {
-        if matches!(self.phase, Phase::Draining { .. }) {
-            return;
-        }
         while self.next_due_ns().is_some_and(|due_ns| due_ns <= now_ns) {
             let token = self.next_publisher();
             self.released += 1;
@@ -302,6 +355,9 @@ impl<'a> Load<'a> {
 
     /// Open loop: when the next message of this thread is due; `None` when there is none.
     fn next_due_ns(&self) -> Option<u64> {
+        if matches!(self.phase, Phase::Draining { .. }) {
+            return None;
+        }
         let publishers = self.publishers.len() as u64;
         let rate = self.options.rate.filter(|_| publishers > 0)?;
         let p = self.publishers[self.next_publisher()];
@@ -374,6 +430,8 @@ impl<'a> Load<'a> {
             Phase::Measuring { .. } => self.plan.stop_ns,
             Phase::Draining { deadline_ns, .. } => deadline_ns,
         };
+        let kill_ns = self.kills.map_or(u64::MAX, |kills| kills.next_ns());
+        let phase_ns = if kill_ns > now_ns { phase_ns.min(kill_ns) } else { phase_ns };
         let due_ns = self.next_due_ns().unwrap_or(u64::MAX);
         let sleep_ns = phase_ns.min(due_ns).saturating_sub(now_ns).min(SLEEP_NS_MAX);
         let sleep = Duration::from_nanos(sleep_ns);
@@ -393,15 +451,27 @@ impl<'a> Load<'a> {
         let since_ns = self.received_ns.max(self.crowd.stats.published_ns);
         let is_complete = match self.expected {
             // A busy machine may be silent for long, and nothing may count as lost for that.
-            Some(expected) => self.crowd.stats.tally.delivered >= expected,
+            Some(expected) => {
+                self.crowd.stats.tally.delivered - self.crowd.duplicates() >= expected
+            }
             None => now_ns >= since_ns + QUIET_NS,
         };
-        now_ns >= deadline_ns || (quiet && is_complete)
+        let is_stalled = self.returned_ns.is_some() && now_ns > since_ns + STALL_NS;
+        now_ns >= deadline_ns || is_stalled || (quiet && is_complete)
+    }
+
+    /// Waits until the main thread has sampled the processes, if that is to come: it may be late,
+    /// and what it costs the broker to close connections is not part of a message's cost.
+    fn await_sample(&self) {
+        if self.options.messages.is_none() {
+            // It fails only if the main thread has given up.
+            let _ = self.commands.recv();
+        }
     }
 
     fn finish(mut self) -> Outcome {
         self.crowd.disconnect();
-        let Crowd { peers, stats, lost, began_ns, .. } = self.crowd;
+        let Crowd { peers, checkers, stats, lost, began_ns, .. } = self.crowd;
         let (interval, publishing_ns, delivering_ns) = match self.phase {
             Phase::Draining { interval, length_ns, .. } if self.options.messages.is_none() => {
                 (interval, length_ns, length_ns)
@@ -410,8 +480,10 @@ impl<'a> Load<'a> {
                 // Without publishers the run receives a backlog, which begins at the CONNACK.
                 let publishing = self.options.publishers > 0;
                 let from_ns = if publishing { self.plan.start_ns } else { began_ns };
-                let since = |ns: u64| ns.saturating_sub(from_ns);
-                (stats.tally, since(stats.published_ns), since(stats.delivered_ns))
+                let delivering_ns = self.returned_ns.unwrap_or(from_ns);
+                let since = |ns: u64, from_ns: u64| ns.saturating_sub(from_ns);
+                let publishing_ns = since(stats.published_ns, from_ns);
+                (stats.tally, publishing_ns, since(stats.delivered_ns, delivering_ns))
             }
         };
         let mut outcome = Outcome {
@@ -420,7 +492,7 @@ impl<'a> Load<'a> {
             delivering_ns,
             stats,
             sent: Vec::new(),
-            checkers: Vec::new(),
+            checkers,
             unacked: 0,
             unsent: self.unsent,
             lost,
@@ -431,8 +503,7 @@ impl<'a> Load<'a> {
                     outcome.sent.push((self.publishers[token], publisher.written()));
                     outcome.unacked += publisher.in_flight();
                 }
-                Peer::Subscriber(subscriber) => outcome.checkers.push(subscriber.into_checker()),
-                Peer::Idle(_) | Peer::Gone => {}
+                Peer::Subscriber(_) | Peer::Idle(_) | Peer::Gone => {}
             }
         }
         outcome
@@ -444,6 +515,12 @@ impl<'a> Load<'a> {
     }
 }
 
+/// Members of groups that a thread has.
+fn members(options: &Options, share: Share) -> u32 {
+    let all = if options.group.is_some() { options.subscribers } else { 0 };
+    if subscribers(options, share).thread == 0 { all } else { 0 }
+}
+
 /// Messages that a thread's subscribers receive in a run by count.
 fn expected(options: &Options, crowd: &Crowd) -> Option<u64> {
     options.messages.filter(|_| options.publishers > 0)?;
@@ -453,9 +530,6 @@ fn expected(options: &Options, crowd: &Crowd) -> Option<u64> {
         let sent = options.messages_of(p).unwrap_or(0);
         sent / topics + u64::from(n < sent % topics)
     };
-    let of_peer = |peer: &Peer| match peer {
-        Peer::Subscriber(subscriber) => subscriber.checker().matched_streams().map(sent_of).sum(),
-        Peer::Publisher(_) | Peer::Idle(_) | Peer::Gone => 0,
-    };
-    Some(crowd.peers.iter().map(of_peer).sum())
+    let of_checker = |checker: &Checker| checker.matched_streams().map(sent_of).sum::<u64>();
+    Some(crowd.checkers.iter().map(of_checker).sum())
 }

@@ -14,6 +14,7 @@ mod belt;
 mod checker;
 mod client;
 mod crowd;
+mod group;
 mod load;
 mod options;
 mod preset;

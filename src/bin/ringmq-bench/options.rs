@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, error::ErrorKind};
 
+use crate::group::Membership;
 use crate::preset::{Preset, Rate, Rates};
 use crate::stream::Terms;
 use crate::template::Template;
@@ -80,6 +81,16 @@ pub(crate) struct Flags {
     /// Subscriber i receives only publisher i's topics; this is what the default templates do
     #[arg(long)]
     pair: bool,
+    /// Subscribers are members of the consumer group NAME, of which the first thread has all;
+    /// {s} gives each subscriber a group of its own. Default filter: all topics
+    #[arg(long, value_name = "NAME", conflicts_with = "pair")]
+    group: Option<String>,
+    /// Seconds from one kill of a member's connection to the next; it connects again at once
+    #[arg(long, value_name = "S", value_parser = seconds, requires = "group")]
+    kill_every: Option<Duration>,
+    /// Members subscribe, leave, and come back when all --messages are published
+    #[arg(long, requires_all = ["group", "messages"])]
+    absent: bool,
     /// Topics of each publisher, used in turn; the topic then needs n in braces
     #[arg(long, value_name = "N", default_value_t = 1)]
     topics: u32,
@@ -176,6 +187,8 @@ pub(crate) struct Options {
     pub(crate) filter: Template,
     /// Whether subscriber i receives only the topics of publisher i.
     pub(crate) pair: bool,
+    /// How subscribers are members of groups, if they are.
+    pub(crate) group: Option<Membership>,
     /// Topics of each publisher, at least 1; `publishers * topics` fits a `u32`.
     pub(crate) topics: u32,
     /// QoS of publishing, 0 or 1.
@@ -232,11 +245,14 @@ impl Options {
         let crowd = u32::from(flags.idle == 0);
         let publishers = flags.publishers.unwrap_or(crowd);
         let subscribers = flags.subscribers.unwrap_or(crowd);
-        let pair = flags.pair || (flags.filter.is_none() && flags.topic == "bench/{p}");
+        let group = flags.group.as_deref().map(|name| membership(flags, name)).transpose()?;
+        let is_default = flags.filter.is_none() && flags.topic == "bench/{p}";
+        let pair = flags.pair || (is_default && group.is_none());
         let topic = Template::topic(&flags.topic, "pn").map_err(|e| format!("--topic: {e}"))?;
         let filter_text = match &flags.filter {
             Some(text) => text.clone(),
             None if pair => topic.paired_filter_text(),
+            None if group.is_some() => topic.wildcard_filter_text(),
             None => return Err("--topic needs --filter or --pair".to_owned()),
         };
         let filter = Template::filter(&filter_text, "s").map_err(|e| format!("--filter: {e}"))?;
@@ -277,6 +293,7 @@ impl Options {
             topic,
             filter,
             pair,
+            group,
             topics: flags.topics,
             qos: flags.qos,
             sub_qos: flags.sub_qos.unwrap_or(flags.qos),
@@ -347,6 +364,18 @@ fn check_sizes(flags: &Flags, publishers: u32) -> Result<(), String> {
     Ok(())
 }
 
+fn membership(flags: &Flags, name: &str) -> Result<Membership, String> {
+    if flags.absent && flags.clean_session {
+        return Err("--absent needs --clean-session false, so that the group stays".to_owned());
+    }
+    if flags.kill_every.is_some_and(|every| every.is_zero()) {
+        return Err("--kill-every is more than 0 seconds".to_owned());
+    }
+    let mut membership = Membership::new(name).map_err(|text| format!("--group: {text}"))?;
+    (membership.kill_every, membership.is_absent) = (flags.kill_every, flags.absent);
+    Ok(membership)
+}
+
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
     let found = (host, port).to_socket_addrs().map_err(|e| format!("--host {host}: {e}"))?;
     let mut addresses: Vec<SocketAddr> = found.collect();
@@ -390,6 +419,13 @@ mod tests {
             ("--topic a", "--filter"),
             ("--topic a --filter a/#/b", "--filter"),
             ("--filter a --pair", "--pair"),
+            ("--group a/b", "--group"),
+            ("--group g --pair", "--pair"),
+            ("--group g{s} --filter a/{p}", "--filter"),
+            ("--kill-every 1", "--group"),
+            ("--group g --kill-every 0", "--kill-every"),
+            ("--group g --absent", "--messages"),
+            ("--group g --absent --messages 1", "--clean-session"),
             ("--topic-alias", "--v5"),
             ("--user-properties 1", "--v5"),
             ("--v5 --user-properties 1001", "--user-properties"),
@@ -415,7 +451,7 @@ mod tests {
         Flags::command().debug_assert();
     }
 
-    /// A preset is valid, and what is given beside it overrides it.
+    /// A preset is valid, and flags beside it override its own.
     #[test]
     fn presets_are_overridden() {
         for preset in Preset::value_variants() {
@@ -438,6 +474,8 @@ mod tests {
         let plain = check("").expect("valid");
         assert_eq!((plain.publishers, plain.subscribers, plain.pair), (1, 1, true));
         assert_eq!(plain.duration, Some(Duration::from_secs(5)));
+        let group = check("--group g --topic a{p}/{n}/b --topics 2").expect("valid");
+        assert_eq!((group.filter.render(|_| 0).as_str(), group.pair), ("+/+/b", false));
         let idle = check("--idle 9").expect("valid");
         assert_eq!((idle.publishers, idle.subscribers, idle.connections()), (0, 0, 9));
         let counted = check("--messages 10 --publishers 3 --qos 1").expect("valid");

@@ -1,4 +1,4 @@
-//! Presets: cases that are known by a name, as the flags they stand for; and the rates of a sweep.
+//! Presets: named cases, with their flags; and the rates of a sweep.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ pub(crate) enum Preset {
 }
 
 impl Preset {
-    /// The flags that it stands for. Flags of the command line come after them and override them.
+    /// The flags of the preset. Flags of the command line come after them and override them.
     pub(crate) fn flags(self) -> &'static [&'static str] {
         match self {
             Preset::Devices => &[
@@ -65,7 +65,7 @@ impl FromStr for Rates {
 mod tests {
     use super::*;
 
-    /// A rate is a number or the word.
+    /// A rate is a number or `max`.
     #[test]
     fn rates_are_read() {
         for (text, rate) in [

@@ -19,7 +19,7 @@ use crate::wire::{self, Packet};
 pub(crate) struct Publisher {
     client: Client,
     belt: Belt,
-    /// What follows when the belt has been sent once.
+    /// The belt after this one, which is sent once.
     next_belt: Option<Belt>,
     pace: Pace,
     window: Option<Window>,
@@ -37,16 +37,16 @@ pub(crate) struct Publisher {
     unsent: Range<usize>,
 }
 
-/// What a publisher sends.
+/// The belts of a publisher.
 #[derive(Debug)]
 pub(crate) struct Belts {
     /// Sent once, before the belt: one round of the topics, which gives them their aliases.
     pub(crate) introduction: Option<Belt>,
-    /// Sent again and again.
+    /// Sent repeatedly.
     pub(crate) belt: Belt,
 }
 
-/// How a publisher's messages look and how many may be in flight.
+/// The form of a publisher's messages, and the bound of those in flight.
 #[derive(Debug)]
 pub(crate) struct Terms {
     /// QoS 1: messages in flight; `None` is QoS 0.

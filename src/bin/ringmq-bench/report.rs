@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::checker::Findings;
 use crate::crowd::Lost;
+use crate::group::Outages;
 use crate::load::Outcome;
 use crate::options::Options;
 use crate::procfs::Sample;
@@ -19,6 +20,8 @@ pub(crate) struct Processes {
     pub(crate) before: Option<Sample>,
     /// With all connections, before the first message.
     pub(crate) connected: Option<Sample>,
+    /// A run by count: when all was published.
+    pub(crate) filled: Option<Sample>,
     /// At the begin of the measured span.
     pub(crate) from: Option<Sample>,
     /// At its end.
@@ -50,6 +53,10 @@ pub(crate) struct Report {
     qos: u8,
     processes: Processes,
     lost_connections: Lost,
+    outages: Outages,
+    /// The most messages that groups had not received yet, of counts once a second.
+    lag_max: u64,
+    groups: u32,
 }
 
 impl Report {
@@ -78,6 +85,9 @@ impl Report {
             qos: options.qos,
             processes,
             lost_connections: Lost::default(),
+            outages: Outages::default(),
+            lag_max: 0,
+            groups: options.group.as_ref().map_or(0, |group| group.groups(options.subscribers)),
         };
         let mut sent = HashMap::new();
         let mut checkers = Vec::new();
@@ -105,6 +115,11 @@ impl Report {
         report
     }
 
+    /// The same with the largest lag of groups.
+    pub(crate) fn with_lag(self, lag_max: u64) -> Report {
+        Report { lag_max, ..self }
+    }
+
     fn add(&mut self, outcome: &Outcome) {
         self.interval += outcome.interval;
         self.publishing_s = self.publishing_s.max(outcome.publishing_ns as f64 / 1e9);
@@ -114,6 +129,7 @@ impl Report {
         self.unsent += outcome.unsent;
         self.delivery.merge(&outcome.stats.delivery);
         self.ack.merge(&outcome.stats.ack);
+        self.outages.merge(&outcome.stats.outages);
         self.lost_connections.count += outcome.lost.count;
         if let Some(reason) = &outcome.lost.reason {
             self.lost_connections.reason.get_or_insert_with(|| reason.clone());
@@ -143,6 +159,11 @@ impl Report {
         (self.connections > 0).then(|| grown as f64 / f64::from(self.connections))
     }
 
+    /// The longest time until all was there that was published before a kill.
+    fn caught_up_us(&self) -> Option<f64> {
+        (self.outages.kills > 0).then_some(self.outages.longest_ns as f64 / 1e3)
+    }
+
     /// One line of JSON: an object without nesting, `null` where there is no figure.
     pub(crate) fn json(&self) -> String {
         let rss = |sample: Option<Sample>| sample.map(|sample| sample.rss_bytes);
@@ -168,11 +189,16 @@ impl Report {
             "lost_tail": self.findings.map(|findings| findings.tail),
             "duplicates": self.findings.map(|findings| findings.duplicates),
             "out_of_order": self.findings.map(|findings| findings.late),
+            "groups": self.groups,
+            "lag_max": (self.groups > 0).then_some(self.lag_max),
+            "kills": self.outages.kills,
+            "caught_up_us_max": self.caught_up_us(),
             "broker_cores": self.cpu_s().map(cores),
             "broker_cpu_us_per_published": cpu_us(self.taken()),
             "broker_cpu_us_per_delivered": cpu_us(self.interval.delivered),
             "broker_rss_before": rss(self.processes.before),
             "broker_rss_connected": rss(self.processes.connected),
+            "broker_rss_filled": rss(self.processes.filled),
             "broker_rss_end": rss(self.processes.until),
             "broker_rss_per_connection": self.rss_per_connection(),
             "generator_cores": cores(self.processes.own_cpu_s),
@@ -230,6 +256,14 @@ impl Report {
             let rate = per_s(self.interval.delivered, self.delivering_s);
             rows.push(("delivered", format!("{} msg/s", grouped(rate))));
             rows.push(("lost", self.loss_row()));
+        }
+        if self.groups > 0 {
+            rows.push(("lag", format!("{} messages at most", grouped(self.lag_max as f64))));
+        }
+        if let Some(us) = self.caught_up_us() {
+            let kills = self.outages.kills;
+            let us = grouped(us);
+            rows.push(("kills", format!("{kills}, messages before each within {us} µs")));
         }
         if self.total.earlier > 0 {
             rows.push(("of earlier runs", format!("{} messages", self.total.earlier)));
@@ -305,7 +339,13 @@ fn latency_row(latency: &Latency) -> String {
 
 fn title(options: &Options) -> String {
     let Options { publishers, subscribers, topics, qos, sub_qos, payload_bytes, .. } = options;
-    let mut parts = vec![format!("{publishers} -> {subscribers}")];
+    let mut parts = vec![match &options.group {
+        None => format!("{publishers} -> {subscribers}"),
+        Some(group) => match group.groups(*subscribers) {
+            0 | 1 => format!("{publishers} -> group of {subscribers}"),
+            groups => format!("{publishers} -> {groups} groups of 1"),
+        },
+    }];
     if *publishers + *subscribers == 0 {
         parts.clear();
     }
@@ -370,6 +410,9 @@ mod tests {
             qos: 1,
             processes,
             lost_connections: Lost::default(),
+            outages: Outages::default(),
+            lag_max: 0,
+            groups: 0,
         }
     }
 
@@ -381,6 +424,7 @@ mod tests {
         let processes = Processes {
             before: at(0.0, 1000),
             connected: at(0.0, 7000),
+            filled: at(0.5, 8000),
             from: at(1.0, 7000),
             until: at(3.0, 9000),
             span_s: 4.0,

@@ -44,6 +44,7 @@ pub(crate) fn run(options: Options) -> Result<Report, String> {
     } else {
         // Late deliveries count as well: everything has ended before the second sample.
         crew.listen(Some(plan.stop_ns), |crew| crew.through == threads)?;
+        processes.filled = sample(&options)?;
         crew.command(Command::Drain);
         crew.listen(None, |crew| crew.outcomes.len() == threads)?;
     }
@@ -52,8 +53,10 @@ pub(crate) fn run(options: Options) -> Result<Report, String> {
     processes.from = from;
     processes.span_s = (until_ns - from_ns) as f64 / 1e9;
     processes.own_cpu_s = own_sample()?.cpu_s - own_from.cpu_s;
+    crew.command(Command::Close);
     crew.listen(None, |crew| crew.outcomes.len() == threads)?;
-    Ok(Report::new(&options, crew.outcomes, processes, connecting_ns as f64 / 1e9))
+    let lag = crew.progress.lag_max;
+    Ok(Report::new(&options, crew.outcomes, processes, connecting_ns as f64 / 1e9).with_lag(lag))
 }
 
 fn plan(options: &Options, start_ns: u64) -> Plan {
@@ -89,7 +92,7 @@ impl Crew {
             spawned.map_err(|error| format!("starting a thread: {error}"))?;
             commands.push(command);
         }
-        let progress = Progress::new(options.threads);
+        let progress = Progress::new(&options);
         let outcomes = Vec::new();
         Ok(Crew { options, clock, events, commands, progress, outcomes, ready: 0, through: 0 })
     }
@@ -124,8 +127,9 @@ impl Crew {
             Event::Failed(text) => return Err(text),
             Event::Through => self.through += 1,
             Event::Ended(outcome) => self.outcomes.push(*outcome),
-            Event::Progress(share, tally) => {
-                if let Some(line) = self.progress.note(share, tally) {
+            Event::Progress(share, tally, again) => {
+                let line = self.progress.note(share, tally, again);
+                if let Some(line) = line.filter(|_| self.options.progress) {
                     eprintln!("{}: {line}", self.options.broker);
                 }
             }
@@ -138,7 +142,7 @@ impl Crew {
 fn work(options: &Options, share: Share, clock: Clock, line: Line) {
     if options.rate.is_some() {
         // The default timer slack of 50 µs would be visible in every latency. If it cannot be set,
-        // the run goes on.
+        // the run continues.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZero::new(1));
     }
     let crowd = match Crowd::connect(options, share, clock) {
@@ -163,16 +167,23 @@ struct Progress {
     latest: Vec<Tally>,
     before: Tally,
     seconds: u64,
+    /// Messages that groups had received more than once, when they were last counted.
+    again: u64,
+    /// Groups that each get all messages; 0: subscribers are no members.
+    groups: u32,
+    /// The most messages that were published and that groups had not.
+    lag_max: u64,
 }
 
 impl Progress {
-    fn new(threads: u32) -> Progress {
-        let latest = vec![Tally::default(); threads as usize];
-        Progress { latest, before: Tally::default(), seconds: 0 }
+    fn new(options: &Options) -> Progress {
+        let latest = vec![Tally::default(); options.threads as usize];
+        let groups = options.group.as_ref().map_or(0, |group| group.groups(options.subscribers));
+        Progress { latest, before: Tally::default(), seconds: 0, again: 0, groups, lag_max: 0 }
     }
 
     /// Records a thread's counters; those of the first thread print the line.
-    fn note(&mut self, share: Share, tally: Tally) -> Option<String> {
+    fn note(&mut self, share: Share, tally: Tally, again: u64) -> Option<String> {
         self.latest[share.thread as usize] = tally;
         if share.thread != 0 {
             return None;
@@ -186,6 +197,16 @@ impl Progress {
         self.seconds += 1;
         let Tally { published, acked, delivered, .. } = second;
         let seconds = self.seconds;
-        Some(format!("{seconds} s, {published} published, {acked} acked, {delivered} delivered"))
+        let mut line =
+            format!("{seconds} s, {published} published, {acked} acked, {delivered} delivered");
+        if self.groups > 0 {
+            // The first thread, whose counters these are, has all members.
+            let due = total.published * u64::from(self.groups);
+            let lag = (due + again).saturating_sub(total.delivered);
+            self.lag_max = self.lag_max.max(lag);
+            line.push_str(&format!(", lag {lag}, {} again", again - self.again));
+            self.again = again;
+        }
+        Some(line)
     }
 }

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
+use crate::group::Outages;
+
 /// Bytes at the head of a payload with stream, number and time; messages with shorter payloads are
 /// only counted.
 pub(crate) const STAMP_BYTES: usize = 16;
@@ -145,6 +147,8 @@ pub(crate) struct Stats {
     pub(crate) delivery: Latency,
     /// Latency from the intended sending to the PUBACK.
     pub(crate) ack: Latency,
+    /// What kills of members held up.
+    pub(crate) outages: Outages,
     /// When the last message or PUBACK was sent or received, for runs that end by count.
     pub(crate) published_ns: u64,
     /// When a message was last received.
@@ -158,6 +162,7 @@ impl Stats {
             tally: Tally::default(),
             delivery: Latency::new(),
             ack: Latency::new(),
+            outages: Outages::default(),
             published_ns: 0,
             delivered_ns: 0,
         }

@@ -1,6 +1,7 @@
-//! A subscriber: receives, counts, checks order, measures latency and acknowledges in batches.
+//! A subscriber: receives, counts, has order checked, measures latency and acknowledges in batches.
 //!
-//! Owned by a thread's load.
+//! Owned by a thread's load. Members of one group share a checker: the broker gives the messages of
+//! a publisher and topic to one of them at a time, so there is one order of all that they receive.
 
 use crate::belt;
 use crate::checker::Checker;
@@ -8,18 +9,19 @@ use crate::client::{Client, Fault, Inbox};
 use crate::stats::{Clock, Stats};
 use crate::wire::{self, Packet};
 
-/// One subscribing connection and its checker.
+/// One subscribing connection.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     client: Client,
-    checker: Checker,
+    /// The number of its checker.
+    checker: usize,
     /// Messages stamped earlier belong to another run.
     run_began_ns: u64,
 }
 
 impl Subscriber {
     /// A subscriber whose client subscribes during the handshake.
-    pub(crate) fn new(client: Client, checker: Checker, run_began_ns: u64) -> Subscriber {
+    pub(crate) fn new(client: Client, checker: usize, run_began_ns: u64) -> Subscriber {
         Subscriber { client, checker, run_began_ns }
     }
 
@@ -28,13 +30,8 @@ impl Subscriber {
         &mut self.client
     }
 
-    /// The checker.
-    pub(crate) fn checker(&self) -> &Checker {
-        &self.checker
-    }
-
-    /// The checker, when the run is over.
-    pub(crate) fn into_checker(self) -> Checker {
+    /// The number of its checker.
+    pub(crate) fn checker(&self) -> usize {
         self.checker
     }
 
@@ -42,6 +39,7 @@ impl Subscriber {
     pub(crate) fn receive(
         &mut self,
         inbox: &mut Inbox,
+        checker: &mut Checker,
         clock: &Clock,
         stats: &mut Stats,
     ) -> Result<usize, Fault> {
@@ -70,12 +68,13 @@ impl Subscriber {
             };
             if origin.intended_ns != run_ns {
                 stats.delivery.note(run_ns, now_ns, run_length);
+                stats.outages.note(origin.intended_ns, now_ns);
                 (run_ns, run_length) = (origin.intended_ns, 0);
             }
             run_length += 1;
             if origin.intended_ns < self.run_began_ns {
                 stats.tally.earlier += 1;
-            } else if !self.checker.note(origin.place) {
+            } else if !checker.note(origin.place) {
                 stats.tally.unknown += 1;
             }
         }

@@ -72,6 +72,17 @@ impl Template {
         out
     }
 
+    /// A filter text for all topics: each placeholder's level is `+`.
+    pub(crate) fn wildcard_filter_text(&self) -> String {
+        let text = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Place(_) => "\0".to_owned(),
+        };
+        let marked: String = self.parts.iter().map(text).collect();
+        let level = |level: &str| if level.contains('\0') { "+".into() } else { level.to_owned() };
+        marked.split('/').map(level).collect::<Vec<String>>().join("/")
+    }
+
     /// The filter text of the subscriber that belongs to the publisher of the same number: `{p}`
     /// becomes `{s}` and `{n}` becomes `+`.
     pub(crate) fn paired_filter_text(&self) -> String {

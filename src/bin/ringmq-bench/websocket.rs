@@ -64,7 +64,7 @@ impl WebSocket {
         &self.framed[self.sent..]
     }
 
-    /// Records that so many of these bytes were written.
+    /// Records that `bytes` of them were written.
     pub(crate) fn note_sent(&mut self, bytes: usize) {
         self.sent += bytes;
         if self.sent == self.framed.len() {
@@ -109,7 +109,7 @@ impl WebSocket {
                 }
             },
         }
-        // The key needs no randomness: there is nobody to protect against.
+        // The mask need not be random: it protects proxies, and there are none.
         self.mask = self.mask.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
         let mask = self.mask.to_ne_bytes();
         self.framed.extend_from_slice(&mask);

@@ -1,5 +1,5 @@
-//! The few packets of MQTT 3.1.1 and 5 that a load generator speaks: encoding what it sends,
-//! walking over what it receives.
+//! The packets of MQTT 3.1.1 and 5 that a load generator needs: it encodes the sent ones and parses
+//! the received ones.
 //!
 //! Pure: no sockets, no state. Invariant: [`split`] never reads past the given bytes; it returns
 //! `Ok(None)` if it needs more.
@@ -28,21 +28,21 @@ pub(crate) const DISCONNECT: [u8; 2] = [0xe0, 0];
 /// One received packet, borrowed from the receive buffer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Packet<'a> {
-    /// The answer to CONNECT; 0 is "accepted".
+    /// The answer to CONNECT; 0 means accepted.
     Connack { code: u8 },
-    /// A message; the packet identifier is there at QoS 1 only.
+    /// A message; it has a packet identifier at QoS 1 only.
     Publish { packet_id: Option<u16>, payload: &'a [u8] },
     /// The broker has accepted the message with this identifier.
     Puback { packet_id: u16 },
-    /// The answer to a SUBSCRIBE with one filter; from 0x80 on it is "refused".
+    /// The answer to a SUBSCRIBE with one filter; 0x80 and above mean refused.
     Suback { code: u8 },
     /// MQTT 5: the broker closes the connection, for this reason.
     Disconnect { reason: u8 },
-    /// PINGRESP, UNSUBACK and the like: nothing a load generator acts on.
+    /// PINGRESP, UNSUBACK and others that a load generator ignores.
     Other,
 }
 
-/// What the broker sent is not MQTT; the text says which rule broke.
+/// The broker's bytes are not MQTT; the text names the broken rule.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
@@ -125,7 +125,7 @@ fn publish_body(first: u8, body: &[u8], version: Version) -> Result<Packet<'_>, 
     Ok(Packet::Publish { packet_id, payload })
 }
 
-/// What follows the properties that `bytes` begin with.
+/// The bytes after the properties at the start of `bytes`.
 #[inline]
 fn after_properties(bytes: &[u8]) -> Result<&[u8], Malformed> {
     let (mut length, mut at) = (0, 0);
@@ -150,7 +150,7 @@ fn be16(bytes: &[u8], at: usize, otherwise: &'static str) -> Result<u16, Malform
     }
 }
 
-/// What a CONNECT asks for.
+/// The parameters of a CONNECT.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Connect<'a> {
     pub(crate) version: Version,
@@ -211,7 +211,7 @@ pub(crate) fn push_subscribe(
     out.push(qos);
 }
 
-/// The properties of a PUBLISH as they stand in it, their length first: a topic alias, and so many
+/// The encoded properties of a PUBLISH, with their length: a topic alias, and `user_properties`
 /// user properties of 20 bytes each. Empty in MQTT 3.1.1.
 pub(crate) fn publish_properties(
     version: Version,
@@ -238,7 +238,7 @@ pub(crate) fn publish_properties(
     out
 }
 
-/// Where the parts of a PUBLISH that change stand.
+/// The offsets of the variable parts of a PUBLISH.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Places {
     /// The packet identifier, at QoS 1.
@@ -246,7 +246,7 @@ pub(crate) struct Places {
     pub(crate) payload_at: usize,
 }
 
-/// Appends a PUBLISH with a zeroed payload, and at QoS 1 the identifier 0, which is to be patched.
+/// Appends a PUBLISH with a zeroed payload and, at QoS 1, the identifier 0, which must be patched.
 /// `properties` are those of [`publish_properties`].
 pub(crate) fn push_publish(
     out: &mut Vec<u8>,

@@ -57,7 +57,7 @@ struct Damage {
     records: u64,
 }
 
-/// The kind of a reference.
+/// The number of references of each kind.
 #[derive(Clone, Copy, Default)]
 struct References {
     queued: u64,

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use ringmq::data::Snapshot;
 use ringmq::limits::LIVE_LOOKS_MAX;
 use ringmq::mqtt::{TopicFilter, TopicName};
-use ringmq::store::{MessageRecord, Position, Queue, QueueItem, Session, Store, expiry_interval_s};
+use ringmq::store::{
+    MessageRecord, Position, Queue, QueueItem, Session, Store, expiry_interval_s, lane_of_name,
+};
 use serde_json::{Map, Value, json};
 
 use crate::options::DumpFlags;
@@ -46,7 +48,7 @@ struct Dump<'a> {
     output: &'a mut Output,
     shards: &'a Shards,
     damaged: bool,
-    /// The number of the last message of the queue that was written.
+    /// The position of the block that is being read.
     block: Option<Position>,
 }
 
@@ -61,7 +63,7 @@ impl Dump<'_> {
         loop {
             let seen = latest.as_ref().unwrap_or(seen);
             let sessions = seen.store.catalog.sessions();
-            let Some(key) = sessions.find(vhost, &client_id) else { return Ok(()) };
+            let Some(key) = sessions.find_any(vhost, &client_id) else { return Ok(()) };
             match self.items(sessions.get(key), looks.from, seen)? {
                 None => return Ok(()),
                 Some(from) => looks.again(from, self.shards)?,
@@ -114,7 +116,13 @@ impl Dump<'_> {
             return Ok(None);
         }
         let mut line = Map::new();
-        line.insert("message_of".into(), Value::from(&*session.client_id));
+        match lane_of_name(&session.client_id) {
+            Some((lane, share)) => {
+                line.insert("message_of".into(), share.into());
+                line.insert("lane".into(), lane.into());
+            }
+            None => drop(line.insert("message_of".into(), Value::from(&*session.client_id))),
+        }
         line.insert("number".into(), number.into());
         line.insert("packet_id".into(), Queue::packet_id(number).into());
         line.insert("state".into(), state.into());
@@ -232,7 +240,7 @@ impl<T: PartialEq> Looks<T> {
         Self { from, vain: 0 }
     }
 
-    /// Whether to try again.
+    /// Counts an attempt that ended at `from`; an error after too many without progress.
     fn again(&mut self, from: T, shards: &Shards) -> Result<(), Stop> {
         self.vain = if from == self.from { self.vain + 1 } else { 0 };
         self.from = from;

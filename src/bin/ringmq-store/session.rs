@@ -1,6 +1,6 @@
-//! One session as JSON and as text.
+//! One session, or one lane of a consumer group, as JSON and as text.
 
-use ringmq::store::{Queue, QueueItem, Session, Store, SubscriptionOptions, Will};
+use ringmq::store::{Queue, QueueItem, Session, Store, SubscriptionOptions, Will, lane_of_name};
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 
@@ -13,6 +13,8 @@ pub(crate) struct Summary {
     /// `None`: the vhost was deleted.
     pub(crate) vhost_name: Option<String>,
     pub(crate) client_id: String,
+    /// It is a part of what waits for this group, in the lane of this number.
+    pub(crate) lane: Option<(String, u16)>,
     /// The user who owns the session.
     pub(crate) owner: Option<String>,
     pub(crate) shard: u16,
@@ -46,6 +48,8 @@ impl Summary {
             vhost: session.vhost,
             vhost_name: shards.vhost_name(session.vhost).map(str::to_owned),
             client_id: session.client_id.to_string(),
+            lane: lane_of_name(&session.client_id)
+                .map(|(number, share)| (share.to_owned(), number)),
             owner: session.owner().map(str::to_owned),
             shard,
             queued: 0,
@@ -77,6 +81,22 @@ impl Summary {
     }
 
     pub(crate) fn json(&self, queue: &Queue) -> Value {
+        if let Some((share, number)) = &self.lane {
+            return json!({
+                "group": share,
+                "lane": number,
+                "vhost": self.vhost,
+                "vhost_name": self.vhost_name,
+                "shard": self.shard,
+                "queued": self.queued,
+                "bytes": self.bytes,
+                "in_flight": self.in_flight,
+                "lost": self.lost,
+                "first": queue.first(),
+                "end": queue.end(),
+                "memberless_since_ms": self.left_ms,
+            });
+        }
         let filters = self.filters.iter().map(|(filter, options)| filter_json(filter, *options));
         let mut line = json!({
             "session": self.client_id,
@@ -110,6 +130,12 @@ impl Summary {
         let filters: Vec<String> =
             self.filters.iter().map(|(filter, options)| filter_text(filter, *options)).collect();
         let (filters, size) = (filters.join(", "), bytes(self.bytes));
+        if let Some((share, number)) = &self.lane {
+            return format!(
+                "vhost {vhost} ({name}) group {share:?} lane {number} shard {shard}: {queued} \
+                 queued in {size}, {in_flight} in flight"
+            );
+        }
         format!(
             "vhost {vhost} ({name}) {client_id:?} shard {shard}: {queued} queued in {size}, \
              {in_flight} in flight; filters: {}; last seen {}{}{}",

@@ -86,6 +86,10 @@ fn list(
 #[derive(Clone, Copy, Default)]
 struct Stat {
     sessions: u64,
+    /// Lanes of consumer groups, their messages, and bytes of the records of these.
+    lanes: u64,
+    group_queued: u64,
+    group_queued_bytes: u64,
     /// Wills that sessions hold.
     wills: u64,
     /// Messages of queues, and bytes of their records; a message counts for each queue.
@@ -131,18 +135,20 @@ impl Stat {
     }
 
     fn look_at(&mut self, session: &Session, store: &Store, note: &mut dyn FnMut(Position, u64)) {
-        self.sessions += 1;
+        let is_lane = session.is_lane();
+        self.sessions += u64::from(!is_lane);
+        self.lanes += u64::from(is_lane);
         self.wills += u64::from(session.will().is_some());
-        self.queued_bytes += session.queue.stored_bytes();
+        let mut queued = 0;
         let logs = &store.logs;
         let _whole = session.queue.visit(logs, &mut |item| {
             match item {
                 QueueItem::Message { entry, .. } => {
-                    self.queued += 1;
+                    queued += 1;
                     let position = entry.position().expect("it is in the log");
                     note(position, entry.bytes().into());
                 }
-                QueueItem::Released { .. } => self.queued += 1,
+                QueueItem::Released { .. } => queued += 1,
                 QueueItem::Block { position } => {
                     let bytes = logs.disk.record_bytes(position).unwrap_or(0);
                     note(position, bytes as u64);
@@ -151,12 +157,21 @@ impl Stat {
             }
             ControlFlow::Continue(())
         });
+        let (messages, bytes) = match is_lane {
+            true => (&mut self.group_queued, &mut self.group_queued_bytes),
+            false => (&mut self.queued, &mut self.queued_bytes),
+        };
+        *messages += queued;
+        *bytes += session.queue.stored_bytes();
     }
 
     fn json(&self) -> Value {
         json!({
             "sessions": self.sessions,
             "wills": self.wills,
+            "lanes": self.lanes,
+            "group_queued": self.group_queued,
+            "group_queued_bytes": self.group_queued_bytes,
             "queued": self.queued,
             "queued_bytes": self.queued_bytes,
             "retained": self.retained,
@@ -179,6 +194,9 @@ impl Add for Stat {
         Self {
             sessions: self.sessions + other.sessions,
             wills: self.wills + other.wills,
+            lanes: self.lanes + other.lanes,
+            group_queued: self.group_queued + other.group_queued,
+            group_queued_bytes: self.group_queued_bytes + other.group_queued_bytes,
             queued: self.queued + other.queued,
             lost: self.lost + other.lost,
             queued_bytes: self.queued_bytes + other.queued_bytes,
@@ -209,6 +227,14 @@ impl fmt::Display for Stat {
         match self.wills {
             0 => writeln!(f)?,
             wills => writeln!(f, "; {}", counted(wills, "will"))?,
+        }
+        if self.lanes > 0 {
+            let (lanes, queued) = (counted(self.lanes, "lane"), self.group_queued);
+            writeln!(
+                f,
+                "  groups    {lanes}, {queued} queued in {}",
+                bytes(self.group_queued_bytes)
+            )?;
         }
         writeln!(f, "  retained  {} in {}", self.retained, bytes(self.retained_bytes))?;
         write!(f, "  segments  {} with {}", self.segments, bytes(self.record_bytes))?;

@@ -49,7 +49,7 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// A policy that allows everything to everybody. `nonce_key` is a secret of this start.
+    /// A policy that allows everything to all clients. `nonce_key` is a secret of this start.
     pub(crate) fn open(nonce_key: [u8; 32]) -> Self {
         let (policy, password_checks) = (Arc::new(Policy::open()), VecDeque::new());
         Self { policy, password_checks, nonce_key, nonces: 0, stats: Stats::default() }
@@ -147,7 +147,7 @@ impl Admission {
         self.password_checks.push_back(PasswordCheck { conn, address, question });
     }
 
-    /// A text that nobody can foresee, and that no exchange had before.
+    /// A text that cannot be predicted, and that no exchange had before.
     pub(crate) fn next_nonce(&mut self) -> String {
         self.nonces += 1;
         Mechanism::nonce(&self.nonce_key, self.nonces)

@@ -20,7 +20,7 @@ pub(crate) fn client_of(session: &Session) -> Client<'_> {
 
 /// The read permissions of a vhost.
 pub(crate) struct Readers<'a> {
-    /// `None`: everybody may.
+    /// `None`: all clients may read.
     policy: Option<&'a Policy>,
     sessions: &'a Sessions,
 }
@@ -35,7 +35,7 @@ impl Readers<'_> {
 }
 
 impl Admission {
-    /// Who may read in a vhost.
+    /// The read permissions in a vhost.
     #[inline]
     pub(crate) fn readers<'a>(&'a self, vhost: VhostId, sessions: &'a Sessions) -> Readers<'a> {
         let policy = &*self.policy;
@@ -53,7 +53,7 @@ impl Admission {
         let policy = &self.policy;
         let is_allowed =
             || !policy.has_rules(session.vhost) || policy.may_publish(&client_of(session), topic);
-        // Where it would go nobody who expects it there knows: it is no group's name.
+        // It is no group's name: only a client that mistakes it for one would publish there.
         let is_share = topic.as_str().starts_with("$share/");
         !topic.is_system() && !is_share && topic.level_count() <= levels_max && is_allowed()
     }

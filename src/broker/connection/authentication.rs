@@ -38,7 +38,7 @@ impl Authentication {
         }
     }
 
-    /// What the client gets whose proof was right.
+    /// The final message for a client whose proof was right.
     pub(crate) fn server_final(&self) -> Option<&str> {
         match &self.step {
             AuthStep::Proved { server_final } => Some(server_final),

@@ -51,7 +51,7 @@ pub(crate) struct Connecting {
     /// The user that its certificate names.
     certified: Option<CompactString>,
     check: Check,
-    /// The turn in which its password was given away to be verified, microseconds.
+    /// The turn in which its password was passed to a verifying thread, microseconds.
     asked_us: u64,
     /// It authenticates in several steps.
     introduction: Option<Box<Introduction>>,
@@ -93,12 +93,12 @@ impl Connecting {
         self.packet_bytes_max = bytes;
     }
 
-    /// Its password is given to a thread that verifies it, in the turn that began at `now_us`.
+    /// Notes that its password was passed to a verifying thread in the turn that began at `now_us`.
     pub(crate) fn note_asked(&mut self, now_us: u64) {
         self.asked_us = now_us;
     }
 
-    /// The turn in which that was.
+    /// That turn.
     pub(crate) fn asked_us(&self) -> u64 {
         self.asked_us
     }

@@ -1,17 +1,18 @@
-//! Handing messages to sessions: at once when they can go, later when they cannot.
+//! The delivery of messages to sessions: at once if possible, otherwise later.
 //!
-//! What a durable session must get at QoS 1 or 2 stands in its queue, and so in the log, before it
-//! is delivered (see `shard::fan_out`); a clean session's waits in memory, and only if it must.
+//! A QoS 1 or 2 message for a durable session is in its queue, and so in the log, before it is
+//! delivered (see `shard::fan_out`). For a clean session it is kept in memory, only while it must
+//! wait.
 //!
-//! Invariant: nothing is sent to a client that [`Delivery`] holds back: not before the log knows
-//! that the client is back, and no QoS 2 message before it is committed. One that a crash undoes
-//! would come again under an identifier that does not tell so, and another under its own.
+//! Invariant: a waiting message is sent only after the log has the client's return, and a QoS 2
+//! message only after it is committed. If a crash undid a message that was sent, the message would
+//! come again under another identifier, and its own identifier would go to another message.
 //!
 //! Verbs: [`Delivery::deliver_qos0`], [`Delivery::deliver_clean`] and [`Delivery::deliver_stored`]
-//! for a message that comes, [`Delivery::pump`] for those that wait.
+//! for a new message, [`Delivery::pump`] for waiting ones.
 //!
-//! May use `names`, `group` (identifiers that members use), `meters`, `output`, `read_gate`,
-//! `client_log`, `admission` (the rights) and `exchange` (identifiers of subscriptions).
+//! May use `names`, `group` (identifiers in use by members), `meters`, `output`, `read_gate`,
+//! `client_log`, `admission` (rights) and `exchange` (subscription identifiers).
 
 mod own_parts;
 mod pump;
@@ -33,7 +34,7 @@ use timed::Timed;
 
 use own_parts::OwnParts;
 
-/// What deliveries need of others.
+/// The rooms that a delivery needs.
 pub(crate) struct Lent<'a> {
     pub(crate) logs: &'a mut Logs,
     pub(crate) outputs: &'a mut Outputs,
@@ -43,36 +44,36 @@ pub(crate) struct Lent<'a> {
     pub(crate) groups: &'a mut Groups,
 }
 
-/// How one session gets one message.
+/// The options of one delivery.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DeliveryOptions<'a> {
-    /// RETAIN towards the client [MQTT-3.3.1-8], [MQTT-3.3.1-9].
+    /// RETAIN in the client's packet [MQTT-3.3.1-8], [MQTT-3.3.1-9].
     pub(crate) retain: bool,
     pub(crate) source: Source,
-    /// Identifiers of its subscriptions that match [MQTT-3.3.4-3] v5.
+    /// Identifiers of its matching subscriptions [MQTT-3.3.4-3] v5.
     pub(crate) identifiers: &'a [SubscriptionId],
 }
 
-/// Why nothing is sent to a client, beside its window and its output.
+/// The reasons to send nothing to a client, except for its window and its output.
 #[derive(Debug)]
 struct SendGate {
-    /// Log writes that must be committed before anything that waits is sent: that its client is
-    /// back, and what it answered ahead of that. [`TELLS_POSITIONS`] beside: nothing is sent before
-    /// it is committed, and with its position.
+    /// The number of log writes that must be committed before a waiting message is sent: the
+    /// client's return, and its answers before that. The bit [`TELLS_POSITIONS`] means that each
+    /// message is sent after it is committed, with its position.
     barriers: u32,
-    /// QoS 2 messages below this number in its session's queue are committed, and may be sent.
+    /// QoS 2 messages below this number in the session's queue are committed and may be sent.
     qos2_below: u64,
-    /// It waits for that number to be raised.
+    /// Whether it waits until that number rises.
     awaits_commit: bool,
-    /// Receive Maximum of its client (MQTT 5, 3.1.2.11.3).
+    /// The client's Receive Maximum (MQTT 5, 3.1.2.11.3).
     receive_max: u16,
-    /// Messages of it that groups may send its client.
+    /// The part of it that groups may use.
     leased: u16,
     timed: Timed,
 }
 
-/// A client is told the positions of its messages: see [`SendGate::barriers`]. The number of a
-/// message that a crash undid is given to another; the client must not have seen it.
+/// The client is told the positions of its messages: see [`SendGate::barriers`]. If a crash undoes
+/// a message, its number goes to another one, so the client must not have seen it.
 const TELLS_POSITIONS: u32 = 1 << 31;
 
 impl SendGate {
@@ -84,7 +85,7 @@ impl SendGate {
         self.barriers & TELLS_POSITIONS > 0
     }
 
-    /// Messages that the session's own queue may have in flight.
+    /// The number of messages that the session's own queue may have in flight.
     #[inline]
     fn window(&self, window: u16) -> u16 {
         window.min(self.receive_max.saturating_sub(self.leased))
@@ -94,10 +95,10 @@ impl SendGate {
 /// See the room.
 pub(crate) struct Delivery {
     table: ConnTable<SendGate>,
-    /// Connections that wait for QoS 2 messages to be committed, in order: how far the log must be,
-    /// and below which number their sessions' messages are committed then.
+    /// Connections that wait for QoS 2 messages to be committed, in order: the end of the log that
+    /// must be committed, and the number below which their sessions' messages are committed then.
     awaiting_commit: VecDeque<(u64, u64, ConnId)>,
-    /// Connections with a message that waits because groups may send all that their clients take.
+    /// Connections with a waiting message whose Receive Maximum is in use by groups.
     squeezed: Vec<ConnId>,
     /// `--max-inflight`.
     window: u16,
@@ -145,9 +146,9 @@ impl Delivery {
         self.table.remove(conn);
     }
 
-    /// A client has got its session. What waits in a durable one is not committed again: of that
-    /// which is at QoS 2 only messages below `qos2_below` may be sent. At most `receive_max`
-    /// messages are in flight to it [MQTT-3.3.4-9].
+    /// Begins the delivery to a client. Messages of a durable session may not be committed yet:
+    /// only QoS 2 messages below `qos2_below` may be sent. At most `receive_max` messages are in
+    /// flight [MQTT-3.3.4-9].
     pub(crate) fn begin(&mut self, conn: ConnId, qos2_below: u64, receive_max: u16) {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.qos2_below = qos2_below;
@@ -155,31 +156,31 @@ impl Delivery {
         }
     }
 
-    /// From now on a client of a durable session is told the positions of its messages.
+    /// Tells a client of a durable session the positions of its messages from now on.
     pub(crate) fn tell_positions(&mut self, conn: ConnId) {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.barriers |= TELLS_POSITIONS;
         }
     }
 
-    /// Receive Maximum of a connection's client.
+    /// The Receive Maximum of a connection's client.
     pub(crate) fn receive_max(&self, conn: ConnId) -> u16 {
         self.table.get(conn).map_or(u16::MAX, |gate| gate.receive_max)
     }
 
-    /// Groups may send a connection's client so many messages of its Receive Maximum.
+    /// Sets the part of a client's Receive Maximum that groups may use.
     pub(crate) fn set_leased(&mut self, conn: ConnId, leased: u16) {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.leased = leased;
         }
     }
 
-    /// The next connection whose session's own messages wait for groups.
+    /// The next connection whose session's own messages wait because of groups.
     pub(crate) fn next_squeezed(&mut self) -> Option<ConnId> {
         self.squeezed.pop()
     }
 
-    /// Notes that a message of a session waits, if it is for groups.
+    /// Notes that a session's own message waits, if groups may use its window.
     #[inline]
     fn note_squeezed(&mut self, session: &Session) {
         let Some(conn) = session.holder.map(ConnId::of) else { return };
@@ -189,21 +190,21 @@ impl Delivery {
         }
     }
 
-    /// Nothing that waits for a client is sent before what was appended to the log is committed.
+    /// Holds back waiting messages until the records appended so far are committed.
     pub(crate) fn set_barrier(&mut self, conn: ConnId) {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.barriers += 1;
         }
     }
 
-    /// It is committed.
+    /// Ends one such hold.
     pub(crate) fn end_barrier(&mut self, conn: ConnId) {
         if let Some(gate) = self.table.get_mut(conn) {
             gate.barriers -= 1;
         }
     }
 
-    /// Hands a message at QoS 0 to a session (3.8.4); whether the session has it.
+    /// Hands a QoS 0 message to a session (3.8.4); returns whether it was sent.
     #[inline]
     pub(crate) fn deliver_qos0(
         &mut self,
@@ -234,7 +235,7 @@ impl Delivery {
         }
     }
 
-    /// Hands a message that its client will acknowledge to a session that ends with its connection.
+    /// Hands a QoS 1 or 2 message to a clean session.
     pub(crate) fn deliver_clean(
         &mut self,
         qos: QoS,
@@ -248,7 +249,8 @@ impl Delivery {
         let terms = QueueTerms { retain: options.retain, exactly_once };
         let has_room = session.queue.stored_bytes() < self.session_bytes_max;
         if has_room && self.is_ready(session, 0, lent) {
-            // What is in flight to a clean session is never sent again: its id is enough.
+            // Messages in flight to a clean session are never sent again, so only their numbers are
+            // kept.
             let next = session.pass(terms);
             return self.write_taken(next, qos, session, message, options, lent);
         }
@@ -265,8 +267,7 @@ impl Delivery {
         }
     }
 
-    /// Delivers a message that was just put at the end of a durable session's queue, if it can go
-    /// now.
+    /// Delivers the message at the end of a durable session's queue, if it can be sent now.
     pub(crate) fn deliver_stored(
         &mut self,
         qos: QoS,
@@ -280,7 +281,7 @@ impl Delivery {
             self.await_commit(session, lent.logs);
             hold_if_behind(session, options.source, lent, context);
         } else if self.is_ready(session, 1, lent) {
-            // Its window was found open.
+            // The window was just checked.
             let next = session.take_next(u16::MAX, lent.logs);
             let next = next.expect("nothing else waited, and the window is open");
             self.write_taken(next, qos, session, message, options, lent);
@@ -295,7 +296,7 @@ impl Delivery {
         }
     }
 
-    /// Notes that a QoS 2 message of a session waits for what was appended to be committed.
+    /// Notes that a session's QoS 2 message waits until the records appended so far are committed.
     fn await_commit(&mut self, session: &Session, logs: &Logs) {
         let Some(conn) = session.holder.map(ConnId::of) else { return };
         let Some(gate) = self.table.get_mut(conn) else { return };
@@ -304,8 +305,8 @@ impl Delivery {
         }
     }
 
-    /// The next connection of which more QoS 2 messages may go out, since so much of the log is
-    /// committed.
+    /// The next connection to which more QoS 2 messages may be sent, because the log is committed
+    /// up to `committed`.
     pub(crate) fn next_committed(&mut self, committed: u64) -> Option<ConnId> {
         let (_, end, conn) = self.awaiting_commit.pop_front_if(|(log, ..)| *log <= committed)?;
         if let Some(gate) = self.table.get_mut(conn) {
@@ -315,7 +316,8 @@ impl Delivery {
         Some(conn)
     }
 
-    /// Whether the next message for a session can go out at once, with `waiting` in its queue.
+    /// Whether the next message for a session can be sent at once, with `waiting` messages in its
+    /// queue.
     fn is_ready(&self, session: &SessionMut<'_>, waiting: u64, lent: &mut Lent<'_>) -> bool {
         let Some(conn) = session.holder.map(ConnId::of) else { return false };
         let Some(gate) = self.table.get(conn) else { return false };
@@ -326,7 +328,7 @@ impl Delivery {
             && lent.groups.leaves_identifier(session.key(), session.queue.next_identifier())
     }
 
-    /// Why what waits in a session is not sent, in words.
+    /// Why the messages of a session wait, in words.
     pub(crate) fn waits_for(&self, session: &Session, outputs: &Outputs) -> &'static str {
         let Some(conn) = session.holder.map(ConnId::of) else { return "its client is away" };
         match self.table.get(conn) {
@@ -343,7 +345,7 @@ impl Delivery {
         }
     }
 
-    /// Writes the message that was taken from a session's queue, of which `message` is the content.
+    /// Writes a message taken from a session's queue; `message` is its content.
     fn write_taken(
         &mut self,
         next: QueueNext,
@@ -363,12 +365,12 @@ impl Delivery {
             self.note_sent(conn, packet_id, dup, lent.meters);
             lent.gates.note_to_acknowledge(conn);
         } else {
-            // [MQTT-3.1.2-25] v5: as if it had been sent and acknowledged.
+            // [MQTT-3.1.2-25] v5: counts as sent and acknowledged.
             session.withdraw(number, lent.logs);
         }
     }
 
-    /// A message goes to a client, which is to acknowledge it; `again`: not for the first time.
+    /// Notes that a message is sent to a client; `again`: it was sent before.
     #[inline]
     pub(crate) fn note_sent(&mut self, conn: ConnId, packet_id: u16, again: bool, meters: &Meters) {
         if let Some(gate) = self.table.get_mut(conn) {
@@ -379,18 +381,18 @@ impl Delivery {
         }
     }
 
-    /// A client has acknowledged a message: the turn in which it was sent, if it was timed.
+    /// The turn in which an acknowledged message was sent, if it was timed.
     #[inline]
     pub(crate) fn take_timed(&mut self, conn: ConnId, packet_id: PacketId) -> Option<u32> {
         self.table.get_mut(conn)?.timed.take(packet_id)
     }
 
-    /// The same for messages that a client has acknowledged together.
+    /// As [`Delivery::take_timed`] for a run of acknowledgements.
     pub(crate) fn take_timed_of(&mut self, conn: ConnId, run: AckRun) -> Option<u32> {
         self.table.get_mut(conn)?.timed.take_of(run)
     }
 
-    /// Drops the oldest message that was not sent; false if there is none.
+    /// Drops the oldest message that was not sent; returns false if there is none.
     pub(crate) fn drop_oldest(
         &mut self,
         session: &mut SessionMut<'_>,
@@ -404,8 +406,8 @@ impl Delivery {
         dropped
     }
 
-    /// Drops what has expired of the oldest messages that were never sent, a few at most; how many
-    /// there were. `time_ms` is of the time line.
+    /// Drops expired messages that were never sent, a few of the oldest at most; returns how many.
+    /// `time_ms` is a time on the time line.
     pub(crate) fn drop_expired(
         &mut self,
         session: &mut SessionMut<'_>,
@@ -417,13 +419,13 @@ impl Delivery {
         dropped
     }
 
-    /// Notes that a message for a full session was dropped.
+    /// Counts a message that is dropped because its session is full.
     pub(crate) fn drop_newest(&mut self, session: &mut SessionMut<'_>, client_log: &mut ClientLog) {
         self.stats.queued_dropped_newest += 1;
         count_drop(session, DropReason::Newest, client_log);
     }
 
-    /// Gives memory back, of `slots_max` connections at most; whether there is more.
+    /// Returns memory of `slots_max` connections at most; returns whether there is more to do.
     pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
         self.awaiting_commit.shrink_to(0);
         self.table.reclaim(slots_max)
@@ -435,7 +437,7 @@ fn count_drop(session: &mut SessionMut<'_>, reason: DropReason, client_log: &mut
     client_log.session_full((session.key(), &session.client_id), reason);
 }
 
-/// Holds a publisher back whose messages gather for a client that is there.
+/// Pauses a publisher whose messages gather for a connected client.
 fn hold_if_behind(
     session: &Session,
     source: Source,

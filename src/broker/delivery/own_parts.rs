@@ -1,4 +1,4 @@
-//! What a copy of a message that waited has for a client of MQTT 5: memory for one after the other.
+//! The parts of a waiting message's copy that belong to one MQTT 5 client; the memory is reused.
 
 use crate::mqtt::{SubscriptionId, TopicName, append_user_property};
 use crate::store::{Lifetime, Session, StoredMessage};
@@ -7,7 +7,7 @@ use super::super::exchange::find_identifiers;
 use super::super::names::{EPOCH_PROPERTY, NUMBER_PROPERTY, STORED_PROPERTY};
 use super::super::output::put_properties;
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub(super) struct OwnParts {
     pub(super) identifiers: Vec<SubscriptionId>,
@@ -22,7 +22,7 @@ impl OwnParts {
         session: &Session,
         topic: TopicName<'_>,
     ) {
-        // One that was sent before goes on when its time is over.
+        // A message that was sent before is sent again even after its expiry.
         put_properties(stored.properties, lifetime, &mut self.properties);
         self.identifiers.clear();
         find_identifiers(&session.subscriptions, topic, false, |id| {
@@ -30,8 +30,8 @@ impl OwnParts {
         });
     }
 
-    /// Adds user properties that tell the message's position: the session's epoch, the message's
-    /// number in its queue, and when it came, milliseconds since 1970.
+    /// Adds user properties with the message's position: the session's epoch, its number in the
+    /// session's queue, and the time at which it came, in milliseconds since 1970.
     pub(super) fn add_position(&mut self, epoch: u64, number: u64, stored_ms: u64) {
         use std::io::Write;
         let mut text = [0; 20];
@@ -53,7 +53,7 @@ impl OwnParts {
 mod tests {
     use super::*;
 
-    // The largest numbers have room, and stand behind what is there.
+    // The largest numbers fit, and stand after the existing properties.
     #[test]
     fn positions_are_user_properties() {
         let mut own = OwnParts { properties: vec![1, 1], ..OwnParts::default() };

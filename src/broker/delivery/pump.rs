@@ -1,4 +1,4 @@
-//! Sending what waits in a session.
+//! Sending of a session's waiting messages.
 
 use log::warn;
 
@@ -7,15 +7,15 @@ use crate::mqtt::{Ack, AckKind, Delivery as PacketOptions, PacketId, QoS, TopicN
 use crate::store::{Position, QueueNext, QueueTerms, Session, SessionMut, TakeBound};
 
 use super::super::admission::client_of;
-use super::super::names::ConnId;
+use super::super::names::{ConnId, RouteHandle};
 use super::super::output::OwnCopy;
 use super::{Delivery, Lent};
 
-/// What bounds the sending of what waits.
+/// The bounds on sending.
 struct Limits<'a> {
-    /// Messages that must be committed before they are sent are so below this number.
+    /// The number below which messages are committed, for those that must be.
     committed: TakeBound,
-    /// Messages in flight at most.
+    /// The most messages in flight.
     window: u16,
     /// The time of the log's time line.
     time_ms: u64,
@@ -23,10 +23,10 @@ struct Limits<'a> {
 }
 
 impl Delivery {
-    /// Sends what waits in a session, as far as its client's window and output allow. Half of the
-    /// output stays free for what comes live. What came under other rules is sent only if `policy`
-    /// has nothing against it, what has expired at the time `time_ms` of the time line only if it
-    /// was sent before; whether any was dropped.
+    /// Sends a session's waiting messages as far as its client's window and output allow; half of
+    /// the output is kept for new messages. A message that `policy` forbids or that has expired at
+    /// `time_ms` of the time line is dropped. One that was sent before does not expire. Returns
+    /// whether any was dropped.
     pub(crate) fn pump(
         &mut self,
         session: &mut SessionMut<'_>,
@@ -110,6 +110,7 @@ impl Delivery {
             }
             let copy = OwnCopy {
                 topic,
+                route: RouteHandle::default(),
                 qos: if exactly_once { QoS::ExactlyOnce } else { QoS::AtLeastOnce },
                 delivery: PacketOptions { packet_id: PacketId::new(packet_id), dup, retain },
                 identifiers: if is_v5 { &self.own.identifiers } else { &[] },
@@ -117,7 +118,7 @@ impl Delivery {
                 payload: stored.payload,
             };
             if !lent.outputs.write_publish(conn, &copy) {
-                // [MQTT-3.1.2-25] v5: as if it had been sent and acknowledged.
+                // [MQTT-3.1.2-25] v5: counts as sent and acknowledged.
                 dropped |= session.withdraw(number, lent.logs);
                 continue;
             }
@@ -143,7 +144,7 @@ impl Delivery {
     }
 }
 
-/// Samples the time that a stored message has waited.
+/// Samples how long a stored message has waited.
 fn count_waited(position: Position, lent: &mut Lent<'_>) {
     let disk = &lent.logs.disk;
     if !position.is_volatile() {

@@ -1,11 +1,11 @@
-//! The message of one client of which it is timed how long the client takes to acknowledge it.
+//! The one message of a client whose acknowledgement is timed.
 //!
-//! One message is timed at a time, and never one that was sent before, whose acknowledgement may be
-//! that of the first (Karn's rule, as TCP has it, RFC 6298).
+//! One message is timed at a time, and never one that was sent before: its acknowledgement may be
+//! that of the first send (Karn's rule of TCP, RFC 6298).
 
 use crate::mqtt::{AckRun, PacketId};
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Timed {
     /// The turn in which it was sent (`Meters::turn_stamp`).
@@ -15,7 +15,7 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    /// A message is sent in the turn of this stamp; `again`: not for the first time.
+    /// Notes that a message is sent in the turn of this stamp; `again`: it was sent before.
     #[inline]
     pub(super) fn note_sent(&mut self, packet_id: u16, again: bool, stamp: u32) {
         if self.packet_id == 0 && !again {
@@ -23,14 +23,13 @@ impl Timed {
         }
     }
 
-    /// Messages are acknowledged: the turn in which the one that is timed was sent, if it is among
-    /// them.
+    /// Takes the turn in which the timed message was sent, if it is among those acknowledged.
     #[inline]
     pub(super) fn take_of(&mut self, run: AckRun) -> Option<u32> {
         run.has(self.packet_id).then(|| std::mem::take(self).stamp)
     }
 
-    /// A message is acknowledged: the turn in which it was sent, if it is the one that is timed.
+    /// Takes the turn in which the timed message was sent, if it is the one acknowledged.
     #[inline]
     pub(super) fn take(&mut self, packet_id: PacketId) -> Option<u32> {
         let is_it = self.packet_id == packet_id.get();

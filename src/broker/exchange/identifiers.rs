@@ -1,13 +1,13 @@
 //! Identifiers of a session's subscriptions (MQTT 5, 3.3.2.3.8).
 //!
-//! They are found again for each topic: by the route, which is remembered, and for each message
-//! that waited in a session. So no message is stored with them.
+//! They are computed for each topic, when its route is computed or when a waiting message is sent,
+//! so messages are stored without them.
 
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::Subscriptions;
 
-/// Appends the identifiers of the subscriptions that match a topic; without those that have No
-/// Local if `is_own`: the session's own client published it.
+/// Calls `found` with the identifier of each subscription that matches a topic. `is_own`: the
+/// session's own client published the message, so subscriptions with No Local are skipped.
 pub(crate) fn find_identifiers(
     subscriptions: &Subscriptions,
     topic: TopicName<'_>,

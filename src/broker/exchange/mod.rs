@@ -1,48 +1,52 @@
-//! Who gets what: for each vhost its name and its exchange `mqtt.default` (subscription tree and
-//! routes). Sessions and retained messages are in the shard's catalog. Nothing passes between
-//! vhosts.
+//! The routing of messages. Each vhost has a name and an exchange `mqtt.default` (subscription tree
+//! and routes). Sessions and retained messages are in the shard's catalog. No message passes
+//! between vhosts.
 //!
-//! Invariant: a current route is what the trees would give now, to those of the topic's subscribers
-//! that may read it.
+//! Invariant: a current route is the result that the trees would give now, restricted to the
+//! subscribers that may read the topic.
 //!
-//! Verbs: [`Exchanges::bind`], [`Exchanges::unbind`] and [`Exchanges::set_interest`] change it,
-//! [`Exchanges::route`] and [`Exchanges::last_route`] tell it; [`Exchanges::set_alias`] and
+//! Verbs: [`Exchanges::bind`], [`Exchanges::unbind`] and [`Exchanges::set_interest`] change routes,
+//! [`Exchanges::route`] and [`Exchanges::last_route`] find them; [`Exchanges::set_alias`] and
 //! [`Exchanges::take_alias`] keep the topic aliases of a connection.
 //!
 //! May use `names`.
 
+mod aliases;
 mod identifiers;
 mod routes;
 mod tree;
 
 use std::num::NonZero;
 
-use crate::limits::{ALIAS_TOPIC_BYTES_MAX, GROUP_LANES};
+use crate::limits::GROUP_LANES;
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::{Hashing, SessionKey};
 
-use super::names::{ConnId, ConnTable, DEFAULT_VHOST, ShardId, TraceSet, VhostId, placement};
+use super::names::{
+    ConnId, ConnTable, DEFAULT_VHOST, RouteHandle, ShardId, TraceSet, VhostId, placement,
+};
 
+use aliases::Aliases;
 use routes::Routes;
 use tree::FilterTree;
 
 pub(crate) use identifiers::find_identifiers;
-pub(crate) use routes::{Grant, GrantOptions, Route, RouteHandle, RouteTarget};
+pub(crate) use routes::{FoundRoute, Grant, GrantOptions, Route, RouteTarget};
 
-/// What a connection published to last.
+/// The last topic to which a connection published.
 #[derive(Default, Debug)]
 struct LastTopic {
     topic: String,
     route: RouteHandle,
     denied: bool,
     traces: TraceSet,
-    /// Topics by alias less 1 (MQTT 5, 3.3.2.3.4), as far as they were used; empty: none.
-    aliases: Box<[String]>,
+    /// The topic aliases that its client has set.
+    aliases: Aliases,
 }
 
 #[derive(Debug)]
 struct Vhost {
-    /// Empty: no shard has told yet, or it was deleted.
+    /// Empty if this shard does not know it yet, or if the vhost was deleted.
     name: Box<str>,
     exchange: Exchange,
 }
@@ -54,17 +58,17 @@ struct Exchange {
     subscriptions: FilterTree<SessionKey, Grant>,
     /// Filters of groups, by the group's number on this shard.
     groups: FilterTree<u32, ()>,
-    /// Filters that other shards have a subscriber for.
+    /// Filters for which other shards have a subscriber.
     interests: FilterTree<ShardId, ()>,
     routes: Routes,
 }
 
-/// The exchanges of all vhosts, by number. There is always the default one.
+/// The exchanges of all vhosts, by number. The default vhost always exists.
 #[derive(Debug)]
 pub(crate) struct Exchanges {
     list: Vec<Vhost>,
     last_topics: ConnTable<LastTopic>,
-    /// Filters for topics of the system that the default vhost's sessions have.
+    /// Filters for system topics that sessions of the default vhost have.
     system_filters: usize,
     hashing: Hashing,
 }
@@ -85,7 +89,7 @@ impl Exchanges {
         self.last_topics.remove(conn);
     }
 
-    /// Notes that there is a vhost: another shard may know of it first.
+    /// Notes a vhost that another shard may have learned first.
     pub(crate) fn introduce(&mut self, vhost: VhostId) {
         let Self { list, hashing, .. } = self;
         let new = || Vhost { name: "".into(), exchange: Exchange::new(hashing) };
@@ -97,7 +101,7 @@ impl Exchanges {
         (0..).map(VhostId).zip(self.list.iter().map(|vhost| &*vhost.name))
     }
 
-    /// Notes the name of a vhost.
+    /// Sets the name of a vhost.
     pub(crate) fn set_name(&mut self, vhost: VhostId, name: &str) {
         self.introduce(vhost);
         let known = &mut self.list[usize::from(vhost.0)].name;
@@ -106,17 +110,17 @@ impl Exchanges {
         }
     }
 
-    /// The name of a vhost; empty if there is none.
+    /// The name of a vhost; empty if it has none.
     pub(crate) fn name(&self, vhost: VhostId) -> &str {
         self.list.get(usize::from(vhost.0)).map_or("", |vhost| &vhost.name)
     }
 
-    /// Whether it exists under a name.
+    /// Whether a vhost exists under a name.
     pub(crate) fn is_named(&self, vhost: VhostId) -> bool {
         !self.name(vhost).is_empty()
     }
 
-    /// Binds a session; true if it is the shard's first for this filter.
+    /// Binds a session; returns whether it is the shard's first for this filter.
     pub(crate) fn bind(
         &mut self,
         vhost: VhostId,
@@ -131,7 +135,7 @@ impl Exchanges {
         is_first
     }
 
-    /// Unbinds a session; true if it was the shard's last for this filter.
+    /// Unbinds a session; returns whether it was the shard's last for this filter.
     pub(crate) fn unbind(
         &mut self,
         vhost: VhostId,
@@ -145,19 +149,19 @@ impl Exchanges {
         is_last
     }
 
-    /// Whether a session here has subscribed to topics of the system.
+    /// Whether a session here has subscribed to system topics.
     #[inline]
     pub(crate) fn wants_system(&self) -> bool {
         self.system_filters > 0
     }
 
-    /// Subscriptions of all sessions here.
+    /// The number of subscriptions of all sessions here.
     pub(crate) fn subscriptions(&self) -> u64 {
         let held = self.list.iter().map(|vhost| vhost.exchange.subscriptions.holders() as u64);
         held.sum()
     }
 
-    /// Binds a group, or unbinds it.
+    /// Binds or unbinds a group.
     pub(crate) fn set_group(
         &mut self,
         vhost: VhostId,
@@ -191,7 +195,7 @@ impl Exchanges {
         }
     }
 
-    /// The rights of a vhost's clients have changed: its routes are to be computed anew.
+    /// Makes the routes of a vhost stale after a change of its clients' rights.
     pub(crate) fn invalidate(&mut self, vhost: VhostId) {
         self.exchange_mut(vhost).routes.invalidate();
     }
@@ -201,8 +205,8 @@ impl Exchanges {
         self.list.iter_mut().for_each(|vhost| vhost.exchange.routes.invalidate());
     }
 
-    /// Where messages of a topic go now; `may_receive` tells which sessions may read it, and
-    /// `identify` adds the identifiers of a session's subscriptions that match it.
+    /// Finds the present route of a topic. `may_receive` tells whether a session may read it;
+    /// `identify` adds the identifiers of a session's matching subscriptions.
     pub(crate) fn route(
         &mut self,
         vhost: VhostId,
@@ -227,7 +231,7 @@ impl Exchanges {
         routes.find(topic.as_str(), fill, identify)
     }
 
-    /// Notes who traces a route, and the clients of its targets, in their order.
+    /// Notes the traces of a route, and those of its targets' clients in the order of the targets.
     pub(crate) fn trace_route(
         &mut self,
         vhost: VhostId,
@@ -238,23 +242,24 @@ impl Exchanges {
         self.exchange_mut(vhost).routes.trace(route, traces, of_targets);
     }
 
-    /// The route of the topic that a connection published to last, whether its client may not
-    /// publish to it, and the topic's traces: if it is this one, and nothing has changed.
+    /// The route of the last topic to which a connection published, whether its client may not
+    /// publish to it, and the topic's traces; `None` if the topic is another or something has
+    /// changed.
     #[inline]
     pub(crate) fn last_route(
         &self,
         conn: ConnId,
         vhost: VhostId,
         topic: TopicName<'_>,
-    ) -> Option<(RouteHandle, bool, TraceSet)> {
+    ) -> Option<FoundRoute> {
         let last = self.last_topics.get(conn)?;
         let routes = &self.list[usize::from(vhost.0)].exchange.routes;
         let is_it = routes.is_current(last.route) && last.topic == topic.as_str();
         is_it.then_some((last.route, last.denied, last.traces))
     }
 
-    /// Notes what a connection publishes to, for [`Exchanges::last_route`]; gives the topic's
-    /// traces.
+    /// Notes the topic to which a connection publishes, for [`Exchanges::last_route`]; returns the
+    /// topic's traces.
     pub(crate) fn note_last(
         &mut self,
         conn: ConnId,
@@ -272,48 +277,62 @@ impl Exchanges {
         traces
     }
 
-    /// Takes the topic that an alias of a connection stands for; empty if it stands for none.
-    /// [`Exchanges::return_alias`] is to follow, or [`Exchanges::set_alias`].
-    pub(crate) fn take_alias(&mut self, conn: ConnId, alias: NonZero<u16>) -> String {
-        let aliases = self.last_topics.get_mut(conn).map(|last| &mut last.aliases);
-        let topic = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1));
-        topic.map(std::mem::take).unwrap_or_default()
+    /// Takes the topic that an alias of a connection stands for, and its route if that is current;
+    /// `None` if it stands for no topic. [`Exchanges::return_alias`] is to follow.
+    #[inline]
+    pub(crate) fn take_alias(
+        &mut self,
+        conn: ConnId,
+        vhost: VhostId,
+        alias: NonZero<u16>,
+    ) -> Option<(String, Option<FoundRoute>)> {
+        let (topic, found) = self.last_topics.get_mut(conn)?.aliases.take(alias)?;
+        let routes = &self.list[usize::from(vhost.0)].exchange.routes;
+        Some((topic, Some(found).filter(|(route, ..)| routes.is_current(*route))))
     }
 
-    /// Gives back the topic that was taken.
-    pub(crate) fn return_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) {
-        let aliases = self.last_topics.get_mut(conn).map(|last| &mut last.aliases);
-        if let Some(place) = aliases.and_then(|list| list.get_mut(usize::from(alias.get()) - 1)) {
-            *place = topic;
+    /// Gives back the topic that was taken, after a message to it; `known`: its route, if that was
+    /// known before.
+    #[inline]
+    pub(crate) fn return_alias(
+        &mut self,
+        conn: ConnId,
+        alias: NonZero<u16>,
+        topic: String,
+        known: Option<FoundRoute>,
+    ) {
+        if let Some(last) = self.last_topics.get_mut(conn) {
+            // A message whose route was not known is the last one that was published so.
+            let last_found = (last.route, last.denied, last.traces);
+            let found = known.or_else(|| (last.topic == topic).then_some(last_found));
+            last.aliases.put_back(alias, topic, found.unwrap_or_default());
         }
     }
 
     /// Has an alias of a connection stand for a topic; false if its aliases stand for more than
-    /// [`ALIAS_TOPIC_BYTES_MAX`] then. That the number is within the bound is for the caller to see
-    /// to.
-    pub(crate) fn set_alias(&mut self, conn: ConnId, alias: NonZero<u16>, topic: String) -> bool {
-        let Some(last) = self.last_topics.get_mut(conn) else { return true };
-        let at = usize::from(alias.get()) - 1;
-        if at >= last.aliases.len() {
-            let mut list = std::mem::take(&mut last.aliases).into_vec();
-            list.resize_with(at + 1, String::new);
-            last.aliases = list.into();
-        }
-        last.aliases[at] = topic;
-        last.aliases.iter().map(String::len).sum::<usize>() <= ALIAS_TOPIC_BYTES_MAX
+    /// [`ALIAS_TOPIC_BYTES_MAX`](crate::limits::ALIAS_TOPIC_BYTES_MAX) then. That the number is
+    /// within the bound is for the caller to see to.
+    pub(crate) fn set_alias(
+        &mut self,
+        conn: ConnId,
+        alias: NonZero<u16>,
+        topic: TopicName<'_>,
+    ) -> bool {
+        let last = self.last_topics.get_mut(conn);
+        last.is_none_or(|last| last.aliases.set(alias, topic))
     }
 
     /// The route that a handle names.
     ///
     /// # Panics
-    /// If the handle is void: whoever keeps one asks first.
+    /// If the handle is stale: holders of handles check that first.
     #[inline]
     pub(crate) fn get(&self, vhost: VhostId, handle: RouteHandle) -> &Route {
         self.list[usize::from(vhost.0)].exchange.routes.get(handle)
     }
 
-    /// Gives memory back that filters and connections which are gone have had, of `slots_max` at
-    /// most; whether there is more.
+    /// Returns memory of removed filters and connections, of `slots_max` at most; returns whether
+    /// there is more to do.
     pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
         let mut exchanges = self.list.iter_mut().map(|vhost| &mut vhost.exchange);
         let more_filters = exchanges.any(|exchange| exchange.reclaim(slots_max));
@@ -326,7 +345,7 @@ impl Exchanges {
     }
 }
 
-/// Topics of the system are in the default vhost.
+/// Only the default vhost has system topics.
 fn is_of_system(vhost: VhostId, filter: TopicFilter<'_>) -> bool {
     vhost == DEFAULT_VHOST && filter.is_system()
 }

@@ -1,7 +1,8 @@
-//! Where messages of a topic go: computed once, remembered while no subscription changes.
+//! Routes of topics: computed once and cached until a subscription changes.
 //!
-//! Invariant: a route whose epoch is the vhost's is what the trees would give now. A route's handle
-//! is its own: when its place goes to another topic, or it is computed anew, the handle is void.
+//! Invariant: a route whose epoch is the vhost's is the result that the trees would give now. A
+//! route's handle becomes stale when its place goes to another topic or the route is computed
+//! again.
 
 use std::hash::BuildHasher;
 
@@ -13,14 +14,14 @@ use crate::slots::make_room;
 
 use crate::store::{Hashing, SessionKey, SubscriptionOptions};
 
-use super::super::names::{ShardSet, TraceSet};
+use super::super::names::{RouteHandle, ShardSet, TraceSet};
 
-/// What a session was granted for a filter.
+/// The grant of a filter to a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Grant {
     /// The highest QoS.
     pub(crate) qos: QoS,
-    /// The session outlives its connection: QoS 1 and 2 for it are stored.
+    /// Whether the session outlives its connection, so that QoS 1 and 2 for it are stored.
     pub(crate) durable: bool,
     /// The options of the subscription.
     pub(crate) options: GrantOptions,
@@ -31,14 +32,14 @@ pub(crate) struct Grant {
 pub(crate) struct GrantOptions(u8);
 
 impl GrantOptions {
-    /// The session does not get what its own client publishes [MQTT-3.8.3-3].
+    /// The session does not get messages of its own client [MQTT-3.8.3-3].
     pub(crate) const NO_LOCAL: Self = Self(1);
-    /// RETAIN goes out as it was published [MQTT-3.3.1-13].
+    /// RETAIN is forwarded as published [MQTT-3.3.1-13].
     pub(crate) const RETAIN_AS_PUBLISHED: Self = Self(1 << 1);
     /// The subscription has an identifier [MQTT-3.3.4-3].
     pub(crate) const IDENTIFIED: Self = Self(1 << 2);
 
-    /// The options of a subscription, as the store has them.
+    /// The options of a stored subscription.
     pub(crate) fn of(options: SubscriptionOptions) -> Self {
         Self::default()
             .with_if(options.no_local, Self::NO_LOCAL)
@@ -56,21 +57,21 @@ impl GrantOptions {
     }
 }
 
-/// A session that gets a topic's messages.
+/// A session that receives a topic's messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RouteTarget {
     pub(crate) session: SessionKey,
     /// The highest QoS granted by the session's matching filters.
     pub(crate) granted: QoS,
-    /// The same for what the session's own client publishes.
+    /// The highest QoS for messages of the session's own client; `None`: it does not get them.
     own: Option<QoS>,
     /// As [`Grant::durable`].
     pub(crate) durable: bool,
-    /// Options that one of its matching filters has.
+    /// The options of all its matching filters together.
     options: GrantOptions,
-    /// Traces of its client that want the topic's messages.
+    /// Traces of its client that select the topic's messages.
     pub(crate) traces: TraceSet,
-    /// The same for what the session's own client publishes.
+    /// The same for messages of the session's own client.
     own_options: GrantOptions,
 }
 
@@ -81,22 +82,22 @@ impl RouteTarget {
         self.options != GrantOptions::default()
     }
 
-    /// The highest QoS at which a message of this publisher's session is for the target; `None` if
-    /// it is not for it.
+    /// The highest QoS for a message from this publisher's session; `None` if the target does not
+    /// get it.
     #[inline]
     pub(crate) fn granted_from(&self, publisher: Option<SessionKey>) -> Option<QoS> {
         if self.is_screened(publisher) { self.own } else { Some(self.granted) }
     }
 
-    /// Whether a message of this publisher's session is not for all of the target's filters: it is
-    /// its own, and some have No Local.
+    /// Whether some of the target's filters do not apply to a message from this publisher's
+    /// session: it is the target's own, and those filters have No Local.
     #[inline]
     pub(crate) fn is_screened(&self, publisher: Option<SessionKey>) -> bool {
         self.options.has(GrantOptions::NO_LOCAL) && publisher == Some(self.session)
     }
 
-    /// RETAIN of a message of this publisher's session for it that is not replayed. One of several
-    /// filters decides.
+    /// The RETAIN flag of a new message from this publisher's session. It is kept if any matching
+    /// filter has Retain As Published.
     #[inline]
     pub(crate) fn retain(&self, published: bool, publisher: Option<SessionKey>) -> bool {
         let screened = published && self.is_screened(publisher);
@@ -110,7 +111,7 @@ impl RouteTarget {
         self.options.has(GrantOptions::IDENTIFIED)
     }
 
-    /// Takes what another filter of the session grants.
+    /// Merges the grant of another filter of the session.
     fn merge(&mut self, other: &Self) {
         self.granted = self.granted.max(other.granted);
         self.own = self.own.max(other.own);
@@ -119,7 +120,7 @@ impl RouteTarget {
     }
 }
 
-/// Everybody who gets a topic's messages.
+/// All receivers of a topic's messages.
 #[derive(Default, Debug)]
 pub(crate) struct Route {
     topic: Box<str>,
@@ -127,24 +128,24 @@ pub(crate) struct Route {
     serial: u32,
     /// Sessions of this shard, each once.
     pub(crate) targets: Vec<RouteTarget>,
-    /// Groups that share what is published here, by number.
+    /// Groups that share the messages published here, by number.
     pub(crate) groups: Vec<u32>,
-    /// The lane in which they have it, if there are any.
+    /// The lane of the topic in these groups.
     pub(crate) lane: u16,
-    /// Identifiers of their subscriptions, in the order of the targets.
+    /// Identifiers of the targets' subscriptions, in the order of the targets.
     identifiers: Vec<(SessionKey, u32)>,
-    /// Whether one of them is durable, and was granted more than QoS 0.
+    /// Whether a durable target was granted more than QoS 0.
     pub(crate) stores: bool,
     /// Other shards with a subscriber.
     pub(crate) remote: ShardSet,
     /// Traces of the topic.
     pub(crate) traces: TraceSet,
-    /// It was asked who traces it.
+    /// Whether the traces are noted.
     pub(crate) traces_known: bool,
 }
 
 impl Route {
-    /// Adds a session that a filter matches; several filters of one session may.
+    /// Adds a session of a matching filter; a session may have several of them.
     pub(super) fn add(&mut self, session: SessionKey, grant: Grant) {
         let Grant { qos: granted, durable, options } = grant;
         self.stores |= durable && granted > QoS::AtMostOnce;
@@ -160,7 +161,7 @@ impl Route {
         self.targets.len() + self.identifiers.len() + self.groups.len()
     }
 
-    /// Of overlapping filters one copy is sent, at the highest QoS [MQTT-3.3.5-1].
+    /// Overlapping filters of a session cause one copy, at the highest QoS [MQTT-3.3.5-1].
     fn merge_overlaps(&mut self) {
         self.targets.sort_unstable_by_key(|target| target.session);
         self.targets.dedup_by(|other, kept| {
@@ -172,14 +173,14 @@ impl Route {
         });
     }
 
-    /// Identifiers of a session's subscriptions that match the topic, if they were noted.
+    /// Identifiers of a session's matching subscriptions, if they were noted.
     pub(crate) fn identifiers(&self, session: SessionKey) -> impl Iterator<Item = u32> {
         let from = self.identifiers.partition_point(|(of, _)| *of < session);
         let own = self.identifiers[from..].iter().take_while(move |(of, _)| *of == session);
         own.map(|(_, identifier)| *identifier)
     }
 
-    /// Notes the identifiers of the targets' subscriptions; `of` gives those of one session.
+    /// Notes the identifiers of the targets' subscriptions; `of` adds those of one session.
     fn note_identifiers(&mut self, of: impl Fn(SessionKey, &mut Vec<(SessionKey, u32)>)) {
         for target in self.targets.iter().filter(|target| target.is_identified()) {
             of(target.session, &mut self.identifiers);
@@ -187,15 +188,10 @@ impl Route {
     }
 }
 
-/// Names a route as long as it stays as it is. The default names none.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct RouteHandle {
-    at: u32,
-    serial: u32,
-    epoch: u64,
-}
+/// A route as a publisher has found it: whether it may not publish to it, and the topic's traces.
+pub(crate) type FoundRoute = (RouteHandle, bool, TraceSet);
 
-/// Routes by topic. The first place is for topics that are not remembered.
+/// Routes by topic. The first place is for topics that are not cached.
 #[derive(Debug)]
 pub(super) struct Routes {
     /// Counts changes of subscriptions; starts at 1, so that 0 is never current.
@@ -204,7 +200,7 @@ pub(super) struct Routes {
     routes: Vec<Route>,
     /// Targets and identifiers of all routes.
     targets: usize,
-    /// The place to give to another topic next.
+    /// The last place that was given to another topic.
     hand: usize,
     hashing: Hashing,
 }
@@ -221,19 +217,19 @@ impl Routes {
         }
     }
 
-    /// Makes all routes stale: a subscription changed.
+    /// Makes all routes stale after a change of subscriptions.
     pub(super) fn invalidate(&mut self) {
         self.epoch += 1;
     }
 
-    /// Whether the route is still what it was.
+    /// Whether the route has not changed.
     #[inline]
     pub(super) fn is_current(&self, handle: RouteHandle) -> bool {
         handle.epoch == self.epoch && self.routes[handle.at as usize].serial == handle.serial
     }
 
     /// # Panics
-    /// If the handle is void: whoever keeps one asks first.
+    /// If the handle is stale: holders of handles check that first.
     #[inline]
     pub(super) fn get(&self, handle: RouteHandle) -> &Route {
         let route = &self.routes[handle.at as usize];
@@ -241,7 +237,7 @@ impl Routes {
         route
     }
 
-    /// Notes who traces a route, and the clients of its targets, in their order.
+    /// Notes the traces of a route, and those of its targets' clients in the order of the targets.
     pub(super) fn trace(
         &mut self,
         handle: RouteHandle,
@@ -255,8 +251,8 @@ impl Routes {
         }
     }
 
-    /// The route of a topic; a stale or new one is filled by `fill`, and `identify` adds the
-    /// identifiers of a session's subscriptions that match.
+    /// Finds the route of a topic; `fill` computes a stale or new one, and `identify` adds the
+    /// identifiers of a session's matching subscriptions.
     pub(super) fn find(
         &mut self,
         topic: &str,
@@ -291,7 +287,7 @@ impl Routes {
         RouteHandle { at, serial: route.serial, epoch: self.epoch }
     }
 
-    /// A place for a new topic.
+    /// Gives a new topic a place.
     fn add(&mut self, topic: &str, hash: u64) -> u32 {
         while self.targets > ROUTE_TARGETS_MAX && self.routes.len() > 2 {
             let at = self.free_place();
@@ -318,7 +314,7 @@ impl Routes {
         at
     }
 
-    /// Takes the next place in turn from its topic.
+    /// Takes the next place in turn away from its topic.
     fn free_place(&mut self) -> usize {
         self.hand = self.hand % (self.routes.len() - 1) + 1;
         let at = self.hand;
@@ -346,7 +342,7 @@ mod tests {
         }
     }
 
-    /// A route is filled once an epoch; of one session's overlapping filters the highest QoS stays.
+    /// A route is filled once in an epoch; overlapping filters of a session keep the highest QoS.
     #[test]
     fn filled_once_an_epoch() {
         let (mut routes, mut fills) = (Routes::new(&Hashing::default()), 0);
@@ -378,8 +374,8 @@ mod tests {
         assert_eq!(routes.get(route).targets, expected);
     }
 
-    /// What its own client publishes reaches a session by filters without No Local only; options
-    /// of overlapping filters add up, and so do identifiers.
+    /// Filters with No Local do not pass on messages of the session's own client. Options and
+    /// identifiers of overlapping filters add up.
     #[test]
     fn options_of_overlapping_filters_add_up() {
         use GrantOptions as Options;
@@ -416,7 +412,7 @@ mod tests {
         assert_eq!(identifiers(3), [30, 31]);
     }
 
-    /// However many topics there are, each finds its own route, and a handle that is current is it.
+    /// With any number of topics, each finds its own route, and a current handle names it.
     #[test]
     fn places_are_given_in_turn() {
         let mut routes = Routes::new(&Hashing::default());
@@ -434,7 +430,7 @@ mod tests {
         }
     }
 
-    /// Topics that are too long to remember, and routes with very many targets, cost no memory.
+    /// Topics that are too long to cache, and routes with very many targets, do not use up memory.
     #[test]
     fn memory_is_bounded() {
         let mut routes = Routes::new(&Hashing::default());

@@ -1,8 +1,8 @@
-//! Topic filters and who holds them.
+//! Topic filters and their holders.
 //!
-//! Filters without wildcards stand in one map; those with wildcards in a trie by level. A look-up
-//! costs one hash and a walk over the topic's levels, however many filters there are, and allocates
-//! nothing. Invariant: every trie node but the root has an entry at or below it.
+//! Filters without wildcards are in a map, filters with wildcards in a trie by level. A look-up
+//! costs one hash and a walk over the topic's levels, whatever the number of filters. It allocates
+//! only if the walk branches. Invariant: every trie node but the root has an entry at or below it.
 
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::slots::{Slots, make_room};
@@ -10,13 +10,13 @@ use crate::store::{Hashing, Map};
 
 const ROOT: u32 = 0;
 
-/// Why a node is found by its number.
+/// The reason why a node exists.
 const THERE: &str = "a node goes with what leads to it";
 
-/// Places that a map keeps however few it needs.
+/// The least capacity to which a map shrinks.
 const MAP_KEPT: usize = 64;
 
-/// Holders in order, so that one of many thousand is found.
+/// Holders in order, for binary search.
 type Entries<K, V> = Vec<(K, V)>;
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl<K, V> Node<K, V> {
 pub(super) struct FilterTree<K, V> {
     exact: Map<Box<str>, Entries<K, V>>,
     nodes: Slots<Node<K, V>>,
-    /// Holders of all filters; one of several filters counts for each.
+    /// Holders of all filters; a holder of several filters counts for each.
     holders: usize,
     hashing: Hashing,
 }
@@ -65,12 +65,12 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         }
     }
 
-    /// Holders of all filters; one of several filters counts for each.
+    /// Holders of all filters; a holder of several filters counts for each.
     pub(super) fn holders(&self) -> usize {
         self.holders
     }
 
-    /// Sets a holder's value for a filter; true if the filter had no holder before.
+    /// Sets a holder's value for a filter; returns whether the filter had no holder before.
     pub(super) fn insert(&mut self, filter: TopicFilter<'_>, holder: K, value: V) -> bool {
         let entries = self.entries_or_create(filter);
         let first = entries.is_empty();
@@ -85,7 +85,7 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         first
     }
 
-    /// Takes a holder from a filter; true if it was the filter's last.
+    /// Removes a holder from a filter; returns whether it was the filter's last.
     pub(super) fn remove(&mut self, filter: TopicFilter<'_>, holder: K) -> bool {
         if filter.is_wildcard() {
             return self.remove_wildcard(filter, holder);
@@ -121,8 +121,8 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         }
     }
 
-    /// Gives memory back that filters which are gone have had, in a time bounded by `nodes_max`;
-    /// whether there is more. That of maps goes with the filters.
+    /// Returns memory of removed nodes, in a time bounded by `nodes_max`; returns whether there is
+    /// more to do. Maps shrink when filters are removed.
     pub(super) fn reclaim(&mut self, nodes_max: usize) -> bool {
         self.nodes.reclaim(nodes_max)
     }
@@ -136,15 +136,15 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         self.nodes.get_mut(at).expect(THERE)
     }
 
-    /// Visits each node below `at` once at most, so it costs no more than filters have levels.
+    /// Visits each node below `at` at most once.
     fn walk(&self, at: u32, rest: Option<&str>, found: &mut impl FnMut(K, V)) {
-        // A client chooses how deep it goes: what is still to be visited stands here and not on the
+        // A client chooses the depth, so the nodes to visit are in this list and not on the
         // thread's stack. Most walks do not branch.
         let mut branches = Vec::new();
         let mut next = Some((at, rest));
         while let Some((at, rest)) = next {
             let node = self.node(at);
-            // `a/#` matches `a` as well: the level that `#` stands for may be missing (4.7.1.2).
+            // `a/#` also matches `a`: the parent level counts (4.7.1.2).
             node.hash.iter().for_each(|(holder, value)| found(*holder, *value));
             let Some(rest) = rest else {
                 node.here.iter().for_each(|(holder, value)| found(*holder, *value));
@@ -217,7 +217,7 @@ impl<K: Copy + Ord, V: Copy> FilterTree<K, V> {
         last
     }
 
-    /// Removes the nodes at the end of a path that serve nobody any more.
+    /// Removes the nodes at the end of a path that have no holders at or below them.
     fn prune(&mut self, path: &[u32], filter: TopicFilter<'_>) {
         let levels: Vec<&str> = filter.levels().take(path.len() - 1).collect();
         for depth in (1..path.len()).rev() {
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(matching(&tree, "a/b"), [(9, 1), (9, 1), (9, 1)]);
     }
 
-    /// What many filters had goes with them, but for a little; and the tree is of use afterwards.
+    /// Removing many filters frees almost all of their memory, and the tree works afterwards.
     #[test]
     fn memory_goes_with_the_filters() {
         const FILTERS: u32 = 20_000;

@@ -1,23 +1,23 @@
-//! What members answer, as it is sent to the shards of the lanes.
+//! Answers of members, in the form in which they are sent to the shards of the lanes.
 
 use crate::store::SessionKey;
 
 use super::lane::LaneId;
 
-/// What a member has answered, on its way to the lane's shard.
+/// A member's answer, for the lane's shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Done {
     pub(crate) session: SessionKey,
     pub(crate) incarnation: u32,
     pub(crate) lane: LaneId,
     pub(crate) number: u32,
-    /// It was of a connection before.
+    /// Whether the message was sent on an earlier connection.
     pub(crate) late: bool,
-    /// The client could not process it [MQTT-4.8.2-6].
+    /// Whether the client could not process it [MQTT-4.8.2-6].
     pub(crate) refused: bool,
 }
 
-/// Bytes of one as it is sent.
+/// Bytes of an encoded answer.
 pub(crate) const DONE_BYTES: usize = 24;
 
 const LATE: u32 = 1;
@@ -52,7 +52,7 @@ impl Done {
 mod tests {
     use super::*;
 
-    /// What was answered reads back.
+    /// An encoded answer reads back.
     #[test]
     fn done_reads_back() {
         for (late, refused) in [(false, false), (true, false), (false, true), (true, true)] {

@@ -1,16 +1,16 @@
-//! Messages of groups that one session's client was sent, by packet identifier.
+//! Group messages that were sent to one session's client, by packet identifier.
 //!
-//! They are in no queue of the session, whose numbers are found again by counting records of its
-//! own shard's log: a lease is in the log of the shard that the message was published on. So leases
-//! have numbers of their own, 0, 1, 2, …, and identifiers that go down as those of queues go up:
+//! They are not in the session's queue: its numbers are recovered by counting records of its own
+//! shard's log, and a lease is in the log of the shard that received the message. So leases have
+//! numbers of their own, 0, 1, 2, …, and identifiers that descend while those of queues ascend:
 //! lease *n* has 65,535 − *n* mod 65,535.
 //!
 //! ```text
 //!  base                                     base + len
 //!   [Sent][Settled][ · ][Sent][Unsent][Sent]
 //! ```
-//! Invariant: no identifier of a lease is in use by the session's queue, nor the other way round:
-//! whoever hands one out asks both.
+//! Invariant: a lease and the session's queue never use the same identifier. Each checks the other
+//! before it takes one.
 
 use std::collections::VecDeque;
 
@@ -20,29 +20,29 @@ use crate::mqtt::PacketId;
 use super::super::names::ShardId;
 use super::lane::LaneId;
 
-/// Packet identifiers there are.
+/// The number of packet identifiers.
 const IDENTIFIERS: u64 = 65_535;
 
-/// A message of a lane, as its lane's shard names it.
+/// A message of a lane, as the lane's shard names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LeaseOf {
-    /// Where the lane is.
+    /// The shard of the lane.
     pub(crate) shard: ShardId,
     pub(crate) lane: LaneId,
-    /// The low bits of the message's number in the lane.
+    /// The low bits of its number in the lane.
     pub(crate) number: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    /// It is done with, or was never used.
+    /// It is complete, or was never used.
     Gone,
-    /// The client has it on this connection, and has not answered.
+    /// It was sent on this connection and is not answered.
     Sent,
-    /// The client had it on a connection before this one.
+    /// It was sent on an earlier connection.
     Unsent,
-    /// The client has answered one that it had on a connection before: its lane's shard was told,
-    /// and may have sent it again before it heard of that.
+    /// The client has answered it after it was sent on an earlier connection. Its lane's shard was
+    /// told, but may have sent it again before.
     Settled,
 }
 
@@ -50,42 +50,42 @@ enum State {
 struct Lease {
     of: LeaseOf,
     state: State,
-    /// `Unsent` already when the last connection before this one began.
+    /// Whether it was `Unsent` already at the start of the last connection before this one.
     is_old: bool,
 }
 
-/// What an answer of the client is about.
+/// The message to which a client's answer belongs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answered {
-    /// A message that it was sent on this connection.
+    /// A message that was sent on this connection.
     Sent(LeaseOf),
-    /// One of a connection before, which is not sent again yet.
+    /// A message of an earlier connection that was not sent again yet.
     Late(LeaseOf),
 }
 
-/// How a message goes to the client.
+/// The way in which a message is sent to the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Issued {
-    /// Under this identifier; `again`: it has had it before under the same.
+    /// With this identifier; `again`: it was sent with the same one before.
     Send { packet_id: PacketId, again: bool },
-    /// Not at all: the client has answered it meanwhile.
+    /// It is not sent: the client has answered it meanwhile.
     Settled,
-    /// No identifier is free for now.
+    /// It waits: no identifier is free.
     None,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub(crate) struct Leases {
     base: u64,
     list: VecDeque<Lease>,
-    /// Leases that are not `Gone` nor `Sent`.
+    /// The number of leases that are neither `Gone` nor `Sent`.
     unsent: u32,
-    /// Numbers below this one may be used.
+    /// Numbers below this may be used.
     reserved: u64,
-    /// The log must be committed up to the first for numbers below the second to be usable.
+    /// When the log is committed up to the first, numbers below the second may be used.
     reserving: Option<(u64, u64)>,
-    /// Numbers need not be reserved: the session ends with its connection.
+    /// Whether the session is clean, so that numbers need no reservation.
     volatile: bool,
 }
 
@@ -95,29 +95,29 @@ fn packet_id(number: u64) -> PacketId {
 }
 
 impl Leases {
-    /// Of a session that ends with its connection.
+    /// The leases of a clean session.
     pub(crate) fn volatile() -> Self {
         Self { volatile: true, ..Self::default() }
     }
 
-    /// Of one whose numbers below this may have been used before the broker started.
+    /// The leases of a session whose numbers below `number` may have been used before the start.
     pub(crate) fn starting_at(number: u64) -> Self {
         Self { base: number, reserved: number, ..Self::default() }
     }
 
-    /// Whether numbers are to be reserved in the log: up to which, if so.
+    /// The end up to which numbers should be reserved in the log; `None` if that is not needed.
     pub(crate) fn wants_reserved(&self) -> Option<u64> {
         let is_low = self.end() + LEASE_STRIDE / 2 >= self.reserved;
         (!self.volatile && self.reserving.is_none() && is_low)
             .then_some(self.reserved + LEASE_STRIDE)
     }
 
-    /// Numbers below `below` are reserved when the log is committed up to `log`.
+    /// Notes that numbers below `below` are reserved once the log is committed up to `log`.
     pub(crate) fn note_reserving(&mut self, log: u64, below: u64) {
         self.reserving = Some((log, below));
     }
 
-    /// The log is committed so far.
+    /// Notes how far the log is committed.
     pub(crate) fn note_committed(&mut self, committed: u64) {
         if let Some((log, below)) = self.reserving
             && log <= committed
@@ -126,14 +126,15 @@ impl Leases {
         }
     }
 
-    /// Whether so many messages more can have identifiers, whatever is in use by then.
+    /// Whether `count` more messages can get identifiers, whichever identifiers the queue uses
+    /// then.
     pub(crate) fn has_room(&self, count: u32) -> bool {
         let count = u64::from(count);
         (self.list.len() as u64) + count < IDENTIFIERS
             && (self.volatile || self.end() + count <= self.reserved)
     }
 
-    /// Whether numbers are being reserved.
+    /// Whether a reservation is not committed yet.
     pub(crate) fn is_reserving(&self) -> bool {
         self.reserving.is_some()
     }
@@ -142,7 +143,7 @@ impl Leases {
         self.base + self.list.len() as u64
     }
 
-    /// An identifier for a message; `is_used` tells those that the session's queue uses.
+    /// Gives a message an identifier; `is_used` tells which ones the session's queue uses.
     pub(crate) fn issue(&mut self, of: LeaseOf, is_used: impl Fn(u16) -> bool) -> Issued {
         if self.unsent > 0
             && let Some(at) = self.list.iter().position(|lease| {
@@ -173,7 +174,7 @@ impl Leases {
         Issued::None
     }
 
-    /// The client has answered; `None` if it is no lease's identifier.
+    /// Handles a client's answer; returns `None` if the identifier is not that of a lease.
     pub(crate) fn answer(&mut self, packet_id: PacketId) -> Option<Answered> {
         let at = self.find(packet_id.get())?;
         let lease = &mut self.list[at];
@@ -192,7 +193,8 @@ impl Leases {
         }
     }
 
-    /// The lane's shard has heard of a late answer and sends the message no more.
+    /// Forgets a late answer: the lane's shard has processed it and does not send the message
+    /// again.
     pub(crate) fn forget(&mut self, of: LeaseOf) {
         let is_it = |lease: &Lease| lease.of == of && lease.state == State::Settled;
         if let Some(at) = self.list.iter().position(is_it) {
@@ -202,16 +204,16 @@ impl Leases {
         }
     }
 
-    /// Whether the client owes, or may send, an answer to this identifier.
+    /// Whether the client may still answer this identifier.
     #[inline]
     pub(crate) fn uses(&self, packet_id: u16) -> bool {
         !self.list.is_empty()
             && self.find(packet_id).is_some_and(|at| self.list[at].state != State::Gone)
     }
 
-    /// Whether the session's own queue may use an identifier. One of a message that the client had
-    /// on a connection before, and that was not sent again, is given up: most likely the message
-    /// went to another member meanwhile.
+    /// Whether the session's own queue may use an identifier. The lease of a message from an
+    /// earlier connection that was not sent again is given up: its message has most likely gone to
+    /// another member.
     pub(crate) fn give_up(&mut self, packet_id: u16) -> bool {
         let Some(at) = self.find(packet_id) else { return true };
         match self.list[at].state {
@@ -226,9 +228,9 @@ impl Leases {
         }
     }
 
-    /// The client's connection is over: what it was sent comes again under the same identifier if
-    /// it comes to it. What was so already at the connection before is forgotten: its message went
-    /// elsewhere.
+    /// Ends a connection. If a message that was sent on it is sent to the client again, it gets the
+    /// same identifier. Messages of earlier connections that were not sent again are forgotten,
+    /// because they went to other members.
     pub(crate) fn end_connection(&mut self) {
         self.unsent = 0;
         for lease in &mut self.list {
@@ -275,7 +277,7 @@ mod tests {
         }
     }
 
-    /// Identifiers go down from the highest, around the end, and pass those in use.
+    /// Identifiers descend from the highest, wrap around, and skip those in use.
     #[test]
     fn identifiers_go_down() {
         let mut leases = Leases::volatile();
@@ -286,7 +288,7 @@ mod tests {
             let (id, _) = sent(leases.issue(of(number), |_| false));
             assert_eq!(leases.answer(PacketId::new(id).unwrap()), Some(Answered::Sent(of(number))));
         }
-        // The first is still out: all identifiers stand between it and itself.
+        // The first is still in flight, and all other identifiers were used since.
         assert_eq!(leases.issue(of(9), |_| false), Issued::None);
         let first = PacketId::new(65_535).unwrap();
         assert_eq!(leases.answer(first), Some(Answered::Sent(of(0))));
@@ -294,8 +296,9 @@ mod tests {
         assert_eq!(sent(leases.issue(of(9), |_| false)).0, 65_535);
     }
 
-    /// A message comes again under its identifier on the connection after; a late answer settles
-    /// it; what was not asked for by then is forgotten at the end of the one after that.
+    /// A message that is sent again on the next connection keeps its identifier. A late answer
+    /// settles it. A message that was not sent again is forgotten at the end of the connection
+    /// after that.
     #[test]
     fn connections_after() {
         let mut leases = Leases::volatile();
@@ -314,7 +317,7 @@ mod tests {
         assert!(leases.uses(ids[1]) && !leases.uses(ids[3]));
     }
 
-    /// Of a session that stays only reserved numbers are used.
+    /// Leases of a durable session use only reserved numbers.
     #[test]
     fn reserved_numbers() {
         let mut leases = Leases::starting_at(10);

@@ -1,11 +1,11 @@
-//! A session that is a member of groups, on its own shard: what its client may be sent, and how
-//! much of that each shard may send.
+//! A session that is a member of groups, on its own shard: how many messages its client may be
+//! sent, and how many of these each shard may send.
 //!
-//! Credit is the right to send a message of QoS 1. It is given to shards, each of which sends what
-//! was published on it, and comes back with the client's answer.
+//! Credit is the right to send a QoS 1 message. Shards get credit, send the messages published on
+//! them, and lose it again when the client answers.
 //!
-//! Invariant: `granted <= window`, where `granted` is the sum of what the shards may send, have
-//! sent, and what is not answered yet.
+//! Invariant: `granted <= window`, where `granted` counts the messages that shards may send and
+//! those that are sent and not answered.
 
 use std::collections::VecDeque;
 
@@ -19,16 +19,16 @@ use super::leases::{LeaseOf, Leases};
 #[derive(Clone, Debug)]
 pub(crate) struct Membership {
     pub(crate) vhost: VhostId,
-    /// The whole filter, with `$share/`.
+    /// The complete filter, with `$share/`.
     pub(crate) share: Box<str>,
     pub(crate) granted: QoS,
     pub(crate) identifier: Option<SubscriptionId>,
     pub(crate) retain_as_published: bool,
-    /// The rules do not let its client read all that is shared.
+    /// Whether the rules forbid its client any topic of the filter.
     pub(crate) suspended: bool,
 }
 
-/// A message that waits for an identifier.
+/// A message that waits for a packet identifier.
 #[derive(Debug)]
 pub(crate) struct Parked {
     pub(crate) of: LeaseOf,
@@ -40,32 +40,32 @@ pub(crate) struct Parked {
     pub(crate) payload: Box<[u8]>,
 }
 
-/// A shard's credit.
+/// The credit of a shard.
 #[derive(Clone, Copy, Default, Debug)]
 struct Grant {
-    /// What it may send, has sent, and was not answered.
+    /// Messages that it may send, or has sent without an answer.
     granted: u32,
-    /// Of this what the client has.
+    /// Those of them that the client has.
     in_flight: u32,
-    /// What is to be added with the next message to it.
+    /// Credit to add with the next message to it.
     renewed: u32,
-    /// It was asked to give back what it does not use.
+    /// Whether it was asked to return unused credit.
     recalled: bool,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// Names its connection, and no other of the shard's clients: messages for one before are void.
+    /// Names its connection, uniquely on the shard. Messages for earlier connections are ignored.
     pub(crate) incarnation: u32,
     pub(crate) conn: Option<ConnId>,
     pub(crate) leases: Leases,
     pub(crate) memberships: Slots<Membership>,
-    /// Its output is full: no shard sends it anything.
+    /// Whether its output is full. Then no shard sends it anything.
     pub(crate) is_full: bool,
     /// Messages for which no identifier was free.
     pub(crate) parked: VecDeque<Parked>,
-    /// The client has set a Receive Maximum, this one: its session's own messages count too.
+    /// Whether the client has set a Receive Maximum. It also bounds the session's own messages.
     pub(crate) is_limited: bool,
     pub(crate) receive_max: u32,
     window: u32,
@@ -101,8 +101,9 @@ impl Member {
         })
     }
 
-    /// Its client is there, and takes so many messages at once, of which `own` of the session
-    /// itself are in flight; gives what each shard gets. Half stays here, for those that want more.
+    /// Begins a connection whose client takes `window` messages at once; `own` messages of the
+    /// session itself are in flight. Returns the credit of each shard. Half of the window is kept
+    /// for shards that want more.
     pub(crate) fn begin(&mut self, conn: ConnId, window: u32, own: u32) -> u32 {
         self.conn = Some(conn);
         (self.window, self.wants) = (window, ShardSet::default());
@@ -116,13 +117,13 @@ impl Member {
         self.shards.fill(Grant { granted: each, ..Grant::default() });
         self.granted = each * shards;
         if each == 0 {
-            // They are not asked whether they want any.
+            // The shards get credit without asking for it.
             (0..).map(ShardId).zip(&self.shards).for_each(|(shard, _)| self.wants.insert(shard));
         }
         each
     }
 
-    /// Its client is gone.
+    /// Ends a connection.
     pub(crate) fn end(&mut self) {
         self.conn = None;
         self.window = 0;
@@ -133,10 +134,15 @@ impl Member {
         self.leases.end_connection();
     }
 
-    /// Messages that its client has, or that shards may send it.
+    /// Messages that its client has or that shards may send it.
     #[inline]
     pub(crate) fn granted(&self) -> u32 {
         self.granted
+    }
+
+    /// The most messages that it may have at once.
+    pub(crate) fn window(&self) -> u32 {
+        self.window
     }
 
     /// Messages that its client has.
@@ -144,20 +150,20 @@ impl Member {
         self.shards.iter().map(|grant| grant.in_flight).sum()
     }
 
-    /// A message of a shard goes to the client.
+    /// Counts a message of a shard that is sent to the client.
     #[inline]
     pub(crate) fn note_sent(&mut self, shard: ShardId) {
         self.shards[usize::from(shard.0)].in_flight += 1;
     }
 
-    /// The client has answered it.
+    /// Counts a message of a shard that the client has answered.
     #[inline]
     pub(crate) fn note_answered(&mut self, shard: ShardId) {
         self.shards[usize::from(shard.0)].in_flight -= 1;
         self.take_credit(shard, 1);
     }
 
-    /// A shard's credit is used up, or given back.
+    /// Reduces a shard's credit, because it was used or returned.
     #[inline]
     pub(crate) fn take_credit(&mut self, shard: ShardId, count: u32) {
         let grant = &mut self.shards[usize::from(shard.0)];
@@ -165,7 +171,7 @@ impl Member {
         self.granted -= count;
     }
 
-    /// What may be given beside what is: `own` messages of the session itself are in flight.
+    /// The credit that may be added while `own` messages of the session itself are in flight.
     fn room(&self, own: u32) -> u32 {
         let window = if self.is_limited {
             self.window.min(self.receive_max.saturating_sub(own))
@@ -175,8 +181,8 @@ impl Member {
         window.saturating_sub(self.granted)
     }
 
-    /// Gives a shard what it had used, unless others want it, or nothing may be sent now; how much
-    /// it gets. `own` messages of the session itself are in flight.
+    /// Renews credit that a shard has used, unless others want it or nothing may be sent now;
+    /// returns the amount. `own` messages of the session itself are in flight.
     #[inline]
     pub(crate) fn renew(&mut self, shard: ShardId, count: u32, own: u32) -> u32 {
         let room = self.room(own);
@@ -188,7 +194,7 @@ impl Member {
         count
     }
 
-    /// A shard wants credit.
+    /// Notes that a shard wants credit.
     pub(crate) fn want(&mut self, shard: ShardId) {
         self.wants.insert(shard);
     }
@@ -206,8 +212,8 @@ impl Member {
         debug_assert!(self.granted <= self.window, "no more than the window");
     }
 
-    /// Gives those that want credit what there is, in equal parts; tells who gets how much. `own`
-    /// as in [`Member::renew`].
+    /// Distributes the available credit equally among the shards that want some; calls `tell` with
+    /// each amount. `own` is as in [`Member::renew`].
     pub(crate) fn distribute(&mut self, own: u32, mut tell: impl FnMut(ShardId, u32)) {
         if self.wants.is_empty() || !self.may_grant() {
             return;
@@ -227,8 +233,8 @@ impl Member {
         }
     }
 
-    /// The shard with the most credit that it may not use, which is to give it back: others, or the
-    /// session's own messages (`own`), want it and there is none. Each is asked once.
+    /// Chooses the shard with the most unused credit to return it, because others or the session's
+    /// own messages (`own`) want credit and there is none. Each shard is asked once.
     pub(crate) fn recall(&mut self, own: bool) -> Option<ShardId> {
         let is_wanted = !self.wants.is_empty() && self.granted >= self.window;
         if !own && !is_wanted {
@@ -245,13 +251,13 @@ impl Member {
         Some(shard)
     }
 
-    /// A shard that was asked has given back what it does not use.
+    /// Notes that a shard has returned its unused credit.
     pub(crate) fn note_returned(&mut self, shard: ShardId, count: u32) {
         self.shards[usize::from(shard.0)].recalled = false;
         self.take_credit(shard, count);
     }
 
-    /// Adds to what a shard gets with the next message to it; whether it was nothing before.
+    /// Adds credit to send with the next message to a shard; returns whether there was none before.
     #[inline]
     pub(crate) fn add_renewed(&mut self, shard: ShardId, count: u32) -> bool {
         let renewed = &mut self.shards[usize::from(shard.0)].renewed;
@@ -260,7 +266,7 @@ impl Member {
         was_none && count > 0
     }
 
-    /// Takes what a shard is to get.
+    /// Takes the credit that is to be sent to a shard.
     pub(crate) fn take_renewed(&mut self, shard: ShardId) -> u32 {
         std::mem::take(&mut self.shards[usize::from(shard.0)].renewed)
     }
@@ -272,7 +278,7 @@ mod tests {
 
     const CONN: ConnId = ConnId { slot: 0, generation: 0 };
 
-    /// However credit wanders between shards, there is never more than the window.
+    /// However credit moves between shards, the sum never exceeds the window.
     #[test]
     fn credit_wanders() {
         for (window, shards) in [(1, 1), (7, 2), (12, 3), (1000, 64)] {
@@ -318,7 +324,7 @@ mod tests {
         }
     }
 
-    /// A window that is too small for all goes to one after the other, unasked.
+    /// A window that is too small for all shards goes to one after the other, unasked.
     #[test]
     fn a_small_window_is_for_one() {
         let mut member = Member::new(Leases::volatile(), 3);
@@ -334,7 +340,7 @@ mod tests {
         assert_eq!(got, [(ShardId(1), 1)]);
     }
 
-    /// While the output is full nobody gets any; who had some wants it.
+    /// While the output is full no shard gets credit; a shard that used some wants it.
     #[test]
     fn a_full_output_gives_none() {
         let mut member = Member::new(Leases::volatile(), 1);

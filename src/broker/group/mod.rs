@@ -5,37 +5,39 @@
 //!     ▲            │  ▲                             │   ▲                          │
 //!   PUBACK ◄── settled└─────────────Done────────────┘   └──────────PUBACK──────────┘
 //! ```
-//! A group owns its backlog. Each shard has a *partition* of it: what the shard's own publishers
-//! sent, divided by topic into *lanes*. A lane is a session of the store without a client, so its
-//! messages are logged, counted, moved and found again as those of any session, and a PUBACK
-//! promises for a group what it promises for a session. A lane is with one member at a time, so
-//! there is order by publisher and topic; it moves when nothing of it is out, or when its owner is
-//! lost and the lane taken back. Partitions decide alone: none asks another before it dispatches.
+//! A group has its own backlog. Each shard has a *partition* of it with the messages of its own
+//! publishers, divided by topic into *lanes*. A lane is a session of the store without a client, so
+//! its messages are logged, counted, moved and recovered as those of any session, and a PUBACK
+//! promises for a group what it promises for a session. One member owns a lane at a time, which
+//! keeps the order by publisher and topic. A lane changes its owner when no message of it is in
+//! flight, or when the owner is lost and the lane is taken back. Partitions decide alone: none asks
+//! another before it dispatches.
 //!
-//! Members, on whichever shard, give *credit* to partitions: what their window and output take.
-//! A member that is stuck has no credit, and only lanes with messages at it wait for it.
+//! Members, on any shard, give *credit* to partitions, as far as their window and output allow. A
+//! member that does not answer runs out of credit, and only lanes with messages in flight to it
+//! wait.
 //!
-//! # What differs from the survey's design, and why
+//! # Design decisions
 //!
-//! - A lane is an ordinary durable session with a name that no client can have, not a record kind
-//!   of its own: replay, checkpoints, cleaning and blocks need nothing new. A group's life is that
-//!   of its lane 0: its "client" is there while the group has members, and it expires as a session
-//!   does.
-//! - There is no registrar. Joins and leaves go to all shards; where two cross, each order is one
-//!   that a client may have seen, since SUBACK and UNSUBACK wait for all shards.
-//! - There are 64 lanes for a group and shard whatever the number of shards, so that a topic's lane
-//!   stays when that changes, and acknowledgements of a turn are few records.
-//! - `--group-order none` takes the lanes in turn instead of by topic. So every order has the same
-//!   rule of one owner for a lane, and the same rewind.
-//! - Nothing is sent back to a partition: what came for a connection that is gone is void, since
-//!   its partition takes the lane back when it hears of the end.
+//! - A lane is an ordinary durable session with a name that no client can have, and no record kind
+//!   of its own, so replay, checkpoints, cleaning and blocks need no change. A group lives as long
+//!   as its lane 0, whose "client" is connected while the group has members, and which expires as a
+//!   session does.
+//! - There is no central registry. Joins and leaves go to all shards. If two of them cross, each
+//!   order is one that a client may have seen, since SUBACK and UNSUBACK wait for all shards.
+//! - A group has 64 lanes on each shard, whatever the number of shards. So a topic keeps its lane
+//!   when that number changes, and the acknowledgements of a turn need few records.
+//! - `--group-order none` uses the lanes in turn instead of by topic. So all orders share the rule
+//!   of one owner for each lane, and the same rewind.
+//! - A member's shard sends no message back to a partition. It ignores a message for a connection
+//!   that has ended, since the partition takes the lane back when it learns of the end.
 //! - QoS 2 is granted as QoS 1 in a group (3.8.4 lets a server do so). The rules for QoS 2 in 4.8.2
 //!   hold, as there is none, and no message is written twice.
-//! - QoS 0 takes no credit. A member whose output is full says so to all shards, which pass it
-//!   over.
+//! - QoS 0 needs no credit. A member whose output is full reports that to all shards, which skip
+//!   it.
 //!
-//! Verbs: [`Partition`] for a shard's part, [`Member`] for a session's. The hub's `groups` and
-//! `members` send what they decide.
+//! Verbs: [`Partition`] for a shard's part, [`Member`] for a session's. `groups` and `members` of
+//! the hub send the results.
 //!
 //! May use `names`.
 
@@ -45,6 +47,7 @@ mod leases;
 mod member;
 mod partition;
 mod parts;
+mod told;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +63,7 @@ pub(crate) use member::{Member, Membership, Parked};
 pub(crate) use partition::Partition;
 pub(crate) use parts::{Pick, Wish};
 
-/// Memory for one message that was read.
+/// Memory for reading one message.
 #[derive(Default, Debug)]
 pub(crate) struct Copied {
     pub(crate) topic: String,
@@ -73,18 +76,18 @@ pub(crate) struct Copied {
 pub(crate) struct Groups {
     pub(crate) partition: Partition,
     members: Map<SessionKey, Box<Member>>,
-    /// Members whose clients are away, by when that is no more waited for.
+    /// Members whose clients are away, by the time at which the wait for them ends.
     graces: BTreeSet<(u64, SessionKey)>,
     grace_of: BTreeMap<SessionKey, u64>,
-    /// By shard: what members here have answered of its lanes, as it is sent.
+    /// By shard: encoded answers of members here to its lanes.
     done: Vec<Vec<u8>>,
-    /// Members that have credit for other shards to be sent.
+    /// Members with credit that is to be sent to other shards.
     renewed: Vec<(ShardId, SessionKey)>,
-    /// Members for which lanes wait that could not be sent, since a ring was full.
+    /// Members whose lanes wait because a ring is full.
     held_up: Vec<u32>,
-    /// Counts connections of members here.
+    /// The number of connections that members here have had.
     incarnations: u32,
-    /// Members whose numbers of leases are being reserved.
+    /// Members whose reservation of lease numbers is not committed yet.
     pub(crate) reserving: Vec<SessionKey>,
     /// Publishers that wait for room in groups, by group.
     pub(crate) blocked: BTreeMap<u32, BTreeSet<ConnId>>,
@@ -111,7 +114,7 @@ impl Groups {
         }
     }
 
-    /// Whether a session here may be a member.
+    /// Whether any session here is a member.
     #[inline]
     pub(crate) fn has_members(&self) -> bool {
         !self.members.is_empty()
@@ -127,7 +130,7 @@ impl Groups {
         self.members.get_mut(&key).map(|member| &mut **member)
     }
 
-    /// The member of a session; `new` makes it.
+    /// The member of a session; `new` makes it if there is none.
     pub(crate) fn member_or(
         &mut self,
         key: SessionKey,
@@ -141,7 +144,8 @@ impl Groups {
         self.members.values().map(|member| member.memberships.len() as u64).sum()
     }
 
-    /// Names a connection of a member: another client may get a session's key.
+    /// A new name for a member's connection. Session keys alone do not do, because they are used
+    /// again.
     pub(crate) fn next_incarnation(&mut self) -> u32 {
         self.incarnations = self.incarnations.wrapping_add(1);
         self.incarnations
@@ -161,7 +165,7 @@ impl Groups {
         self.members.get_mut(&key).is_none_or(|member| member.leases.give_up(packet_id))
     }
 
-    /// A member's client is waited for until then.
+    /// Waits for a member's client until a time.
     pub(crate) fn begin_grace(&mut self, key: SessionKey, until_ms: u64) {
         self.end_grace(key);
         self.graces.insert((until_ms, key));
@@ -174,7 +178,7 @@ impl Groups {
         }
     }
 
-    /// When the next is not waited for any more.
+    /// The time at which the next wait for a client ends.
     pub(crate) fn due_ms(&self) -> Option<u64> {
         self.graces.first().map(|(until_ms, _)| *until_ms)
     }
@@ -188,12 +192,12 @@ impl Groups {
         Some(key)
     }
 
-    /// Notes what a member here has answered of another shard's lane.
+    /// Adds the answer of a member here to a message of another shard's lane.
     pub(crate) fn add_done(&mut self, shard: ShardId, done: Done) {
         done.put(&mut self.done[usize::from(shard.0)]);
     }
 
-    /// Notes that a member here has credit to be sent to another shard.
+    /// Adds credit of a member here that is to be sent to another shard.
     pub(crate) fn add_renewed(&mut self, shard: ShardId, key: SessionKey, count: u32) {
         let Some(member) = self.members.get_mut(&key) else { return };
         if member.add_renewed(shard, count) {
@@ -207,12 +211,12 @@ impl Groups {
         !self.renewed.is_empty() || self.done.iter().any(|done| !done.is_empty())
     }
 
-    /// Takes what members here have answered of a shard's lanes.
+    /// Takes the encoded answers to a shard's lanes.
     pub(crate) fn take_done(&mut self, shard: ShardId) -> Vec<u8> {
         std::mem::take(&mut self.done[usize::from(shard.0)])
     }
 
-    /// Gives its memory back.
+    /// Returns the memory of answers.
     pub(crate) fn recycle_done(&mut self, shard: ShardId, mut done: Vec<u8>) {
         done.clear();
         self.done[usize::from(shard.0)] = done;
@@ -222,7 +226,7 @@ impl Groups {
         self.renewed.pop()
     }
 
-    /// Shards with anything of that.
+    /// The shards for which there are answers.
     pub(crate) fn shards_with_done(&self) -> ShardSet {
         let mut set = ShardSet::default();
         for (shard, done) in (0..).map(ShardId).zip(&self.done) {
@@ -233,7 +237,7 @@ impl Groups {
         set
     }
 
-    /// A peer's lanes go on when the rings have room.
+    /// Lets a peer's lanes wait until the rings have room.
     pub(crate) fn hold_up(&mut self, peer: u32) {
         if !self.held_up.contains(&peer) {
             self.held_up.push(peer);

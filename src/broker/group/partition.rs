@@ -1,4 +1,5 @@
-//! A shard's part of the groups: what was published on it, in lanes, and who gets that.
+//! A shard's part of the groups: the messages published on it, in lanes, and the choice of
+//! receivers.
 //!
 //! ```text
 //!            picked, sent                        answered, none out
@@ -8,12 +9,12 @@
 //!                           Kept(member) ── it is back: sent again ──► Owned(member)
 //!                              │ it is not, in time: Idle
 //! ```
-//! Invariant: `out` of a lane is what its owner has and has not answered, and all that was taken of
-//! its queue and is not done with is with the owner. So a lane's messages are with one member at a
-//! time, in order.
+//! Invariant: `out` of a lane counts the messages that its owner has not answered. Messages taken
+//! from its queue and not completed are all with the owner, so a lane's messages are with one
+//! member at a time, in order.
 //!
-//! Members stand in turn. A member without credit leaves the turn, and stands at its end again when
-//! it has some: so each pick looks at few.
+//! Members take turns. A member without credit leaves the turn and joins its end when it has credit
+//! again, so a pick looks at few members.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,29 +22,29 @@ use crate::limits::GROUP_LANES;
 use crate::slots::Slots;
 use crate::store::SessionKey;
 
-use super::super::names::{GroupOrder, ShardId, VhostId};
+use super::super::names::{GroupCounts, GroupOrder, ShardId, VhostId};
 use super::lane::LaneId;
 use super::parts::{Group, Lane, Peer, Seat, Wish};
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub(crate) struct Partition {
     pub(super) groups: Slots<Group>,
-    by_text: BTreeMap<(VhostId, Box<str>), u32>,
+    pub(super) by_text: BTreeMap<(VhostId, Box<str>), u32>,
     pub(super) lanes: Slots<Lane>,
     generation: u32,
     pub(super) peers: Slots<Peer>,
-    by_session: BTreeMap<(ShardId, SessionKey), u32>,
+    pub(super) by_session: BTreeMap<(ShardId, SessionKey), u32>,
     /// Peers to be asked for credit.
     pub(crate) wishes: Vec<Wish>,
 }
 
-/// Why a lane's group is found.
+/// The reason why a lane's group exists.
 pub(super) const THERE: &str = "a lane goes with its group";
 
 impl Partition {
     pub(crate) fn find(&self, vhost: VhostId, share: &str) -> Option<u32> {
-        // A look-up for an operator's or a client's request.
+        // Only requests of operators and clients look up groups by name.
         self.by_text.get(&(vhost, Box::from(share))).copied()
     }
 
@@ -76,12 +77,13 @@ impl Partition {
             next_lane: 0,
             next_member: 0,
             is_asked: false,
+            counts: GroupCounts::default(),
         });
         self.by_text.insert((vhost, share.into()), group);
         group
     }
 
-    /// Forgets a group, whose lanes are removed already.
+    /// Removes a group whose lanes are removed already.
     pub(crate) fn remove(&mut self, group: u32) {
         if let Some(gone) = self.groups.remove(group) {
             self.by_text.remove(&(gone.vhost, gone.share));
@@ -99,13 +101,13 @@ impl Partition {
         self.groups.get_mut(group)
     }
 
-    /// A group's lane that takes messages of a number.
+    /// The lane of a group that takes new messages of this number.
     #[inline]
     pub(crate) fn lane_at(&self, group: u32, number: u16) -> Option<u32> {
         self.groups.get(group)?.lanes[usize::from(number)]
     }
 
-    /// The number of the lane that gets a group's next message; `by_topic`: what its topic says.
+    /// The lane number for a group's next message; `by_topic` is the one that the topic demands.
     #[inline]
     pub(crate) fn number_for(&mut self, group: u32, by_topic: u16) -> u16 {
         match self.groups.get_mut(group) {
@@ -123,7 +125,7 @@ impl Partition {
         self.lanes.keys_from(0).filter(is_its).collect()
     }
 
-    /// Adds a lane; one in whose place it is gets nothing new.
+    /// Adds a lane. If the group has a lane of this number, that one gets no new messages.
     pub(crate) fn add_lane(&mut self, group: u32, number: u16, key: SessionKey) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         let before = self.lane_at(group, number);
@@ -151,7 +153,7 @@ impl Partition {
         lane
     }
 
-    /// Removes a lane; its session is the caller's to end.
+    /// Removes a lane; the caller ends its session.
     pub(crate) fn remove_lane(&mut self, slot: u32) -> Option<Lane> {
         let lane = self.lanes.remove(slot)?;
         if let Some(peer) = lane.owner.and_then(|owner| self.peers.get_mut(owner)) {
@@ -172,7 +174,7 @@ impl Partition {
         LaneId(u64::from(generation) << 32 | u64::from(slot))
     }
 
-    /// The lane with this name, if it is still there.
+    /// The lane of this name, if it exists.
     #[inline]
     pub(crate) fn lane_with(&self, id: LaneId) -> Option<u32> {
         let slot = u32::try_from(id.0 & u64::from(u32::MAX)).expect("32 bits");
@@ -185,7 +187,7 @@ impl Partition {
         self.lanes.get(slot)
     }
 
-    /// A lane holds so many bytes now.
+    /// Sets the size of a lane, in bytes.
     #[inline]
     pub(crate) fn account(&mut self, slot: u32, bytes: u64) {
         let Some(lane) = self.lanes.get_mut(slot) else { return };
@@ -227,7 +229,7 @@ impl Partition {
         peer
     }
 
-    /// A member joins a group, or says again how.
+    /// Adds a member to a group, or updates its membership.
     pub(crate) fn join(
         &mut self,
         group: u32,
@@ -248,7 +250,8 @@ impl Partition {
         self.enlist(at);
     }
 
-    /// A member leaves a group; whether it was one. Lanes of its that are not drained stay with it.
+    /// Removes a member from a group; returns whether it was one. It keeps lanes with messages in
+    /// flight.
     pub(crate) fn leave(&mut self, group: u32, peer: u32) -> bool {
         let Some(found) = self.groups.get_mut(group) else { return false };
         let before = found.members.len();
@@ -275,15 +278,14 @@ impl Partition {
         self.groups.get(group).is_some_and(|group| !group.members.is_empty())
     }
 
-    /// Members of a group: all, and those whose clients are there.
+    /// The number of a group's members, and of those whose clients are connected.
     pub(crate) fn members(&self, group: u32) -> (usize, usize) {
         let Some(group) = self.groups.get(group) else { return (0, 0) };
         let is_live = |peer: &&u32| self.peers.get(**peer).is_some_and(|peer| peer.is_live);
         (group.members.len(), group.members.iter().filter(is_live).count())
     }
 
-    /// A member's client is there, on a new connection. Gives its lanes, of which all that is not
-    /// answered is to be sent again.
+    /// Begins a new connection of a member; returns the number of its peer.
     pub(crate) fn begin(
         &mut self,
         (shard, session, weight): (ShardId, SessionKey, u64),
@@ -294,7 +296,7 @@ impl Partition {
         let peer = self.peers.get_mut(at).expect("it was just made");
         (peer.incarnation, peer.credit) = (incarnation, credit);
         (peer.is_live, peer.is_full, peer.is_expired) = (true, false, false);
-        // It is given credit without being asked for it if this is none.
+        // If this is none, the member gives credit later without being asked.
         peer.is_asked = credit == 0;
         for seat in &peer.seats {
             if let Some(group) = self.groups.get_mut(seat.group) {
@@ -305,21 +307,21 @@ impl Partition {
         at
     }
 
-    /// Its client is gone, and may be back.
+    /// Notes that a member's client is disconnected and may return.
     pub(crate) fn pause(&mut self, peer: u32) {
         if let Some(peer) = self.peers.get_mut(peer) {
             (peer.is_live, peer.credit, peer.out) = (false, 0, 0);
         }
     }
 
-    /// It is not waited for any more.
+    /// Ends the wait for a member's client.
     pub(crate) fn expire(&mut self, peer: u32) {
         if let Some(peer) = self.peers.get_mut(peer) {
             peer.is_expired = true;
         }
     }
 
-    /// Lanes that a member has messages of, or had when it was there.
+    /// The lanes of which a member has messages, or had before its client left.
     pub(crate) fn owned(&self, peer: u32) -> Vec<u32> {
         let Some(found) = self.peers.get(peer) else { return Vec::new() };
         let mut owned = Vec::new();
@@ -340,22 +342,22 @@ impl Partition {
         owned
     }
 
-    /// A lane is taken back from its owner, and kept for it as far as it was sent.
+    /// Takes a lane back from its owner, and keeps the messages below `sent` for that owner.
     pub(crate) fn keep(&mut self, slot: u32, sent: u64) {
         if let Some(lane) = self.lanes.get_mut(slot) {
             (lane.out, lane.kept_below) = (0, lane.kept_below.max(sent));
         }
     }
 
-    /// A lane is taken from its owner, which has ended, for any other.
+    /// Takes a lane from an owner that has ended, for any other.
     pub(crate) fn free(&mut self, slot: u32) {
         if let Some(lane) = self.lanes.get_mut(slot) {
             (lane.owner, lane.out, lane.kept_below) = (None, 0, 0);
         }
     }
 
-    /// A lane's owner was lost while it had messages, of which `first` is the oldest; how many were
-    /// lost with that one after the other.
+    /// Counts that a lane's owner was lost while `first` was its oldest message; returns how many
+    /// owners in a row were lost with that message.
     pub(crate) fn note_loss(&mut self, slot: u32, first: u64) -> u8 {
         let Some(lane) = self.lanes.get_mut(slot) else { return 0 };
         let is_same = lane.losses > 0 && lane.lost_first == first;
@@ -374,7 +376,7 @@ impl Partition {
         }
     }
 
-    /// The number of a peer's subscription to a group, as its shard has it.
+    /// The number of a peer's subscription to a group on the peer's shard.
     pub(crate) fn membership(&self, group: u32, peer: u32) -> u32 {
         let seat = self.peers.get(peer).and_then(|peer| peer.seat(group));
         seat.map_or(u32::MAX, |seat| seat.membership)

@@ -1,38 +1,38 @@
-//! What a partition is made of: groups, their lanes, and members as a shard sees them.
+//! The parts of a partition: groups, their lanes, and members as a shard sees them.
 
 use std::collections::VecDeque;
 
 use crate::limits::GROUP_LANES;
 use crate::store::SessionKey;
 
-use super::super::names::{GroupOrder, ShardId, VhostId};
+use super::super::names::{GroupCounts, GroupOrder, ShardId, VhostId};
 use super::lane::LaneId;
 
-/// A member as a shard sees it, on whichever shard it is.
+/// A member of any shard, as this shard sees it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) shard: ShardId,
     pub(crate) session: SessionKey,
     pub(crate) incarnation: u32,
-    /// Its client is there.
+    /// Whether its client is connected.
     pub(crate) is_live: bool,
-    /// It is gone, and not waited for: its lanes are for others, if there are any.
+    /// Whether the wait for its disconnected client is over: others may get its lanes.
     pub(crate) is_expired: bool,
-    /// Its output is full.
+    /// Whether its output is full.
     pub(crate) is_full: bool,
     /// Messages it may be sent.
     pub(crate) credit: u32,
     /// Messages it was sent and has not answered.
     pub(crate) out: u32,
-    /// It was asked for credit.
+    /// Whether it was asked for credit.
     pub(crate) is_asked: bool,
-    /// What its place among the owners of lanes depends on, where that must stay.
+    /// The weight that decides which lanes it owns under `sticky` order.
     pub(crate) weight: u64,
-    /// Its places, by group.
+    /// Its memberships, sorted by group.
     pub(crate) seats: Vec<Seat>,
-    /// Groups that it has left while it had messages.
+    /// Groups that it has left while it had messages of them.
     pub(crate) left: Vec<u32>,
-    /// Lanes of its that wait for credit.
+    /// Its lanes that wait for credit.
     pub(crate) starved: VecDeque<u32>,
 }
 
@@ -41,7 +41,7 @@ impl Peer {
         self.is_live && !self.is_full && self.credit > 0
     }
 
-    pub(super) fn seat(&self, group: u32) -> Option<&Seat> {
+    pub(crate) fn seat(&self, group: u32) -> Option<&Seat> {
         let at = self.seats.binary_search_by_key(&group, |seat| seat.group).ok()?;
         self.seats.get(at)
     }
@@ -52,11 +52,11 @@ impl Peer {
     }
 }
 
-/// A member's place in a group.
+/// A peer's membership in a group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seat {
     pub(crate) group: u32,
-    /// The number of its subscription, as its shard has it.
+    /// The number of its subscription on its own shard.
     pub(crate) membership: u32,
     pub(crate) in_turn: bool,
 }
@@ -66,56 +66,58 @@ pub(crate) struct Seat {
 pub(crate) struct Group {
     pub(crate) vhost: VhostId,
     pub(crate) share: Box<str>,
-    /// What waits in it is on disk.
+    /// Whether its waiting messages are on disk.
     pub(crate) durable: bool,
     pub(crate) order: GroupOrder,
     /// Bytes that wait in its lanes.
     pub(crate) bytes: u64,
     pub(crate) lanes: Box<[Option<u32>; GROUP_LANES]>,
     pub(crate) members: Vec<u32>,
-    /// Members in turn, by peer; some may have left, or have no credit any more.
+    /// Members in turn; some may have left or lost their credit.
     pub(crate) turn: VecDeque<u32>,
     /// Lanes that wait for a member.
     pub(crate) waiting: VecDeque<u32>,
-    /// The lane that gets the next message, if the topic does not say.
+    /// The lane of the next message, if the topic does not decide.
     pub(crate) next_lane: usize,
     /// The member in turn for QoS 0.
     pub(crate) next_member: usize,
-    /// Members were asked for credit since one had any.
+    /// Whether members were asked for credit since one had any.
     pub(crate) is_asked: bool,
+    /// The counts of its messages.
+    pub(crate) counts: GroupCounts,
 }
 
-/// A part of what waits in a group: see [`super::Partition`].
+/// A part of a group's backlog: see [`super::Partition`].
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) generation: u32,
-    /// The session whose queue it is.
+    /// The session whose queue it uses.
     pub(crate) key: SessionKey,
     pub(crate) group: u32,
     pub(crate) number: u16,
     pub(crate) owner: Option<u32>,
     pub(crate) out: u32,
-    /// Messages below this number are for the owner alone, which has had them.
+    /// Messages below this number are for the owner alone, which was sent them before.
     pub(crate) kept_below: u64,
-    /// It stands among those that wait.
+    /// Whether it is on a list of waiting lanes.
     pub(crate) is_listed: bool,
-    /// It gets nothing new: another took its place, when it is empty.
+    /// Whether it gets no new messages, because another lane takes its place.
     pub(crate) retired: bool,
-    /// The lane in whose place it is, until that is empty.
+    /// The lane that must be empty before this one is sent.
     pub(crate) behind: Option<LaneId>,
-    /// Bytes that are counted with those of its group.
+    /// Its part of the bytes of its group.
     pub(crate) bytes: u64,
-    /// Owners that were lost one after the other with the same message at its head.
+    /// The number of owners in a row that were lost with the same oldest message.
     pub(crate) losses: u8,
     pub(crate) lost_first: u64,
 }
 
-/// What is next for a lane with messages.
+/// The choice of a receiver for a lane's next message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Pick {
     /// This peer gets the next.
     Peer(u32),
-    /// Nobody can take it now; it goes on when somebody can.
+    /// No member can take it now; it is sent when one can.
     Nobody,
 }
 

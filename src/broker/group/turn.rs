@@ -1,7 +1,4 @@
-//! Who gets the next message of a lane.
-//!
-//! Members stand in turn. A member without credit leaves the turn, and stands at its end again when
-//! it has some: so each pick looks at few.
+//! The choice of the member that gets a lane's next message.
 
 use crate::limits::GROUP_DELIVERIES_TOLD;
 
@@ -11,7 +8,7 @@ use super::partition::{Partition, THERE};
 use super::parts::{Peer, Pick, Wish};
 
 impl Partition {
-    /// Who gets the next message of a lane with messages, of which `first` is the oldest.
+    /// Chooses the receiver of a lane's next message; `first` is the lane's oldest message.
     pub(crate) fn pick(&mut self, slot: u32, first: u64) -> Pick {
         let Some(lane) = self.lanes.get_mut(slot) else { return Pick::Nobody };
         if lane.behind.is_some() {
@@ -23,11 +20,11 @@ impl Partition {
             lane.owner = None;
             return self.pick_any(slot);
         };
-        // A message that was lost with several owners goes alone.
+        // A message with which several owners were lost is sent alone.
         let is_suspect = lane.losses >= GROUP_DELIVERIES_TOLD && lane.lost_first == first;
         let is_member = |peer: &&mut Peer| peer.seat(group).is_some();
         match self.peers.get_mut(owner).filter(is_member) {
-            // It has left, and answers what it has.
+            // The owner has left the group, and still has messages to answer.
             None if out > 0 => return Pick::Nobody,
             None => return self.pick_any(slot),
             Some(peer) if !peer.is_live && peer.is_expired => return self.pick_any(slot),
@@ -39,7 +36,7 @@ impl Partition {
         Pick::Nobody
     }
 
-    /// Who gets the next message of a lane of which nothing is out.
+    /// Chooses the receiver for a lane of which no message is in flight.
     fn pick_any(&mut self, slot: u32) -> Pick {
         let group = self.lanes.get(slot).expect(THERE).group;
         let sticky = self.groups.get(group).expect(THERE).order == GroupOrder::Sticky;
@@ -68,7 +65,7 @@ impl Partition {
         }
     }
 
-    /// The member in turn that may take a message; it stands at the end then.
+    /// Chooses the next member in turn that may take a message, and moves it to the end.
     fn pick_in_turn(&mut self, slot: u32) -> Option<u32> {
         let of_group = self.lanes.get(slot).expect(THERE).group;
         let group = self.groups.get_mut(of_group).expect(THERE);
@@ -83,8 +80,8 @@ impl Partition {
         None
     }
 
-    /// The member to which a lane belongs by weight, if it may take a message. A join takes one
-    /// lane in so many as there are members then.
+    /// Chooses the member that owns a lane by weight, if it may take a message. A join moves one
+    /// lane in *n* when there are *n* members then.
     fn pick_sticky(&mut self, slot: u32) -> Option<u32> {
         let lane = self.lanes.get(slot).expect(THERE);
         let group = self.groups.get(lane.group).expect(THERE);
@@ -109,7 +106,7 @@ impl Partition {
         None
     }
 
-    /// Notes that a lane waits for any member, and asks them for credit.
+    /// Notes that a lane waits for any member, and asks the members for credit.
     fn await_member(&mut self, slot: u32) {
         let lane = self.lanes.get_mut(slot).expect(THERE);
         let group = self.groups.get_mut(lane.group).expect(THERE);
@@ -128,7 +125,7 @@ impl Partition {
         }
     }
 
-    /// A message of a lane was sent to a peer; the number of its subscription there.
+    /// Notes that a message of a lane was sent to a peer; returns the number of its subscription.
     #[inline]
     pub(crate) fn note_sent(&mut self, slot: u32, at: u32) -> u32 {
         let lane = self.lanes.get_mut(slot).expect(THERE);
@@ -142,7 +139,8 @@ impl Partition {
         peer.seat(lane.group).map_or(u32::MAX, |seat| seat.membership)
     }
 
-    /// An owner has answered a message of a lane; whether it was the last that it had of it.
+    /// Notes an owner's answer to a message of a lane; returns whether it was the last one in
+    /// flight.
     #[inline]
     pub(crate) fn note_answered(&mut self, slot: u32, at: u32) -> bool {
         if let Some(peer) = self.peers.get_mut(at) {
@@ -155,7 +153,7 @@ impl Partition {
         lane.out == 0
     }
 
-    /// A lane's next message cannot be sent to a peer now: it waits with those for the peer.
+    /// Makes a lane wait with the others for a peer that cannot be sent a message now.
     pub(crate) fn postpone(&mut self, slot: u32, at: u32) {
         let (lane, peer) = (self.lanes.get_mut(slot), self.peers.get_mut(at));
         if let Some((lane, peer)) = lane.zip(peer)
@@ -165,7 +163,7 @@ impl Partition {
         }
     }
 
-    /// The lane that waits for this one to be empty, if any: it waits no more.
+    /// Takes the lane that waits for this one to be empty, if any, and ends its wait.
     pub(crate) fn take_next_behind(&mut self, group: u32, number: u16, id: LaneId) -> Option<u32> {
         let slot = self.lane_at(group, number)?;
         let lane = self.lanes.get_mut(slot).filter(|lane| lane.behind == Some(id))?;
@@ -173,7 +171,7 @@ impl Partition {
         Some(slot)
     }
 
-    /// A member's output is full, or has room again.
+    /// Notes whether a member's output is full.
     pub(crate) fn set_full(&mut self, at: u32, full: bool) {
         if let Some(peer) = self.peers.get_mut(at) {
             peer.is_full = full;
@@ -181,7 +179,7 @@ impl Partition {
         self.enlist(at);
     }
 
-    /// A member has got credit, or its output room.
+    /// Adds credit of a member.
     pub(crate) fn add_credit(&mut self, at: u32, credit: u32) {
         let Some(peer) = self.peers.get_mut(at) else { return };
         peer.credit += credit;
@@ -191,7 +189,7 @@ impl Partition {
         }
     }
 
-    /// A member is to give back the credit that it does not use: none, if lanes wait for it.
+    /// Takes the credit that a member does not use: half of it if lanes wait for the member.
     pub(crate) fn take_credit(&mut self, at: u32) -> u32 {
         let Some(peer) = self.peers.get_mut(at) else { return 0 };
         let is_needed = !peer.starved.is_empty();
@@ -200,7 +198,7 @@ impl Partition {
         taken
     }
 
-    /// Puts a member that may take something in the turn of its groups.
+    /// Adds a member that may take a message to the turn of its groups.
     pub(super) fn enlist(&mut self, at: u32) {
         let Some(peer) = self.peers.get_mut(at).filter(|peer| peer.may_take()) else { return };
         for seat in &mut peer.seats {
@@ -212,7 +210,7 @@ impl Partition {
         }
     }
 
-    /// The next lane that waits for a member with credit: first of its own.
+    /// The next lane that waits for a member with credit; its own lanes come first.
     pub(crate) fn next_for(&mut self, at: u32) -> Option<u32> {
         let Self { groups, lanes, peers, .. } = self;
         let peer = peers.get_mut(at).filter(|peer| peer.may_take())?;
@@ -236,7 +234,7 @@ impl Partition {
         None
     }
 
-    /// Lanes that wait for a member which is gone, to be looked at anew.
+    /// Takes the lanes that wait for a member that has left; they must be dispatched again.
     pub(crate) fn take_starved(&mut self, at: u32) -> Vec<u32> {
         let Some(peer) = self.peers.get_mut(at) else { return Vec::new() };
         let starved: Vec<u32> = std::mem::take(&mut peer.starved).into();
@@ -248,7 +246,8 @@ impl Partition {
         starved
     }
 
-    /// The member in turn that gets a message at QoS 0: one with room, else the next that is there.
+    /// Chooses the next member in turn for a QoS 0 message: one with room, else one that is
+    /// connected.
     pub(crate) fn pick_qos0(&mut self, group: u32, topic_lane: u16) -> Option<u32> {
         let Self { groups, peers, .. } = self;
         let group = groups.get_mut(group)?;

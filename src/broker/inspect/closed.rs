@@ -1,4 +1,4 @@
-//! Connections that have ended lately, the last one first.
+//! Connections that have ended recently, the last one first.
 
 use std::net::IpAddr;
 
@@ -7,8 +7,7 @@ use super::span::Span;
 /// A question for some of them.
 #[derive(Clone, Default, Debug)]
 pub struct ClosedListing {
-    /// Only those that ended before the one with this number on its shard, or at this time on
-    /// others: its uptime in milliseconds, its shard and its number.
+    /// Only connections that ended before this place. On other shards, only its time counts.
     pub before: Option<ClosedPlace>,
     /// The shard that is asked.
     pub shard: u16,
@@ -18,49 +17,49 @@ pub struct ClosedListing {
     pub vhost: Option<u16>,
     /// Only those with this client id.
     pub id: Option<Box<str>>,
-    /// Only those whose client id begins so.
+    /// Only those whose client id has this prefix.
     pub id_prefix: Box<str>,
     /// Only those that ended for this reason.
     pub reason: Option<Box<str>>,
-    /// Where the next step goes on.
+    /// The place where the next step continues.
     pub at: Option<u64>,
 }
 
-/// Which connection ended before which: the time, and if that is the same the shard and its number.
+/// Orders the ends of connections: by time, then by shard and by number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ClosedPlace {
-    /// Uptime, milliseconds.
+    /// Uptime, in milliseconds.
     pub at_ms: u64,
     /// The shard.
     pub shard: u16,
-    /// Counts those that ended on this shard.
+    /// The number of the end on this shard.
     pub number: u64,
 }
 
 /// A connection that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct ClosedRow {
-    /// When, among all others.
+    /// Its place among all ends.
     pub place: ClosedPlace,
-    /// How long ago, milliseconds.
+    /// The time since then, in milliseconds.
     pub ago_ms: u64,
     /// Its client id; empty if it never had one.
     pub id: Span,
-    /// The user of its client; empty: nobody.
+    /// The user of its client; empty: none.
     pub user: Span,
-    /// The id or the user was longer than what is kept of it.
+    /// Whether the id or the user was cut to the bound.
     pub is_cut: bool,
-    /// The number of its vhost; none if no client was let in.
+    /// The number of its vhost; none if no client was accepted.
     pub vhost: Option<u16>,
-    /// Where it came from; none: a Unix socket.
+    /// Its address; none: a Unix socket.
     pub address: Option<IpAddr>,
-    /// From which port.
+    /// Its port.
     pub port: u16,
-    /// Why, in a word.
+    /// The reason, in a word.
     pub reason: &'static str,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub says: Span,
-    /// How long its client was connected, milliseconds; none if no client was let in.
+    /// The duration of its client's connection in milliseconds; none if no client was accepted.
     pub connected_ms: Option<u64>,
     /// Bytes received from it.
     pub received_bytes: u64,

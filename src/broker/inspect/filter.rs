@@ -1,36 +1,36 @@
-//! Which sessions and clients are wanted. All of it holds exactly: a part of a name, or a pattern,
-//! would be a look at every byte of every name.
+//! The conditions on wanted sessions and clients. Each is an exact comparison: a search for a part
+//! of a name, or for a pattern, would read every byte of every name.
 
 use super::super::names::AddressRange;
 use super::client::{ClientFacts, Pace};
 
-/// See the module. What is none, or 0, is not asked for.
+/// See the file. A condition that is none, or 0, does not apply.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Filter {
     /// The number of a vhost.
     pub vhost: Option<u16>,
-    /// The user that the session belongs to; empty: nobody.
+    /// The user that owns the session; empty: none.
     pub user: Option<Box<str>>,
-    /// What the client id begins with.
+    /// The prefix of the client id.
     pub id_prefix: Box<str>,
-    /// Where the client connected from.
+    /// The addresses of the client.
     pub address: Option<AddressRange>,
-    /// How it takes what is sent to it.
+    /// The rate at which the client receives its messages.
     pub pace: Option<Pace>,
     /// Whether its client is connected.
     pub connected: Option<bool>,
-    /// The number of the listener that the client came in through.
+    /// The number of the listener that accepted the client.
     pub listener: Option<u16>,
-    /// The client was let in at this uptime at the earliest, milliseconds.
+    /// The least uptime at which the client was accepted, in milliseconds.
     pub since_ms_min: Option<u64>,
-    /// Messages that wait for it, at least.
+    /// The least number of messages that wait for it.
     pub backlog_min: u64,
-    /// Messages that were dropped because it was full, at least.
+    /// The least number of messages dropped because it was full.
     pub dropped_min: u32,
 }
 
 impl Filter {
-    /// Whether it is about clients and not about sessions alone.
+    /// Whether a condition concerns clients.
     pub(crate) fn is_of_clients(&self) -> bool {
         self.address.is_some()
             || self.pace.is_some()
@@ -39,7 +39,7 @@ impl Filter {
             || self.since_ms_min.is_some()
     }
 
-    /// Whether a client is wanted, as far as it is about clients.
+    /// Whether a client meets the conditions that concern clients.
     pub(crate) fn has_client(&self, client: Option<&ClientFacts>) -> bool {
         let address = self.address.is_none_or(|range| {
             client.and_then(|client| client.address).is_some_and(|address| range.has(address))

@@ -1,25 +1,25 @@
-//! The end of a connection that an operator wants gone.
+//! The end of a connection on an operator's request.
 
 use super::session_name::SessionName;
 
 /// See the module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kick {
-    /// Whose.
+    /// The session of the client.
     pub name: SessionName,
-    /// Its session ends as well.
+    /// Whether its session ends as well.
     pub deletes_session: bool,
-    /// Its will is not published.
+    /// Whether its will is not published.
     pub discards_will: bool,
 }
 
-/// What became of it.
+/// The result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kicked {
-    /// There was a session.
+    /// Whether there was a session.
     pub found: bool,
-    /// Its client was connected, and is not any more.
+    /// Whether its client was connected; it is not any more.
     pub closed: bool,
-    /// The session has ended: it was to be deleted, or it was clean.
+    /// Whether the session has ended: on request, or because it was clean.
     pub ended: bool,
 }

@@ -1,5 +1,6 @@
-//! Pages of sessions, and those that have most of something: in the order of their slots, so that
-//! who is there all the time is listed once, whoever comes and goes meanwhile.
+//! Pages of sessions in the order of their slots, and the sessions with the highest value of a
+//! measure. The order of slots ensures that a session that exists all the time is listed once,
+//! whichever others begin and end meanwhile.
 
 use crate::limits::TOP_ROWS_MAX;
 use crate::store::SessionKey;
@@ -9,24 +10,24 @@ use super::filter::Filter;
 /// A question for a page.
 #[derive(Clone, Default, Debug)]
 pub struct Listing {
-    /// Where the page begins: [`super::Page::next`] of the one before.
+    /// The start of the page: [`super::Page::next`] of the page before.
     pub from: SessionKey,
-    /// Rows it has at most.
+    /// The most rows.
     pub limit: usize,
-    /// Which sessions are wanted.
+    /// The conditions on sessions.
     pub filter: Filter,
-    /// Steps taken: one whose filter finds little ends before it has looked at everything.
+    /// Steps taken: a listing whose filter finds little ends before it has checked all sessions.
     pub steps: u32,
 }
 
-/// What sessions may have most of.
+/// A measure by which sessions are ranked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Measure {
     /// Bytes of messages that wait or are not acknowledged.
     BacklogBytes,
     /// Messages that wait.
     BacklogMessages,
-    /// Messages that were dropped because it was full.
+    /// Messages that were dropped because the session was full.
     Dropped,
     /// Messages sent and not acknowledged.
     Inflight,
@@ -39,23 +40,23 @@ pub enum Measure {
     Rate,
 }
 
-/// A question for those that have most.
+/// A question for the sessions with the highest value of a measure.
 #[derive(Clone, Debug)]
 pub struct Top {
-    /// Of what.
+    /// The measure.
     pub by: Measure,
-    /// How many are wanted.
+    /// The number of wanted sessions.
     pub count: usize,
-    /// Where the next step begins.
+    /// The start of the next step.
     pub(crate) from: SessionKey,
-    /// The best so far, the first in front.
+    /// The highest so far, in descending order.
     pub(crate) best: Vec<(u64, SessionKey)>,
-    /// All sessions were looked at; so many of the best are in the answer.
+    /// The number of rows in the answer; set when all sessions were checked.
     pub(crate) told: Option<usize>,
 }
 
 impl Top {
-    /// The `count` sessions that have most of something; those that have none are left out.
+    /// The `count` sessions with the highest values; sessions with the value 0 are left out.
     pub fn new(by: Measure, count: usize) -> Self {
         let count = count.min(TOP_ROWS_MAX);
         Self { by, count, from: 0, best: Vec::with_capacity(count + 1), told: None }

@@ -1,23 +1,23 @@
-//! Asks: what an operator wants to know of a shard, or have done there, while it runs.
+//! Asks: questions and orders of an operator to a shard while it runs.
 //!
 //! ```text
 //!  admin thread ──Ask──► shard: some steps a turn ──► Ask with its reply ──► admin thread
 //!                             └─ more to look at ─┘
 //! ```
-//! An [`Ask`] is a box that carries the question, how far the answer is, and the memory that the
+//! An [`Ask`] is a box with the question, the progress of the answer, and the memory that the
 //! answer needs. The shard answers it in steps ([`Shard::answer`](super::Shard::answer)), each
 //! bounded by [`ASK_SLOTS_MAX`](crate::limits::ASK_SLOTS_MAX) slots and
-//! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and gives the box back. Of all asks
-//! together a turn takes no more steps than fit into
-//! [`ASK_TURN_US_MAX`](crate::limits::ASK_TURN_US_MAX).
+//! [`ASK_BYTES_MAX`](crate::limits::ASK_BYTES_MAX) bytes, and returns the box. All steps of a turn
+//! together take about [`ASK_TURN_US_MAX`](crate::limits::ASK_TURN_US_MAX) at most.
 //!
-//! Invariant: a question changes nothing but what it names: [`Question::Kick`] ends one
-//! connection, and perhaps its session, [`Question::Shed`] some connections, [`Question::Purge`]
-//! drops what waits in one session, [`Question::Clear`] clears retained messages,
-//! [`Question::Publish`] publishes, and [`Question::Trace`] has more told; all others only read.
+//! Invariant: a question changes nothing but what it names. [`Question::Kick`] ends one connection,
+//! and perhaps its session; [`Question::Shed`] ends some connections; [`Question::Purge`] drops the
+//! waiting messages of one session; [`Question::Clear`] clears retained messages;
+//! [`Question::Publish`] publishes; [`Question::Trace`] begins or ends a trace. All others only
+//! read.
 //!
-//! Here is what is asked and answered, as values; the answers are made in `shard::inspect`. Another
-//! kind of ask is a variant of [`Question`] with the state it needs, one of [`Reply`] if its answer
+//! This room has the questions and answers as values; `shard::inspect` makes the answers. A new
+//! kind of ask needs a variant of [`Question`] with its state, a variant of [`Reply`] if the answer
 //! is of a new kind, and an arm of [`Shard::answer`](super::Shard::answer).
 //!
 //! May use `names`, `meters`, `read_gate` (the names of reasons), `system` and `trace`.
@@ -26,6 +26,7 @@ mod backlog;
 mod client;
 mod closed;
 mod filter;
+mod groups;
 mod kick;
 mod listing;
 mod page;
@@ -44,7 +45,7 @@ mod watch;
 
 pub use super::meters::{Histogram, Latency, ListenerLoad, Load, Meters};
 pub use super::names::placement::{home_of, keeper_of};
-pub use super::names::{AddressRange, TraceSet};
+pub use super::names::{AddressRange, GroupCounts, TraceSet};
 pub use super::system::{SystemTopic, SystemTopics, SystemUpdate};
 pub use super::trace::{
     Decision, Direction, Happening, Outcome, TraceBatch, TraceEvent, TraceKind, TraceKinds,
@@ -54,6 +55,10 @@ pub use backlog::{Backlog, Waiting};
 pub use client::{ClientFacts, Pace};
 pub use closed::{ClosedListing, ClosedPlace, ClosedRow};
 pub use filter::Filter;
+pub use groups::{
+    GroupListing, GroupName, GroupRow, GroupsWanted, MemberListing, MemberPlace, MemberRow,
+    OwnMember,
+};
 pub use kick::{Kick, Kicked};
 pub use listing::{Listing, Measure, Top};
 pub use page::{Page, Row};
@@ -82,43 +87,43 @@ use crate::access::Policy;
 /// A question to one shard on its way there, and its answer on its way back.
 #[derive(Debug)]
 pub struct Ask {
-    /// Tells the asker which it is.
+    /// The asker's number for it.
     pub id: u64,
-    /// What is asked, and how far the answer is.
+    /// The question, and the progress of the answer.
     pub question: Question,
-    /// The answer, as far as it is there.
+    /// The answer as far as it is complete.
     pub reply: Reply,
 }
 
-/// What can be asked of a shard.
+/// A question to a shard.
 #[derive(Debug)]
 pub enum Question {
-    /// Nothing but whether the shard answers: [`Reply::Alive`].
+    /// Whether the shard answers at all: [`Reply::Alive`].
     Alive,
     /// All figures of the shard: [`Reply::Figures`].
     Figures,
-    /// The shard's part of each vhost, from the one with this number on: [`Reply::Vhosts`].
+    /// The shard's part of each vhost, from this number on: [`Reply::Vhosts`].
     Vhosts(u16),
-    /// One session, and its client if that is connected: [`Reply::Page`] with a row or none.
+    /// One session, and its client if connected: [`Reply::Page`] with a row or none.
     Session(SessionName),
     /// A page of sessions or of clients: [`Reply::Page`].
     Listing(Listing),
-    /// The sessions that have most of something: [`Reply::Page`], the first in front.
+    /// The sessions with the highest value of a measure: [`Reply::Page`], in descending order.
     Top(Top),
     /// A look at what clients have sent and received, for [`Measure::Rate`]: [`Reply::Sampled`].
     Sample(Sampling),
     /// The end of a connection: [`Reply::Kicked`].
     Kick(Kick),
-    /// New values of the topics of the system: [`Reply::Updated`].
+    /// New values of the system topics: [`Reply::Updated`].
     System(SystemUpdate),
-    /// Whether anybody here has subscribed to topics of the system, as soon as that is not what the
-    /// asker knows: [`Reply::WantsSystem`].
+    /// Whether sessions here have subscribed to system topics, as soon as that differs from what
+    /// the asker knows: [`Reply::WantsSystem`].
     WantsSystem(bool),
-    /// How much is in durable sessions, and for how long: [`Reply::Backlog`].
+    /// The backlog of durable sessions and its age: [`Reply::Backlog`].
     Backlog(Backlog),
-    /// The rules that the shard goes by: [`Reply::Policy`].
+    /// The access policy of the shard: [`Reply::Policy`].
     Policy,
-    /// Connections that have ended lately: [`Reply::Closed`].
+    /// Connections that have ended recently: [`Reply::Closed`].
     Closed(Box<ClosedListing>),
     /// Subscriptions: [`Reply::Subscriptions`].
     Subscriptions(Box<SubscriptionListing>),
@@ -126,32 +131,37 @@ pub enum Question {
     Retained(Box<RetainedListing>),
     /// The retained message of a topic: [`Reply::Message`].
     RetainedMessage(Box<RetainedMessage>),
-    /// The end of retained messages: [`Reply::Cleared`].
+    /// An order to clear retained messages: [`Reply::Cleared`].
     Clear(Box<Clearing>),
     /// The first messages of a session: [`Reply::Waiting`].
     Peek(Peek),
-    /// The end of all that waits in a session: [`Reply::Purged`].
+    /// An order to drop all waiting messages of a session: [`Reply::Purged`].
     Purge(Purge),
     /// Sessions that patterns name: [`Reply::Watched`].
     Watch(Box<Watch>),
+    /// Consumer groups: [`Reply::Groups`].
+    Groups(Box<GroupListing>),
+    /// Members of a group: [`Reply::Members`].
+    Members(Box<MemberListing>),
     /// A message: [`Reply::Published`], when it is kept wherever it must be.
     Publish(Box<Publication>),
-    /// The end of so many connections that no more are left than may be: [`Reply::Shed`].
+    /// An order to end connections until few enough are left: [`Reply::Shed`].
     Shed(Shed),
-    /// The begin or the end of a trace: [`Reply::Traced`] with what gathered before.
+    /// The start or end of a trace: [`Reply::Traced`] with the events gathered before.
     Trace(TraceOrder),
-    /// What has gathered of traces, as soon as there is any, or none is on: [`Reply::Traced`].
+    /// The events gathered by traces, as soon as there are any or no trace is on:
+    /// [`Reply::Traced`].
     TraceEvents,
 }
 
 impl Question {
-    /// Whether it is a message that was not passed on yet.
+    /// Whether it is a message that was not routed yet.
     pub fn is_new_message(&self) -> bool {
         matches!(self, Self::Publish(publication) if publication.is_new())
     }
 
-    /// Whether it may take several steps in a turn: what it looks at, or clears, is the same as in
-    /// one longer step.
+    /// Whether it may take several steps in a turn, because several steps do the same as a longer
+    /// one.
     pub(crate) fn may_repeat(&self) -> bool {
         match self {
             Self::Vhosts(_)
@@ -166,6 +176,8 @@ impl Question {
             | Self::Clear(_)
             | Self::Peek(_)
             | Self::Watch(_)
+            | Self::Groups(_)
+            | Self::Members(_)
             | Self::Trace(_) => true,
             Self::Alive
             | Self::Figures
@@ -181,68 +193,72 @@ impl Question {
         }
     }
 
-    /// Whether it may have to wait for its answer ([`Step::Wait`]): one of each kind does.
+    /// Whether it may wait long for its answer ([`Step::Wait`]); a shard keeps one of each kind.
     pub(crate) fn may_wait(&self) -> bool {
         matches!(self, Self::WantsSystem(_) | Self::TraceEvents)
     }
 }
 
-/// What a shard answers.
+/// An answer of a shard.
 #[derive(Debug)]
 pub enum Reply {
-    /// Nothing yet; or, when the box is back, that the shard has too many asks to take another.
+    /// No answer yet; in a returned box: the shard has too many asks to take another.
     None,
-    /// It answers.
+    /// The shard answers.
     Alive,
     /// All figures.
     Figures(Box<Snapshot>),
-    /// Vhosts in figures.
+    /// The figures of vhosts.
     Vhosts(Vec<VhostReport>),
     /// Sessions and clients.
     Page(Page),
     /// What clients have sent and received was looked at so many milliseconds ago.
     Sampled(u64),
-    /// What became of a kick.
+    /// The result of a kick.
     Kicked(Kicked),
-    /// The values are there, and on their way to subscribers.
+    /// The values are stored, and on their way to subscribers.
     Updated,
-    /// Whether anybody here has subscribed to topics of the system.
+    /// Whether sessions here have subscribed to system topics.
     WantsSystem(bool),
-    /// What is in durable sessions.
+    /// The backlog of durable sessions.
     Backlog(Waiting),
     /// Sessions that patterns name.
     Watched(Watched),
+    /// Consumer groups; the next answer begins after one.
+    Groups(Sheet<GroupRow, GroupName>),
+    /// Members of a group; the next answer begins after one.
+    Members(Sheet<MemberRow, MemberPlace>),
     /// What became of a message.
     Published(Published),
-    /// So many clients are connected.
+    /// The number of connected clients.
     Shed(u64),
     /// Events of traces.
     Traced(Box<TraceBatch>),
-    /// The rules.
+    /// The access policy.
     Policy(Arc<Policy>),
     /// Connections that have ended, the last one first.
     Closed(Sheet<ClosedRow, ClosedPlace>),
     /// Subscriptions.
     Subscriptions(Sheet<SubscriptionRow, SubscriptionPlace>),
-    /// Topics with a retained message; the next answer begins behind a topic.
+    /// Topics with a retained message; the next answer begins after a topic.
     Retained(Sheet<RetainedRow, Box<str>>),
-    /// A message; none: there is none.
+    /// A retained message, or none.
     Message(Option<Box<FoundMessage>>),
-    /// What became of retained messages, when the log has it.
+    /// The cleared messages, once the log has their end.
     Cleared(Cleared),
-    /// Messages that wait in a session; the next answer would begin with this number.
+    /// Messages that wait in a session; the next answer begins with this number.
     Waiting(Sheet<WaitingRow, u64>),
-    /// So many messages were dropped, and the log has it; none: there is no such session.
+    /// The number of dropped messages, once the log has the drops; none: there is no such session.
     Purged(Option<u64>),
 }
 
-/// Whether a step was the last.
+/// The state of an answer after a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// There is more to look at in the next step.
+    /// The next step continues.
     More,
-    /// It is kept until there is an answer ([`Shard::may_answer`](super::Shard::may_answer)).
+    /// It waits until it can be answered ([`Shard::may_answer`](super::Shard::may_answer)).
     Wait,
-    /// The answer is there.
+    /// The answer is complete.
     Done,
 }

@@ -1,4 +1,4 @@
-//! Rows of sessions, each with its client if that is connected, and the memory of their names.
+//! Rows of sessions, each with its client if connected, and the memory of their names.
 //!
 //! Invariant: a span of a row lies within the text of its page.
 
@@ -8,31 +8,31 @@ use crate::store::SessionKey;
 use super::client::ClientFacts;
 use super::span::Span;
 
-/// Bytes of the names in a row, if they are not very long. More are allocated by the shard.
+/// The usual bytes of the names in a row. The shard allocates memory for longer ones.
 const TEXT_BYTES_USUAL: usize = 48;
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Default, Debug)]
 pub struct Page {
-    /// In the order in which they were found.
+    /// The rows in the order in which they were found.
     pub rows: Vec<Row>,
-    /// Where the next page begins; none: nothing follows on this shard.
+    /// The start of the next page; none: this is the last one of the shard.
     pub next: Option<SessionKey>,
     text: String,
 }
 
-/// One session, and its client if that is connected.
+/// A session, and its client if connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Row {
     /// Its client id.
     pub id: Span,
     /// Its vhost.
     pub vhost: Span,
-    /// The user that it belongs to; empty: nobody.
+    /// The user that owns it; empty: none.
     pub user: Span,
-    /// It ends with its connection.
+    /// Whether it ends with its connection.
     pub clean: bool,
-    /// Filters it is subscribed to.
+    /// The number of its subscriptions.
     pub subscriptions: u64,
     /// Messages that were sent and not acknowledged.
     pub inflight: u64,
@@ -40,14 +40,14 @@ pub struct Row {
     pub backlog_messages: u64,
     /// Bytes of the messages that wait or are not acknowledged.
     pub backlog_bytes: u64,
-    /// How long the oldest of these has been there, milliseconds, if that was asked for and is
-    /// known.
+    /// The age of the oldest of these in milliseconds, if asked for and known.
     pub lag_ms: Option<u64>,
     /// Messages that were dropped because it was full, since the broker started.
     pub dropped: u64,
-    /// Nothing of what waits is sent: the rules let its client read none of it.
+    /// Whether its waiting messages are withheld, because the rules let its client read none of
+    /// them.
     pub withheld: bool,
-    /// How long its client has been away, milliseconds.
+    /// The time since its client disconnected, in milliseconds.
     pub absent_ms: u64,
     /// Bytes each second that its client sends and receives, if that was asked for.
     pub bytes_per_second: Option<u64>,
@@ -56,7 +56,7 @@ pub struct Row {
 }
 
 impl Page {
-    /// An empty page with memory for so many rows.
+    /// An empty page with memory for `rows` rows.
     pub fn with_room(rows: usize) -> Self {
         let rows = rows.min(PAGE_ROWS_MAX);
         let text = String::with_capacity(rows * TEXT_BYTES_USUAL);
@@ -68,12 +68,12 @@ impl Page {
         &self.text[span.range()]
     }
 
-    /// Bytes that it takes.
+    /// Its size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.text.len() + self.rows.len() * size_of::<Row>()
     }
 
-    /// Whether it takes no row more.
+    /// Whether it can take no more rows.
     pub(crate) fn is_full(&self, limit: usize) -> bool {
         self.rows.len() >= limit.min(PAGE_ROWS_MAX) || self.bytes() >= PAGE_BYTES_MAX
     }

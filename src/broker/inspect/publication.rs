@@ -7,26 +7,26 @@ use crate::mqtt::{QoS, TopicName};
 pub struct Publication {
     /// The number of the vhost.
     pub vhost: u16,
-    /// The topic. It must be one that can be published to.
+    /// The topic, a valid topic name.
     pub topic: Box<str>,
     /// The payload.
     pub payload: Box<[u8]>,
-    /// At which quality.
+    /// The QoS.
     pub qos: QoS,
-    /// It becomes the topic's retained message.
+    /// Whether it becomes the topic's retained message.
     pub retain: bool,
-    /// What the answer waits for, when the message was passed on.
+    /// The marks for which the answer waits, after the message was routed.
     pub(crate) awaited: Option<Awaited>,
 }
 
 impl Publication {
-    /// One that is still to be passed on, at a quality from 0 to 2.
+    /// A message to be published at a QoS from 0 to 2.
     ///
     /// # Errors
-    /// What is wrong with its topic.
+    /// The fault of its topic.
     ///
     /// # Panics
-    /// If there is no such quality.
+    /// If the QoS is above 2.
     pub fn new(
         vhost: u16,
         topic: &str,
@@ -39,35 +39,35 @@ impl Publication {
         Ok(Self { vhost, topic, payload, qos, retain, awaited: None })
     }
 
-    /// Whether it was not passed on yet.
+    /// Whether it was not routed yet.
     pub fn is_new(&self) -> bool {
         self.awaited.is_none()
     }
 }
 
-/// How far logs must be before a message is kept wherever it must be.
+/// The marks that logs must reach before a message is kept wherever it must be.
 #[derive(Clone, Debug)]
 pub(crate) struct Awaited {
-    /// By shard: messages that must be settled there.
+    /// By shard: the messages that must be settled there.
     pub(crate) marks: Box<[u64]>,
-    /// How far this shard's log must be committed.
+    /// The place up to which this shard's log must be committed.
     pub(crate) log: u64,
-    /// Somebody has subscribed to it.
+    /// Whether a session has subscribed to it.
     pub(crate) matched: bool,
 }
 
-/// What became of it.
+/// The result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Published {
-    /// It is wherever it must be.
+    /// It is kept wherever it must be.
     Done {
-        /// Somebody has subscribed to it.
+        /// Whether a session has subscribed to it.
         matched: bool,
     },
-    /// The disk has no room or time for it now. It went nowhere.
+    /// The disk has no room for it now. It was not routed.
     NoRoom,
-    /// Its topic has more levels than one may have, or is one of the broker's own.
+    /// Its topic has too many levels, or is a system topic.
     Denied,
-    /// There is no such vhost any more.
+    /// The vhost does not exist any more.
     NoVhost,
 }

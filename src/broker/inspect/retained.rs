@@ -1,4 +1,4 @@
-//! Retained messages: which there are, one of them, and their end.
+//! Retained messages: listing, reading and clearing.
 
 use super::span::Span;
 
@@ -7,11 +7,11 @@ use super::span::Span;
 pub struct RetainedListing {
     /// The number of the vhost.
     pub vhost: u16,
-    /// What the topics begin with.
+    /// The prefix of the topics.
     pub prefix: Box<str>,
     /// The last topic of the answer before.
     pub after: Option<Box<str>>,
-    /// Rows wanted at most.
+    /// The most rows.
     pub limit: usize,
 }
 
@@ -20,7 +20,7 @@ pub struct RetainedListing {
 pub struct RetainedRow {
     /// The topic.
     pub topic: Span,
-    /// Bytes that its message takes in the log.
+    /// The size of its message in the log.
     pub bytes: u32,
 }
 
@@ -31,20 +31,20 @@ pub struct RetainedMessage {
     pub vhost: u16,
     /// The topic.
     pub topic: Box<str>,
-    /// Where the message stood when the last step read of it.
+    /// The position of the message at the last step.
     pub position: Option<u64>,
 }
 
 /// A message, or the beginning of a large one.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct FoundMessage {
-    /// QoS it was published with.
+    /// The QoS of its publication.
     pub qos: u8,
-    /// How long ago it came, milliseconds.
+    /// Its age, in milliseconds.
     pub age_ms: u64,
-    /// Bytes of its payload.
+    /// The size of its payload.
     pub payload_bytes: u64,
-    /// The payload, as far as it is told.
+    /// The payload, or the beginning of a large one.
     pub payload: Vec<u8>,
 }
 
@@ -53,27 +53,27 @@ pub struct FoundMessage {
 pub struct Clearing {
     /// The number of the vhost.
     pub vhost: u16,
-    /// Those whose topics match it, which is a topic filter.
+    /// The topic filter of the messages.
     pub filter: Box<str>,
-    /// They are only counted.
+    /// Whether they are only counted.
     pub is_dry: bool,
-    /// The last topic that was looked at.
+    /// The last topic that was checked.
     pub after: Option<Box<str>>,
-    /// What was cleared so far.
+    /// The result so far.
     pub cleared: Cleared,
     /// Steps taken.
     pub steps: u32,
-    /// All was looked at; the log is to be committed up to here.
+    /// The end of the log that must be committed; set when all topics were checked.
     pub awaits: Option<u64>,
 }
 
-/// What became of it.
+/// The result.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Cleared {
     /// Messages that were cleared, or would be.
     pub messages: u64,
-    /// The bytes that they took.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// There is more, behind this topic.
+    /// The topic after which there may be more.
     pub after: Option<Box<str>>,
 }

@@ -1,4 +1,4 @@
-//! Names of sessions, and vhosts in figures.
+//! Names of sessions, and figures of vhosts.
 
 /// Names a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -9,17 +9,17 @@ pub struct SessionName {
     pub client_id: String,
 }
 
-/// A vhost in figures.
+/// The figures of a vhost.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VhostReport {
     /// Its name.
     pub vhost: Box<str>,
-    /// Figures with their names: counters, and what there is now.
+    /// Counters and gauges with their names.
     pub figures: [(&'static str, u64); 8],
 }
 
 impl VhostReport {
-    /// Adds what another shard has of the same vhost.
+    /// Adds another shard's figures of the same vhost.
     pub fn add(&mut self, other: &Self) {
         let pairs = self.figures.iter_mut().zip(&other.figures);
         pairs.for_each(|((_, sum), (_, more))| *sum += more);

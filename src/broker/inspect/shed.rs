@@ -1,10 +1,10 @@
-//! Clients that have to leave because the broker is drained.
+//! An order to disconnect clients, because the broker is drained.
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Shed {
-    /// So many may stay.
+    /// The number of clients that may stay.
     pub keep: usize,
-    /// The slot of the session that is looked at next.
+    /// The session slot at which the next step begins.
     pub from: u32,
 }

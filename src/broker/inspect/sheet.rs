@@ -6,12 +6,12 @@ use crate::limits::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 
 use super::span::Span;
 
-/// See the module. `C` says where the next sheet begins.
+/// See the file. `C` is the type of the place where the next sheet begins.
 #[derive(Clone, Debug)]
 pub struct Sheet<R, C> {
-    /// In the order in which they were found.
+    /// The rows in the order in which they were found.
     pub rows: Vec<R>,
-    /// Where the next sheet begins; none: nothing follows on this shard.
+    /// The start of the next sheet; none: this is the last one of the shard.
     pub next: Option<C>,
     data: Vec<u8>,
 }
@@ -33,12 +33,12 @@ impl<R, C> Sheet<R, C> {
         std::str::from_utf8(self.bytes_of(span)).expect("it was written as text")
     }
 
-    /// Bytes that it takes.
+    /// Its size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.data.len() + self.rows.len() * size_of::<R>()
     }
 
-    /// Whether it takes no row more.
+    /// Whether it can take no more rows.
     pub(crate) fn is_full(&self, limit: usize) -> bool {
         self.rows.len() >= limit.min(PAGE_ROWS_MAX) || self.bytes() >= PAGE_BYTES_MAX
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Span {
     start: u32,
@@ -10,7 +10,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The piece of so many bytes that begins there.
+    /// The piece of `len` bytes that begins at `start`.
     pub(super) fn new(start: usize, len: usize) -> Self {
         let start = u32::try_from(start).expect("an answer is bounded");
         Self { start, len: u32::try_from(len).expect("names and payloads are bounded") }

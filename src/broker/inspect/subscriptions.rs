@@ -6,36 +6,36 @@ use super::client::Pace;
 use super::session_name::SessionName;
 use super::span::Span;
 
-/// Which subscriptions are wanted.
+/// The conditions on subscriptions.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub enum Wanted {
     /// All.
     #[default]
     All,
-    /// Those with exactly this filter.
+    /// Those with this filter.
     Filter(Box<str>),
-    /// Those that match this topic, which is a topic name.
+    /// Those whose filter matches this topic name.
     Topic(Box<str>),
 }
 
 /// A question for subscriptions.
 #[derive(Clone, Default, Debug)]
 pub struct SubscriptionListing {
-    /// Where the answer begins.
+    /// The start of the answer.
     pub from: SubscriptionPlace,
-    /// Rows wanted at most.
+    /// The most rows.
     pub limit: usize,
     /// Only those of this vhost.
     pub vhost: Option<u16>,
     /// Only those of this session.
     pub session: Option<SessionName>,
-    /// Which.
+    /// The condition on their filters.
     pub wanted: Wanted,
     /// Steps taken.
     pub steps: u32,
-    /// The last filter of the session at `from` that was looked at.
+    /// The last checked filter of the session at `from`.
     pub after: Option<Box<str>>,
-    /// Filters of that session that are still to be passed over.
+    /// The filters of that session that are still to be skipped.
     pub to_skip: Option<u32>,
 }
 
@@ -44,7 +44,7 @@ pub struct SubscriptionListing {
 pub struct SubscriptionPlace {
     /// The session.
     pub session: SessionKey,
-    /// How many of its filters come before.
+    /// The number of its filters before this place.
     pub filters: u32,
 }
 
@@ -55,20 +55,20 @@ pub struct SubscriptionRow {
     pub id: Span,
     /// Its vhost.
     pub vhost: Span,
-    /// The number of that.
+    /// The number of its vhost.
     pub vhost_number: u16,
-    /// The user that the session belongs to; empty: nobody.
+    /// The user that owns the session; empty: none.
     pub user: Span,
     /// The topic filter.
     pub filter: Span,
-    /// The QoS that was granted.
+    /// The granted QoS.
     pub qos: u8,
-    /// The session ends with its connection.
+    /// Whether the session ends with its connection.
     pub clean: bool,
-    /// How its client takes what is sent to it; none: it is not connected.
+    /// The rate at which its client receives its messages; none: it is not connected.
     pub pace: Option<Pace>,
-    /// As much waits in the session as may.
+    /// Whether the session or its vhost has reached its bound.
     pub is_full: bool,
-    /// Nothing of what waits is sent: the rules let its client read none of it.
+    /// Whether waiting messages are withheld, because the rules let its client read none of them.
     pub withheld: bool,
 }

@@ -1,4 +1,4 @@
-//! What waits in one session: a look at its first messages, and their end.
+//! The messages that wait in one session: reading the first of them, and dropping all.
 
 use super::session_name::SessionName;
 use super::span::Span;
@@ -6,15 +6,15 @@ use super::span::Span;
 /// A question for the first messages of a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Peek {
-    /// Whose.
+    /// The session.
     pub name: SessionName,
-    /// Messages wanted at most.
+    /// The most messages.
     pub limit: usize,
-    /// The first number that was not looked at.
+    /// The number of the first message that was not read.
     pub(crate) from: u64,
 }
 
-/// One of them.
+/// A message that waits.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitingRow {
     /// Its number in the queue.
@@ -25,46 +25,46 @@ pub struct WaitingRow {
     pub payload: Span,
     /// Bytes of its payload.
     pub payload_bytes: u64,
-    /// QoS it is delivered with.
+    /// The QoS of its delivery.
     pub qos: u8,
-    /// It goes out as a retained one.
+    /// Whether it is sent with RETAIN set.
     pub retain: bool,
-    /// Its client was sent it.
+    /// Whether it was sent to its client.
     pub sent: bool,
-    /// How long ago it came, milliseconds; none if it is not on the disk.
+    /// Its age in milliseconds; none if it is not on disk.
     pub age_ms: Option<u64>,
-    /// The disk has lost it.
+    /// Whether the disk has lost it.
     pub is_lost: bool,
 }
 
-/// An order to drop all that waits in a session.
+/// An order to drop all waiting messages of a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Purge {
-    /// Whose.
+    /// The session.
     pub name: SessionName,
     pub(crate) purged: u64,
-    /// All was dropped; it is to be noted in the log, and committed.
+    /// Set when all messages are dropped: the record of that must be committed.
     pub(crate) awaits: Option<Awaits>,
 }
 
-/// What a purge waits for.
+/// The event for which a purge waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Awaits {
-    /// The end of the turn, which notes what was dropped.
+    /// The end of the turn, which appends the record.
     Turn,
-    /// The log, up to here.
+    /// The log, up to this place.
     Log(u64),
 }
 
 impl Peek {
-    /// A look at the first messages of a session.
+    /// Reads the first messages of a session.
     pub fn new(name: SessionName, limit: usize) -> Self {
         Self { name, limit, from: 0 }
     }
 }
 
 impl Purge {
-    /// The end of all messages that wait in a session.
+    /// Drops all waiting messages of a session.
     pub fn new(name: SessionName) -> Self {
         Self { name, purged: 0, awaits: None }
     }

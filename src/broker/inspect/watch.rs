@@ -1,4 +1,4 @@
-//! Sessions that an operator has named, in figures: looked at when somebody asks.
+//! The figures of sessions that an operator has named, computed when asked.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use crate::store::SessionKey;
 
 use super::page::Page;
 
-/// Names sessions of one vhost.
+/// Names one or more sessions of a vhost.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SessionPattern {
     /// The number of the vhost.
     pub vhost: u16,
-    /// A client id, or what client ids begin with.
+    /// A client id, or a prefix of client ids.
     pub id: Box<str>,
-    /// All sessions whose client id begins so; else one.
+    /// Whether `id` is a prefix.
     pub is_prefix: bool,
 }
 
@@ -27,29 +27,29 @@ impl SessionPattern {
     }
 }
 
-/// A question for the sessions that patterns name.
+/// A question for the sessions that match patterns.
 #[derive(Clone, Debug)]
 pub struct Watch {
     pub(crate) patterns: Arc<[SessionPattern]>,
-    /// Sessions have to be looked at one by one, because some pattern has a beginning alone.
+    /// Whether each session must be checked, because a pattern has a prefix.
     pub(crate) looks_at_all: bool,
-    /// Where the next step begins: a session, or the number of a pattern.
+    /// The start of the next step: a session, or the number of a pattern.
     pub(crate) from: SessionKey,
     pub(crate) found: Watched,
 }
 
-/// The sessions of one shard that patterns name.
+/// The sessions of one shard that match patterns.
 #[derive(Clone, Default, Debug)]
 pub struct Watched {
     /// A row for each, with its lag: [`WATCHED_SESSIONS_MAX`](crate::limits::WATCHED_SESSIONS_MAX)
     /// at most.
     pub page: Page,
-    /// Sessions that were found besides.
+    /// The number of further sessions.
     pub left_out: u64,
 }
 
 impl Watch {
-    /// All sessions that one of the patterns names, each once.
+    /// All sessions that match one of the patterns, each once.
     pub fn new(patterns: Arc<[SessionPattern]>) -> Self {
         let looks_at_all = patterns.iter().any(|pattern| pattern.is_prefix);
         Self { patterns, looks_at_all, from: 0, found: Watched::default() }

@@ -25,10 +25,10 @@ pub struct Latency {
     pub store: Histogram,
     /// From the submission of a commit group to the kernel until it was written and synced.
     pub sync: Histogram,
-    /// Bytes of a commit group: its records, and zeros behind them.
+    /// Bytes of a commit group: its records, and the zeros after them.
     pub group_bytes: Histogram,
-    /// From the turn in which a password was given to the threads that verify it to the one in
-    /// which its CONNECT went on.
+    /// From the turn in which a password is passed to a verifying thread to the turn in which its
+    /// CONNECT continues.
     pub auth: Histogram,
     /// Turns, without the sleep between them.
     pub turn: Histogram,
@@ -68,15 +68,15 @@ pub struct Load {
     pub starved: u64,
     /// Number of turns that ended with a full ring to another shard.
     pub mesh_full: u64,
-    /// Number of times a link was not read from because a ring to another shard was full.
+    /// Number of times that a link was not read because a ring to another shard was full.
     pub mesh_waits: u64,
-    /// Number of links that are not read from for that now.
+    /// Number of links that are not read for that reason now.
     pub mesh_waiting: u64,
     /// Number of links that wait for a receive buffer now.
     pub starving: u64,
-    /// By listener: links accepted, and links that have ended. A link may end on another shard.
+    /// By listener: accepted links, and ended links. A link may end on another shard.
     pub listeners: [ListenerLoad; LISTENERS_COUNTED_MAX],
-    /// Time that opening the log took at the start, microseconds.
+    /// Duration of the opening of the log at the start, microseconds.
     pub recovery_us: u64,
     /// Bytes of the log that were found damaged at the start.
     pub recovery_lost_bytes: u64,
@@ -92,9 +92,9 @@ pub struct Load {
 /// The links of a listener.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct ListenerLoad {
-    /// Links accepted.
+    /// Accepted links.
     pub accepted: u64,
-    /// Links that have ended.
+    /// Ended links.
     pub ended: u64,
 }
 
@@ -121,9 +121,9 @@ const APPENDED_MAX: usize = 1024;
 /// See the module.
 #[derive(Clone, Default, Debug)]
 pub struct Meters {
-    /// How long things took.
+    /// The durations of operations.
     pub latency: Latency,
-    /// How busy it is.
+    /// The load of the shard.
     pub load: Load,
     /// The beginning of the turn in microseconds.
     turn_us: u64,
@@ -202,8 +202,8 @@ impl Meters {
         self.latency.client_ack.record_n(deliveries::since(stamp, self.turn_us), 1);
     }
 
-    /// Records that a password was verified, which was given away in the turn that began at
-    /// `since_us`.
+    /// Records the verification of a password that was passed to a verifying thread in the turn
+    /// that began at `since_us`.
     pub(crate) fn note_verified(&mut self, since_us: u64) {
         self.latency.auth.record_n(self.turn_us.saturating_sub(since_us), 1);
     }

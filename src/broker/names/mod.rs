@@ -9,10 +9,12 @@ mod client_address;
 mod close_reason;
 mod conn;
 mod context;
+mod group_counts;
 mod options;
 pub(crate) mod placement;
 mod rate;
 mod refusal;
+mod route_handle;
 mod shards;
 mod stats;
 mod table;
@@ -26,6 +28,7 @@ pub use client_address::ClientAddress;
 pub use close_reason::CloseReason;
 pub use conn::ConnId;
 pub use context::{Context, Event, Flow};
+pub use group_counts::GroupCounts;
 pub use options::{GroupOrder, OnDenied, Options, Overflow, SessionLimit, Takeover, Threshold};
 pub use rate::PublishRate;
 pub use shards::{ClientLimit, Peers, ShardId, ShardSet};
@@ -35,6 +38,7 @@ pub use transport::TransportKind;
 
 pub(crate) use rate::Budget;
 pub(crate) use refusal::RefusalReason;
+pub(crate) use route_handle::RouteHandle;
 pub(crate) use stats::{ByKind, ByQos};
 pub(crate) use table::ConnTable;
 pub(crate) use user_property::{

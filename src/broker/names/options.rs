@@ -60,6 +60,17 @@ pub enum GroupOrder {
     None,
 }
 
+impl GroupOrder {
+    /// Its name for flags and operators.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Sticky => "sticky",
+            Self::None => "none",
+        }
+    }
+}
+
 /// The bound below which free space is too low.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Threshold {

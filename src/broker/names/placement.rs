@@ -37,7 +37,7 @@ pub(crate) fn lane_of(topic: &str, lanes: u16) -> u16 {
     pick([b"", topic.as_bytes()], lanes).0
 }
 
-/// What a client's share of topics depends on, where each has one.
+/// The hash that determines a client's share of topics, if each client has one.
 pub(crate) fn weight_of(vhost: &str, client_id: &str) -> u64 {
     hash([vhost.as_bytes(), client_id.as_bytes()])
 }

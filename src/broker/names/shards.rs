@@ -67,6 +67,12 @@ pub trait Peers {
     /// committed, or no session needs them from the disk any more.
     fn settled(&self, shard: ShardId) -> u64;
 
+    /// How many messages a shard has refused of those up to [`Peers::settled`], if that was read
+    /// before: as many, or more. A message of its own tells of each.
+    fn refused(&self, _shard: ShardId) -> u64 {
+        0
+    }
+
     /// Whether a ring is full, and what is sent waits: what may wait elsewhere is not to be sent.
     fn is_congested(&self) -> bool {
         false

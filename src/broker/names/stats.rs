@@ -118,9 +118,9 @@ stats! {
     closed_timeout,
     /// Connections refused because too many were open that had not sent CONNECT, or were closing.
     refused_crowded,
-    /// TLS handshakes that ended well, with a new session.
+    /// Successful TLS handshakes with a new session.
     tls_handshakes_full,
-    /// TLS handshakes that ended well, with the session of an earlier one.
+    /// Successful TLS handshakes with the session of an earlier one.
     tls_handshakes_resumed,
     /// TLS handshakes that failed.
     tls_handshakes_failed,
@@ -160,25 +160,25 @@ stats! {
     auths_in,
     /// Packets other than PUBLISH written for clients.
     answers_out,
-    /// CONNACKs written for clients.
+    /// CONNACKs sent to clients.
     connacks_out,
-    /// PUBACKs written for clients.
+    /// PUBACKs sent to clients.
     pubacks_out,
-    /// PUBRECs written for clients.
+    /// PUBRECs sent to clients.
     pubrecs_out,
-    /// PUBRELs written for clients.
+    /// PUBRELs sent to clients.
     pubrels_out,
-    /// PUBCOMPs written for clients.
+    /// PUBCOMPs sent to clients.
     pubcomps_out,
-    /// SUBACKs written for clients.
+    /// SUBACKs sent to clients.
     subacks_out,
-    /// UNSUBACKs written for clients.
+    /// UNSUBACKs sent to clients.
     unsubacks_out,
-    /// PINGRESPs written for clients.
+    /// PINGRESPs sent to clients.
     pingresps_out,
-    /// DISCONNECTs written for clients.
+    /// DISCONNECTs sent to clients.
     disconnects_out,
-    /// AUTHs written for clients.
+    /// AUTHs sent to clients.
     auths_out,
     /// PUBLISHes received.
     publishes_in,
@@ -188,11 +188,11 @@ stats! {
     publishes_in_qos2,
     /// PUBLISHes written for clients.
     publishes_out,
-    /// PUBLISHes written for clients at QoS 1.
+    /// PUBLISHes sent to clients at QoS 1.
     publishes_out_qos1,
-    /// PUBLISHes written for clients at QoS 2.
+    /// PUBLISHes sent to clients at QoS 2.
     publishes_out_qos2,
-    /// PUBLISHes written for clients with DUP.
+    /// PUBLISHes sent to clients with DUP.
     publishes_redelivered,
     /// PUBLISHes that were refused because no session had room; the client was told.
     publishes_refused,
@@ -240,7 +240,7 @@ stats! {
     requests_waited_disk,
     /// Writes to the disk that failed.
     disk_write_failures,
-    /// The failed writes whose bytes were written and not synced.
+    /// The failed writes whose bytes were written, but not synced.
     disk_sync_failures,
     /// Reads from the disk that failed.
     disk_read_failures,
@@ -265,14 +265,14 @@ stats! {
     unrouted,
 }
 
-/// PUBLISHes by QoS: 0, 1 and 2. The fourth has no meaning; it spares a check of the index.
+/// PUBLISHes by QoS: 0, 1 and 2. The fourth is unused; it saves a check of the index.
 pub(crate) type ByQos = [u64; 4];
 
 /// Packets by their type.
 pub(crate) type ByKind = [u64; 16];
 
 impl Stats {
-    /// Counts a packet of a client that is no PUBLISH. PUBLISHes are the rest of `packets_in`.
+    /// Counts a packet of a client that is not a PUBLISH. PUBLISHes are the rest of `packets_in`.
     pub(crate) fn count_received(&mut self, kind: PacketKind) {
         match kind {
             PacketKind::Connect => self.connects_in += 1,
@@ -294,7 +294,7 @@ impl Stats {
         }
     }
 
-    /// Adds packets other than PUBLISH that were written for clients.
+    /// Adds packets other than PUBLISH that were sent to clients.
     pub(crate) fn add_answers(&mut self, written: &ByKind) {
         let of = |kind: PacketKind| written[kind as usize];
         self.answers_out += written.iter().sum::<u64>();
@@ -310,7 +310,7 @@ impl Stats {
         self.auths_out += of(PacketKind::Auth);
     }
 
-    /// Counts a client that was let in; `resumes`: its session was there.
+    /// Counts an accepted client; `resumes`: its session existed.
     pub(crate) fn count_client(&mut self, version: Version, resumes: bool) {
         self.clients_accepted += 1;
         self.sessions_resumed += u64::from(resumes);
@@ -321,8 +321,8 @@ impl Stats {
         }
     }
 
-    /// Counts the end of a connection whose peer never sent a byte. It is no end by the peer or by
-    /// the time for CONNECT then: those who look whether a port is open would hide the others.
+    /// Counts the end of a connection whose peer never sent a byte. It does not count as an end by
+    /// the peer or by the time limit of CONNECT: port scans would hide the others.
     pub(crate) fn count_close_without_data(&mut self, reason: CloseReason) {
         match reason {
             CloseReason::PeerClosed | CloseReason::ConnectTimeout | CloseReason::Failed(_) => {

@@ -50,7 +50,12 @@ impl TraceSet {
 
     /// The numbers of its members.
     pub fn numbers(self) -> impl Iterator<Item = usize> {
-        (0..TRACES_MAX).filter(move |number| self.has(*number))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let number = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some(number)
+        })
     }
 }
 

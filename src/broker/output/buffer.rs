@@ -1,13 +1,13 @@
-//! What one connection has to say and has not sent: packets copied together into chunks.
+//! The output of one connection that is not sent yet: packets copied together into chunks.
 //!
-//! Invariant: `bytes()` is what was put in and neither sent nor discarded.
+//! Invariant: `bytes()` counts the bytes that were put in and neither sent nor discarded.
 
 use bytes::Bytes;
 
 use crate::chunk::{Batch, Chunk, ChunkPool};
 use crate::limits::{CHUNK_LARGE_BYTES, CHUNK_SMALL_BYTES};
 
-/// See the module.
+/// The chunk that is being filled; it has no capacity if there is none.
 #[derive(Default, Debug)]
 pub(super) struct Buffer {
     /// Chunks that are closed.
@@ -16,12 +16,12 @@ pub(super) struct Buffer {
     tail: Vec<u8>,
     /// Bytes in `full` and `tail`.
     queued_bytes: usize,
-    /// Bytes of the batch that is on its way.
+    /// Bytes of the batch that is being sent.
     sending_bytes: usize,
 }
 
 impl Buffer {
-    /// Bytes waiting and on their way.
+    /// Bytes that wait or are being sent.
     pub(super) fn bytes(&self) -> usize {
         self.queued_bytes + self.sending_bytes
     }
@@ -31,7 +31,7 @@ impl Buffer {
         self.queued_bytes > 0
     }
 
-    /// Room for a packet of `bytes`, all of which the caller appends.
+    /// Memory for a packet of `bytes`, all of which the caller appends.
     #[inline]
     pub(super) fn room(&mut self, bytes: usize, pool: &mut ChunkPool) -> &mut Vec<u8> {
         if self.tail.capacity() - self.tail.len() < bytes {
@@ -41,14 +41,14 @@ impl Buffer {
         &mut self.tail
     }
 
-    /// Appends bytes that others send as well.
+    /// Appends bytes that are shared with other outputs.
     pub(super) fn share(&mut self, bytes: Bytes) {
         self.queued_bytes += bytes.len();
         self.full.push(Chunk::Owned(std::mem::take(&mut self.tail)));
         self.full.push(Chunk::Shared(bytes));
     }
 
-    /// Takes what waits as one batch; `spare` is an empty batch whose memory may serve.
+    /// Takes all waiting bytes as one batch; the memory of the empty batch `spare` may be used.
     pub(super) fn take(&mut self, mut spare: Batch) -> Batch {
         self.sending_bytes += self.queued_bytes;
         self.queued_bytes = 0;
@@ -62,13 +62,13 @@ impl Buffer {
         batch
     }
 
-    /// Notes that `bytes` of what was taken have gone.
+    /// Notes that `bytes` of the taken ones were sent.
     pub(super) fn sent(&mut self, bytes: usize) {
         assert!(bytes <= self.sending_bytes, "no more is sent than was taken");
         self.sending_bytes -= bytes;
     }
 
-    /// Gives the memory of what waits back.
+    /// Discards the waiting bytes and returns their memory.
     pub(super) fn discard(&mut self, pool: &mut ChunkPool) {
         self.full.clear(pool);
         pool.recycle(Chunk::Owned(std::mem::take(&mut self.tail)));
@@ -96,7 +96,7 @@ impl Buffer {
 mod tests {
     use super::*;
 
-    /// Whatever sizes go in, the batch holds them in order, and the counts return to nothing.
+    /// Packets of any size keep their order in the batch, and the counts return to zero.
     #[test]
     fn keeps_order_and_count() {
         let (mut buffer, mut pool, mut expected) =

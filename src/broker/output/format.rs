@@ -1,8 +1,7 @@
-//! How one client of MQTT 5 is written to: topic aliases towards it, the largest packet it takes.
+//! The packet format of one MQTT 5 client: topic aliases towards it, and its Maximum Packet Size.
 //!
-//! An alias is given to a topic when the topic is first written, as long as there are any, and
-//! stays with it. The packet that gives it is in the output for good: nothing is dropped behind
-//! this.
+//! A topic gets an alias when it is first written, while there are free ones, and keeps it. The
+//! packet that introduces an alias is never dropped from the output.
 
 use bytes::Bytes;
 
@@ -10,74 +9,80 @@ use crate::chunk::ChunkPool;
 use crate::mqtt::{
     Delivery, Publish, PublishHead, PublishProperties, QoS, SubscriptionId, TopicAlias, TopicName,
 };
-use crate::store::{Hashing, Map};
+use crate::store::Hashing;
 
+use super::super::names::RouteHandle;
+use super::aliases::Aliases;
 use super::buffer::Buffer;
 
-/// What a client of MQTT 5 has asked for.
+/// The limits that an MQTT 5 client has set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FormatOptions {
-    /// Bytes of the largest packet that it takes [MQTT-3.1.2-24] v5.
+    /// Its Maximum Packet Size [MQTT-3.1.2-24] v5.
     pub(crate) packet_bytes_max: usize,
-    /// Largest topic alias towards it; 0: none [MQTT-3.1.2-26] v5.
+    /// Its Topic Alias Maximum; 0: no aliases [MQTT-3.1.2-26] v5.
     pub(crate) topic_alias_max: u16,
-    /// Reason strings may stand in any packet [MQTT-3.1.2-29] v5.
+    /// Whether any packet may have a reason string [MQTT-3.1.2-29] v5.
     pub(crate) problem_information: bool,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Debug)]
 pub(super) struct Format {
     options: FormatOptions,
-    aliases: Map<Box<str>, TopicAlias>,
+    /// Those that were given; `None`: no message was written yet that could have one.
+    aliases: Option<Box<Aliases>>,
 }
 
 /// One client's copy of a message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnCopy<'a> {
     pub(crate) topic: TopicName<'a>,
+    /// The topic's route, if it is known.
+    pub(crate) route: RouteHandle,
     pub(crate) qos: QoS,
     pub(crate) delivery: Delivery,
-    /// Identifiers of its subscriptions that match [MQTT-3.3.4-3] v5.
+    /// Identifiers of its matching subscriptions [MQTT-3.3.4-3] v5.
     pub(crate) identifiers: &'a [SubscriptionId],
-    /// As [`Message::properties`](super::Message::properties), with what is left of its time.
+    /// As [`Message::properties`](super::Message::properties), with the remaining expiry interval.
     pub(crate) properties: &'a [u8],
     pub(crate) payload: &'a [u8],
 }
 
 impl Format {
-    pub(super) fn new(options: FormatOptions, hashing: &Hashing) -> Self {
-        Self { options, aliases: Map::with_hasher(hashing.clone()) }
+    pub(super) fn new(options: FormatOptions) -> Self {
+        Self { options, aliases: None }
     }
 
     pub(super) fn options(&self) -> &FormatOptions {
         &self.options
     }
 
-    /// Whether its copy of a message is like that of others without identifiers.
+    /// Whether its copies without identifiers are the same as those of other clients.
     #[inline]
     pub(super) fn is_common(&self) -> bool {
         self.options.topic_alias_max == 0
     }
 
-    /// Whether it takes a packet of so many bytes.
+    /// Whether a packet of this size may be sent.
     #[inline]
     pub(super) fn takes(&self, packet_bytes: usize) -> bool {
         packet_bytes <= self.options.packet_bytes_max
     }
 
-    /// Writes a packet; false, and nothing is written, if it is larger than the client takes.
-    /// `shared`: the payload, if it is sent from where it lies.
+    /// Writes a packet; returns false and writes nothing if it is larger than the client allows.
+    /// `shared` is the payload, if it is not to be copied.
     pub(super) fn write(
         &mut self,
         copy: &OwnCopy<'_>,
         shared: Option<Bytes>,
-        buffer: &mut Buffer,
-        pool: &mut ChunkPool,
+        hashing: &Hashing,
+        (buffer, pool): (&mut Buffer, &mut ChunkPool),
     ) -> bool {
-        let head = match self.aliases.get(copy.topic.as_str()) {
-            Some(known) => copy.head(None, Some(*known)),
-            None => self.introduce(copy),
+        let aliases = self.aliases.as_mut();
+        let head = match aliases.and_then(|known| known.find(copy.topic, copy.route)) {
+            Some(known) => copy.head(None, Some(known)),
+            None => self.introduce(copy, hashing),
         };
         let packet_bytes = head.packet_bytes();
         if !self.takes(packet_bytes) {
@@ -94,28 +99,30 @@ impl Format {
         true
     }
 
-    /// The head of a topic that has no alias, which gets one if there are any, and if the packet is
-    /// not too large for it.
-    fn introduce<'a>(&mut self, copy: &OwnCopy<'a>) -> PublishHead<'a> {
+    /// The head for a topic without an alias. It introduces an alias if one is free and the packet
+    /// does not become too large.
+    fn introduce<'a>(&mut self, copy: &OwnCopy<'a>, hashing: &Hashing) -> PublishHead<'a> {
         if let Some(alias) = self.next_alias() {
             let giving = copy.head(Some(copy.topic), Some(alias));
             if self.takes(giving.packet_bytes()) {
-                self.aliases.insert(copy.topic.as_str().into(), alias);
+                let aliases = self.aliases.get_or_insert_with(|| Box::new(Aliases::new(hashing)));
+                aliases.insert(copy.topic, alias);
                 return giving;
             }
         }
         copy.head(Some(copy.topic), None)
     }
 
-    /// The alias that the next topic gets; `None` if there are no more.
+    /// The alias for the next topic; `None` if all are used.
     fn next_alias(&self) -> Option<TopicAlias> {
-        let next = u16::try_from(self.aliases.len()).ok()?.checked_add(1)?;
+        let given = self.aliases.as_ref().map_or(0, |aliases| aliases.len());
+        let next = u16::try_from(given).ok()?.checked_add(1)?;
         TopicAlias::new(next).filter(|_| next <= self.options.topic_alias_max)
     }
 }
 
 impl<'a> OwnCopy<'a> {
-    /// The packet, without what a client of MQTT 5 has of its own in it.
+    /// The packet without subscription identifiers and topic alias.
     pub(super) fn publish(&self) -> Publish<'a> {
         Publish {
             dup: self.delivery.dup,
@@ -151,26 +158,29 @@ mod tests {
     fn format(packet_bytes_max: usize, topic_alias_max: u16) -> Format {
         let problem_information = true;
         let options = FormatOptions { packet_bytes_max, topic_alias_max, problem_information };
-        Format::new(options, &Hashing::default())
+        Format::new(options)
     }
 
     fn written(format: &mut Format, topic: &str, payload: &[u8]) -> Option<Vec<u8>> {
         let (mut buffer, mut pool) = (Buffer::default(), ChunkPool::default());
         let copy = OwnCopy {
             topic: TopicName::parse(topic).expect("a topic"),
+            route: RouteHandle::default(),
             qos: QoS::AtMostOnce,
             delivery: Delivery::default(),
             identifiers: &[],
             properties: &[1, 1],
             payload,
         };
-        format.write(&copy, None, &mut buffer, &mut pool).then(|| {
+        let to = (&mut buffer, &mut pool);
+        format.write(&copy, None, &Hashing::default(), to).then(|| {
             let batch = buffer.take(crate::chunk::Batch::default());
             batch.slices().collect::<Vec<_>>().concat()
         })
     }
 
-    /// The first copies of topics give aliases, later ones use them; further topics have none.
+    /// The first copies of topics introduce aliases, later copies use them, and further topics have
+    /// none.
     #[test]
     fn aliases_are_given_and_used() {
         let mut format = format(usize::MAX, 2);
@@ -187,8 +197,8 @@ mod tests {
         assert_eq!(written(&mut format, "b", b"!"), Some(used));
     }
 
-    /// What is larger than the client takes is not written, and gives no alias; where only the
-    /// alias makes it so large, it goes without.
+    /// A packet that is too large is not written and introduces no alias. If only the alias makes
+    /// it too large, it is written without.
     #[test]
     fn sizes_are_kept() {
         let mut format = format(10, 1);

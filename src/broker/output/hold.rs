@@ -1,4 +1,4 @@
-//! Publishers that wait for outputs which are full.
+//! Publishers that wait for full outputs.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use super::pace::{Holding, Pace};
 use super::{Outputs, Source};
 
 impl Outputs {
-    /// Notes that `conn` is full and has the publisher of `source` wait, unless `conn` is slow.
+    /// Notes that `conn` is full and pauses the publisher of `source`, unless `conn` is slow.
     pub(crate) fn hold(
         &mut self,
         conn: ConnId,
@@ -37,12 +37,12 @@ impl Outputs {
         }
     }
 
-    /// When [`Outputs::end_patience`] is due.
+    /// The time at which [`Outputs::end_patience`] is due.
     pub(crate) fn patience_ends_ms(&self) -> Option<u64> {
         self.patience.front().map(|(deadline_ms, _)| *deadline_ms)
     }
 
-    /// Ends the patience with connections that stayed full.
+    /// Ends the patience for connections that stayed full.
     pub(crate) fn end_patience(&mut self, gates: &mut ReadGates, context: &mut Context<'_>) {
         while let Some((deadline_ms, conn)) = self.patience.front().copied() {
             if deadline_ms > context.now_ms {
@@ -50,7 +50,7 @@ impl Outputs {
             }
             self.patience.pop_front();
             let Some(outlet) = self.table.get_mut(conn) else { continue };
-            // An earlier deadline of a connection that drained and filled again is void.
+            // The connection has drained and filled again since this deadline was set.
             let Pace::Holding(holding) = &mut outlet.pace else { continue };
             if holding.deadline_ms != deadline_ms {
                 continue;
@@ -69,7 +69,7 @@ impl Outputs {
         }
     }
 
-    /// Lets everybody go on who waits for a connection that is at its end.
+    /// Resumes all publishers that wait for a connection that ends.
     pub(crate) fn stop_holding(
         &mut self,
         conn: ConnId,
@@ -86,7 +86,7 @@ impl Outputs {
         }
     }
 
-    /// Whether a connection is full, or was and has not let everybody go on yet.
+    /// Whether a connection is full, or was and still has publishers to resume.
     pub(crate) fn is_held_up(&self, conn: ConnId) -> bool {
         self.table.get(conn).is_some_and(|outlet| !matches!(outlet.pace, Pace::Free))
     }
@@ -96,13 +96,13 @@ impl Outputs {
         self.table.get(conn).is_some_and(|outlet| matches!(outlet.pace, Pace::Slow))
     }
 
-    /// Puts a connection whose output is low again on the list of those to relieve.
+    /// Lists a connection whose output is low again, so that its publishers are resumed.
     pub(crate) fn relieve(&mut self, conn: ConnId) {
         self.relieving.push_back(conn);
     }
 
-    /// Lets the next publisher go on that waits for an output that is low. `is_low` tells of an
-    /// output and of what waits in its session.
+    /// Resumes the next publisher that waits for an output that is low. `is_low` checks an output
+    /// and the messages that wait in its session.
     pub(crate) fn relieve_next(
         &mut self,
         is_low: impl Fn(&Self, ConnId) -> bool,

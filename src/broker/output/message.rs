@@ -1,6 +1,6 @@
-//! One message on its way to its receivers: encoded once for each QoS, stored once.
+//! A message for its receivers: encoded once for each QoS and version, stored once.
 //!
-//! The encoded forms live in buffers that serve every message of the shard in turn.
+//! The encoded forms are in buffers that all messages of the shard use in turn.
 
 use bytes::Bytes;
 
@@ -10,9 +10,11 @@ use crate::mqtt::{
     Delivery, MessageParts, Publish, PublishProperties, PublishTemplate, QoS, SubscriptionId,
     TopicName, Version, set_expiry,
 };
-use crate::store::{Lifetime, MessageLog, Position, QueueEntry, QueueTerms, StoredMessage};
+use crate::store::{
+    Hashing, Lifetime, MessageLog, Position, QueueEntry, QueueTerms, StoredMessage,
+};
 
-use super::super::names::{ConnId, ShardId};
+use super::super::names::{ConnId, RouteHandle, ShardId};
 use super::buffer::Buffer;
 use super::format::{Format, OwnCopy};
 
@@ -20,17 +22,17 @@ use super::format::{Format, OwnCopy};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message<'a> {
     pub(crate) topic: TopicName<'a>,
-    /// Properties that receivers get too (MQTT 5, 3.3.2.3), as [`crate::mqtt`] orders them; empty
-    /// of publishers that speak an older version.
+    /// Properties that are forwarded to receivers (MQTT 5, 3.3.2.3), in the order of
+    /// [`crate::mqtt`]; empty if the publisher does not speak MQTT 5.
     pub(crate) properties: &'a [u8],
     pub(crate) payload: &'a [u8],
     pub(crate) qos: QoS,
-    /// RETAIN as it was published.
+    /// RETAIN of the publication.
     pub(crate) retain: bool,
 }
 
-/// Puts properties of a message into a buffer, which is emptied first, with what is left of its
-/// time [MQTT-3.3.2-6].
+/// Replaces a buffer's content by the properties of a message, with the remaining expiry interval
+/// [MQTT-3.3.2-6].
 pub(crate) fn put_properties(properties: &[u8], lifetime: Lifetime, into: &mut Vec<u8>) {
     into.clear();
     into.extend_from_slice(properties);
@@ -47,7 +49,7 @@ impl<'a> Message<'a> {
         self.topic.as_str().len() + self.properties.len() + self.payload.len()
     }
 
-    /// What all packets of it have in common.
+    /// The parts that all its packets have in common.
     #[inline]
     fn parts(&self) -> MessageParts<'a> {
         let &Self { topic, properties: forwarded, payload, .. } = self;
@@ -55,19 +57,19 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Who can be asked to wait when a message finds no room.
+/// The publisher that can be made to wait when a message finds no room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source {
     /// A connection of this shard.
     Here(ConnId),
     /// A connection of another shard.
     There(ShardId, ConnId),
-    /// Nobody: a will, a retained message.
+    /// No publisher: a will or a retained message.
     Nobody,
 }
 
 impl Source {
-    /// The connection that can be asked to wait, with its shard; `here` is this shard.
+    /// The connection that can be made to wait, with its shard; `here` is this shard.
     pub(crate) fn publisher(self, here: ShardId) -> Option<(ShardId, ConnId)> {
         match self {
             Self::Here(publisher) => Some((here, publisher)),
@@ -77,16 +79,16 @@ impl Source {
     }
 }
 
-/// The buffers behind outbound messages.
+/// The buffers of outbound messages.
 #[derive(Default, Debug)]
 pub(crate) struct EncodeBuffers {
     /// By QoS, for clients of 3.1 and 3.1.1; empty while not encoded.
     forms: [Form; 3],
-    /// The same for clients of MQTT 5 that have nothing of their own in it.
+    /// As `forms`, for MQTT 5 clients whose copies are the same.
     forms_v5: [Form; 3],
-    /// A form of either kind is there.
+    /// Whether any form is encoded.
     has_forms: bool,
-    /// A large payload, once shared.
+    /// A large payload, if it was shared.
     payload: Option<Bytes>,
 }
 
@@ -96,16 +98,18 @@ struct Form {
     packet_id_at: Option<usize>,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Debug)]
 pub(crate) struct OutboundMessage<'a> {
     pub(crate) message: &'a Message<'a>,
-    /// The time of the log's time line: when it came, or now if its expiry is of now.
+    /// The time on the log's time line at which it came, or the present for the remaining expiry.
     time_ms: u64,
     buffers: &'a mut EncodeBuffers,
-    /// It has one receiver at most, so that a form of it would serve nobody else.
+    /// Whether it has one receiver at most, so that an encoded form would not be used again.
     has_one_receiver: bool,
-    /// Where it stands in the log in memory, and the bytes it takes there.
+    /// The route that it takes, if that is known.
+    route: RouteHandle,
+    /// Its position and size in the log in memory.
     stored: Option<(Position, u32)>,
 }
 
@@ -120,17 +124,19 @@ impl<'a> OutboundMessage<'a> {
             forms.for_each(|form| form.bytes.clear());
         }
         buffers.payload = None;
-        Self { message, time_ms, buffers, has_one_receiver: false, stored: None }
+        let route = RouteHandle::default();
+        Self { message, time_ms, buffers, has_one_receiver: false, route, stored: None }
     }
 
-    /// The message for at most so many receivers.
+    /// Sets the greatest number of receivers, and the route that they are of.
     #[inline]
-    pub(crate) fn with_receivers(mut self, receivers_max: usize) -> Self {
+    pub(crate) fn with_receivers(mut self, receivers_max: usize, route: RouteHandle) -> Self {
         self.has_one_receiver = receivers_max <= 1;
+        self.route = route;
         self
     }
 
-    /// The message as it stands in the log in memory; the caller takes hold of it at once.
+    /// The queue entry of the message in the log in memory. The caller must use it at once.
     pub(crate) fn entry(&mut self, terms: QueueTerms, log: &mut MessageLog) -> QueueEntry {
         let Message { topic, properties, payload, qos, .. } = *self.message;
         let (topic, qos) = (topic.as_str(), qos as u8);
@@ -164,7 +170,8 @@ impl<'a> OutboundMessage<'a> {
         // 3.1 and 3.1.1 have the same PUBLISH.
         let version = Version::V311;
         if self.has_one_receiver && !large {
-            return self.write_only(version, qos, delivery, output, pool);
+            let bytes = self.packet_bytes(version, qos);
+            return self.write_only(version, qos, delivery, output.room(bytes, pool));
         }
         let form = &mut self.buffers.forms[qos as usize];
         if form.bytes.is_empty() {
@@ -178,27 +185,29 @@ impl<'a> OutboundMessage<'a> {
         }
     }
 
-    /// Writes the packet for one receiver of MQTT 5, with the identifiers of its subscriptions;
-    /// false if it is larger than the client takes.
+    /// Writes the packet for one MQTT 5 receiver with its subscription identifiers; returns false
+    /// if it is larger than the client allows.
     pub(super) fn write_v5(
         &mut self,
         qos: QoS,
         delivery: Delivery,
         identifiers: &[SubscriptionId],
-        (format, output): (&mut Format, &mut Buffer),
+        (format, hashing, output): (&mut Format, &Hashing, &mut Buffer),
         pool: &mut ChunkPool,
     ) -> bool {
         let large = self.is_large();
         if !format.is_common() || !identifiers.is_empty() {
             let Message { topic, properties, payload, .. } = *self.message;
-            let copy = OwnCopy { topic, qos, delivery, identifiers, properties, payload };
+            let route = self.route;
+            let copy = OwnCopy { topic, route, qos, delivery, identifiers, properties, payload };
             let shared = large.then(|| self.shared_payload());
-            return format.write(&copy, shared, output, pool);
+            return format.write(&copy, shared, hashing, (output, pool));
         }
         if self.has_one_receiver && !large {
-            let takes = format.takes(self.packet_bytes(Version::V5, qos));
+            let bytes = self.packet_bytes(Version::V5, qos);
+            let takes = format.takes(bytes);
             if takes {
-                self.write_only(Version::V5, qos, delivery, output, pool);
+                self.write_only(Version::V5, qos, delivery, output.room(bytes, pool));
             }
             return takes;
         }
@@ -219,29 +228,21 @@ impl<'a> OutboundMessage<'a> {
         true
     }
 
-    /// Writes the packet for the one receiver there is, payload included.
+    /// Writes the packet for the only receiver, including the payload.
     #[expect(clippy::inline_always, reason = "each caller has another version")]
     #[inline(always)]
-    fn write_only(
-        &self,
-        version: Version,
-        qos: QoS,
-        delivery: Delivery,
-        output: &mut Buffer,
-        pool: &mut ChunkPool,
-    ) {
-        let out = output.room(self.packet_bytes(version, qos), pool);
+    fn write_only(&self, version: Version, qos: QoS, delivery: Delivery, out: &mut Vec<u8>) {
         self.message.parts().append_head(version, qos, delivery, out);
         out.extend_from_slice(self.message.payload);
     }
 
-    /// Bytes of the packet for a receiver that has nothing of its own in it.
+    /// The size of the packet for a receiver with the common format.
     #[inline]
     fn packet_bytes(&self, version: Version, qos: QoS) -> usize {
         self.message.parts().head_bytes(version, qos) + self.message.payload.len()
     }
 
-    /// Whether the payload is sent from where it lies.
+    /// Whether the payload is shared instead of copied.
     fn is_large(&self) -> bool {
         self.message.payload.len() >= SHARE_BYTES_MIN
     }
@@ -252,7 +253,7 @@ impl<'a> OutboundMessage<'a> {
     }
 }
 
-/// `large`: the payload is sent from where it lies.
+/// `large`: the payload is not copied.
 #[inline]
 fn encode(message: &Message<'_>, version: Version, qos: QoS, large: bool, form: &mut Form) {
     let parts = message.parts();

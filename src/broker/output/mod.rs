@@ -1,5 +1,4 @@
-//! What connections have to say and have not sent, and the publishers that wait for those whose
-//! output is full.
+//! The output of connections that is not sent yet, and the publishers that wait for full outputs.
 //!
 //! ```text
 //!          full                  patience over, nothing taken
@@ -7,20 +6,21 @@
 //!   ▲                 │ low again, nobody waits                │ low again
 //!   └─────────────────┴────────────────────────────────────────┘
 //! ```
-//! While `Holding`, publishers that fed the connection are not read from: each for the patience at
-//! most. When the output is low again they go on in the order they came, one at a time: a publisher
-//! that fills it anew stands at the end. A client that takes something in each patience is merely
-//! behind; one that takes nothing is `Slow`: its publishers run free, QoS 0 for it is dropped, QoS
-//! 1 waits in its session. What a client takes is seen when a send ends: some 256 KiB, or all there
-//! was.
+//! While a connection is `Holding`, the publishers that feed it are not read from, each for
+//! `--qos0-patience` at most. When its output is low again, they go on in the order in which they
+//! came, one at a time; a publisher that fills it again joins the end. A client that takes
+//! something in each patience stays `Holding`. A client that takes nothing becomes `Slow`: its
+//! publishers go on, QoS 0 for it is dropped, and QoS 1 waits in its session. The broker sees that
+//! a client takes something when a send of about 256 KiB, or of all its output, ends.
 //!
-//! Invariant: a connection with output to send is on the list of dirty ones, once.
+//! Invariant: a connection with output is on the list of dirty ones exactly once.
 //!
-//! Verbs: [`Outputs::reply`] and [`Outputs::write`] put packets in, [`Outputs::take`] and
-//! [`Outputs::on_sent`] take them out, [`Outputs::hold`] has a publisher wait.
+//! Verbs: [`Outputs::reply`] and [`Outputs::write`] add packets, [`Outputs::take`] and
+//! [`Outputs::on_sent`] remove them, [`Outputs::hold`] makes a publisher wait.
 //!
 //! May use `names`, `peer`, `read_gate` and `trace`.
 
+mod aliases;
 mod buffer;
 mod format;
 mod hold;
@@ -44,36 +44,36 @@ use pace::Pace;
 pub(crate) use format::{FormatOptions, OwnCopy};
 pub(crate) use message::{EncodeBuffers, Message, OutboundMessage, Source, put_properties};
 
-/// What one connection has to say, and how it gets along.
+/// The output of one connection, and its pace.
 #[derive(Default, Debug)]
 struct Outlet {
     buffer: Buffer,
     /// For a client of MQTT 5.
     format: Option<Box<Format>>,
     pace: Pace,
-    /// Messages at QoS 0 that were dropped for it, from the first that was logged on, until they
-    /// are logged; 0: none.
+    /// QoS 0 messages dropped for it and not logged yet, plus the first one, which is logged at
+    /// once; 0: none.
     qos0_dropped: u32,
-    /// Bytes that have gone.
+    /// Bytes that were sent.
     sent_bytes: u64,
-    /// It is on the list of connections with output.
+    /// Whether it is on the list of connections with output.
     dirty: bool,
-    /// Its client is traced.
+    /// Whether its client is traced.
     traced: bool,
-    /// Nothing of it is sent yet.
+    /// Whether its output is held back.
     corked: bool,
 }
 
-/// What became of a message at QoS 0.
+/// The result of writing a QoS 0 message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Written {
-    /// It is in the output, which is full now if `full`.
+    /// It is in the output; `full`: the output is full now.
     Yes { full: bool },
-    /// It was dropped, since the output was full; `first`: for the first time in a while.
+    /// It was dropped because the output is full; `first`: for the first time in a while.
     Dropped { first: bool },
-    /// It is larger than its client takes: as good as sent [MQTT-3.1.2-25] v5.
+    /// It is larger than the client allows, which counts as sent [MQTT-3.1.2-25] v5.
     TooLarge,
-    /// There is no such connection.
+    /// The connection does not exist.
     Gone,
 }
 
@@ -84,23 +84,23 @@ pub(crate) struct Outputs {
     bytes_max: usize,
     /// `--qos0-patience`.
     patience_ms: u64,
-    /// Of topics, by which aliases are found.
+    /// The hash function for topics with aliases.
     hashing: Hashing,
     table: ConnTable<Outlet>,
     pool: ChunkPool,
     /// Connections with output to send; each once.
     dirty: Vec<ConnId>,
-    /// Ends of patience, in order: every patience is as long.
+    /// Deadlines of patience, in order, because each patience takes the same time.
     patience: VecDeque<(u64, ConnId)>,
-    /// Connections whose output is low again, while publishers wait for them.
+    /// Connections whose output is low again while publishers wait for them.
     relieving: VecDeque<ConnId>,
-    /// Connections that QoS 0 was dropped for lately; each once.
+    /// Connections for which QoS 0 was dropped recently, each once.
     slow: Vec<ConnId>,
     /// Packets for traced clients.
     tap: Tap,
-    /// Packets other than PUBLISH that were written, by the upper half of their first byte.
+    /// Packets other than PUBLISH, by the upper half of their first byte.
     answers: ByKind,
-    /// PUBLISHes that were written and are to be acknowledged.
+    /// PUBLISHes above QoS 0.
     acknowledged: ByQos,
     /// Connections whose client is marked slow.
     slow_clients: u64,
@@ -108,8 +108,8 @@ pub(crate) struct Outputs {
 }
 
 impl Outputs {
-    /// Replaces the options. Who waits goes on no later than with the new patience: so the ends of
-    /// patience stay in order.
+    /// Replaces the options. Waiting publishers go on no later than with the new patience, which
+    /// keeps the deadlines in order.
     pub(crate) fn set_options(&mut self, options: &Options, now_ms: u64) {
         self.bytes_max = options.outgoing_bytes_max;
         self.patience_ms = options.qos0_patience_ms;
@@ -147,7 +147,7 @@ impl Outputs {
         &self.stats
     }
 
-    /// Adds all that it has counted.
+    /// Adds its counts.
     pub(crate) fn add_stats(&self, sum: &mut Stats) {
         *sum += &self.stats;
         sum.add_answers(&self.answers);
@@ -164,7 +164,7 @@ impl Outputs {
         self.table.open(conn, Outlet::default());
     }
 
-    /// Forgets a connection, and what it still had to say.
+    /// Removes a connection and discards its output.
     pub(crate) fn remove(&mut self, conn: ConnId) {
         if let Some(mut outlet) = self.table.remove(conn) {
             self.slow_clients -= u64::from(matches!(outlet.pace, Pace::Slow));
@@ -172,20 +172,20 @@ impl Outputs {
         }
     }
 
-    /// Bytes that wait and are on their way.
+    /// Bytes that wait or are being sent.
     #[inline]
     pub(crate) fn bytes(&self, conn: ConnId) -> usize {
         self.table.get(conn).map_or(0, |outlet| outlet.buffer.bytes())
     }
 
-    /// Bytes from which on an output is full.
+    /// The size at which an output is full.
     #[inline]
     pub(crate) fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
-    /// Whether messages may be put in that wait in a session: half of the output stays free for
-    /// what comes live.
+    /// Whether waiting messages of the session may be added: half of the output is kept for new
+    /// ones.
     #[inline]
     pub(crate) fn is_low(&self, conn: ConnId) -> bool {
         self.bytes(conn) <= self.bytes_max / 2
@@ -197,7 +197,7 @@ impl Outputs {
         self.append_reply(conn, &bytes);
     }
 
-    /// Appends a reply: one packet of at most some bytes.
+    /// Appends a reply of one packet.
     pub(crate) fn reply(&mut self, conn: ConnId, bytes: &[u8]) {
         self.append_reply(conn, bytes);
     }
@@ -214,25 +214,25 @@ impl Outputs {
         self.answers[usize::from(bytes[0] >> 4)] += 1;
     }
 
-    /// A connection's client speaks MQTT 5, and has asked for this.
+    /// Sets the format of a connection with an MQTT 5 client.
     pub(crate) fn set_format(&mut self, conn: ConnId, options: FormatOptions) {
         if let Some(outlet) = self.table.get_mut(conn) {
-            outlet.format = Some(Box::new(Format::new(options, &self.hashing)));
+            outlet.format = Some(Box::new(Format::new(options)));
         }
     }
 
-    /// A version whose packets a connection's client understands, beside CONNACK.
+    /// A version whose packets, except for CONNACK, a connection's client understands.
     pub(crate) fn version(&self, conn: ConnId) -> Version {
         if self.format(conn).is_some() { Version::V5 } else { Version::V311 }
     }
 
-    /// What a connection's client has asked for, if it speaks MQTT 5.
+    /// The limits of a connection's client, if it speaks MQTT 5.
     pub(crate) fn format(&self, conn: ConnId) -> Option<&FormatOptions> {
         self.table.get(conn)?.format.as_ref().map(|format| format.options())
     }
 
-    /// Appends a PUBLISH that is encoded for one client alone; false if it is larger than the
-    /// client takes.
+    /// Appends a PUBLISH that is encoded for one client; returns false if it is larger than the
+    /// client allows.
     pub(crate) fn write_publish(&mut self, conn: ConnId, copy: &OwnCopy<'_>) -> bool {
         let Some(outlet) = self.table.get_mut(conn) else { return true };
         match &mut outlet.format {
@@ -242,7 +242,8 @@ impl Outputs {
                 publish.encode(Version::V311, outlet.buffer.room(bytes, &mut self.pool));
             }
             Some(format) => {
-                if !format.write(copy, None, &mut outlet.buffer, &mut self.pool) {
+                let to = (&mut outlet.buffer, &mut self.pool);
+                if !format.write(copy, None, &self.hashing, to) {
                     self.stats.publishes_too_large += 1;
                     return false;
                 }
@@ -258,8 +259,8 @@ impl Outputs {
         true
     }
 
-    /// Appends a PUBLISH that its client is to acknowledge; false if it is larger than the client
-    /// takes.
+    /// Appends a PUBLISH that the client must acknowledge; returns false if it is larger than the
+    /// client allows.
     pub(crate) fn write(
         &mut self,
         conn: ConnId,
@@ -269,7 +270,7 @@ impl Outputs {
         message: &mut OutboundMessage<'_>,
     ) -> bool {
         let Some(outlet) = self.table.get_mut(conn) else { return true };
-        if !outlet.put(qos, delivery, identifiers, message, &mut self.pool) {
+        if !outlet.put(qos, delivery, identifiers, message, (&mut self.pool, &self.hashing)) {
             self.stats.publishes_too_large += 1;
             return false;
         }
@@ -283,8 +284,8 @@ impl Outputs {
         true
     }
 
-    /// Appends a PUBLISH at QoS 0, or drops it where its client does not keep up. One that is
-    /// replayed (`retain`) is not dropped: a replay is bounded and goes at the output's pace.
+    /// Appends a QoS 0 PUBLISH, or drops it if the client is too slow. A retained message of a
+    /// replay is not dropped: a replay is bounded and follows the pace of the output.
     #[inline]
     pub(crate) fn write_qos0(
         &mut self,
@@ -308,7 +309,8 @@ impl Outputs {
             return Written::Dropped { first };
         }
         let delivery = Delivery { packet_id: None, dup: false, retain };
-        if !outlet.put(QoS::AtMostOnce, delivery, identifiers, message, &mut self.pool) {
+        let qos = QoS::AtMostOnce;
+        if !outlet.put(qos, delivery, identifiers, message, (&mut self.pool, &self.hashing)) {
             self.stats.publishes_too_large += 1;
             return Written::TooLarge;
         }
@@ -331,8 +333,8 @@ impl Outputs {
         Some(conn)
     }
 
-    /// Takes what a connection has to say; empty if nothing, or corked. `spare` is an empty batch
-    /// for reuse.
+    /// Takes the output of a connection; empty if there is none or it is corked. `spare` is an
+    /// empty batch for reuse.
     pub(crate) fn take(&mut self, conn: ConnId, spare: Batch) -> Batch {
         match self.table.get_mut(conn) {
             Some(outlet) if outlet.buffer.is_waiting() && !outlet.corked => {
@@ -342,14 +344,14 @@ impl Outputs {
         }
     }
 
-    /// Sends nothing of a connection's output until [`Outputs::uncork`].
+    /// Holds back a connection's output until [`Outputs::uncork`].
     pub(crate) fn cork(&mut self, conn: ConnId) {
         if let Some(outlet) = self.table.get_mut(conn) {
             outlet.corked = true;
         }
     }
 
-    /// Sends a connection's output, what gathered first.
+    /// Sends a connection's output, beginning with what was held back.
     pub(crate) fn uncork(&mut self, conn: ConnId) {
         if let Some(outlet) = self.table.get_mut(conn) {
             outlet.corked = false;
@@ -357,13 +359,13 @@ impl Outputs {
         }
     }
 
-    /// Whether a connection has something to say.
+    /// Whether a connection has output.
     pub(crate) fn is_waiting(&self, conn: ConnId) -> bool {
         self.table.get(conn).is_some_and(|outlet| outlet.buffer.is_waiting())
     }
 
-    /// Notes that `bytes` of a connection's output have gone, so its client has taken something;
-    /// false if there is no such connection.
+    /// Notes that `bytes` of a connection's output were sent, so its client has taken something;
+    /// returns false if the connection does not exist.
     pub(crate) fn on_sent(&mut self, conn: ConnId, bytes: usize) -> bool {
         let Some(outlet) = self.table.get_mut(conn) else { return false };
         outlet.buffer.sent(bytes);
@@ -372,29 +374,29 @@ impl Outputs {
         true
     }
 
-    /// Bytes that have gone to a connection's client.
+    /// Bytes that were sent to a connection's client.
     pub(crate) fn sent_bytes(&self, conn: ConnId) -> u64 {
         self.table.get(conn).map_or(0, |outlet| outlet.sent_bytes)
     }
 
-    /// Connections that QoS 0 was dropped for since this was last asked.
+    /// Takes the connections for which QoS 0 was dropped since the last call.
     pub(crate) fn take_slow(&mut self) -> Vec<ConnId> {
         std::mem::take(&mut self.slow)
     }
 
-    /// How many connections there are to ask about with [`Outputs::take_slow`].
+    /// The number of connections that [`Outputs::take_slow`] returns.
     pub(crate) fn slow_count(&self) -> usize {
         self.slow.len()
     }
 
-    /// Messages dropped for a connection since this was last asked, but for the first, which was
+    /// Messages dropped for a connection since the last call, without the first one, which was
     /// logged at once.
     pub(crate) fn take_dropped(&mut self, conn: ConnId) -> u32 {
         let Some(outlet) = self.table.get_mut(conn) else { return 0 };
         std::mem::take(&mut outlet.qos0_dropped).saturating_sub(1)
     }
 
-    /// Counts further drops for a connection without a line for the first.
+    /// Counts further drops for a connection without a log line for the first.
     pub(crate) fn expect_drops(&mut self, conn: ConnId) {
         if let Some(outlet) = self.table.get_mut(conn) {
             outlet.qos0_dropped = 1;
@@ -402,14 +404,14 @@ impl Outputs {
         }
     }
 
-    /// Notes, or does not, from now on, what is written for a connection.
+    /// Sets whether the packets for a connection are recorded.
     pub(crate) fn set_traced(&mut self, conn: ConnId, traced: bool) {
         if let Some(outlet) = self.table.get_mut(conn) {
             outlet.traced = traced;
         }
     }
 
-    /// Packets for traced clients.
+    /// The recorded packets for traced clients.
     #[inline]
     pub(crate) fn tap(&mut self) -> &mut Tap {
         &mut self.tap
@@ -420,7 +422,7 @@ impl Outputs {
         &mut self.pool
     }
 
-    /// Gives memory back, of `slots_max` connections at most; whether there is more.
+    /// Returns memory of `slots_max` connections at most; returns whether there is more to do.
     pub(crate) fn reclaim(&mut self, slots_max: usize) -> bool {
         self.pool.reclaim();
         self.dirty.shrink_to(0);
@@ -430,12 +432,12 @@ impl Outputs {
 }
 
 impl Outlet {
-    /// A version whose packets its client understands, beside CONNACK.
+    /// A version whose packets, except for CONNACK, its client understands.
     fn version(&self) -> Version {
         if self.format.is_some() { Version::V5 } else { Version::V311 }
     }
 
-    /// Puts a message in; false if it is larger than the client takes.
+    /// Adds a message; returns false if it is larger than the client allows.
     #[expect(
         clippy::inline_always,
         reason = "each message passes here, most of them by one of the callers"
@@ -447,13 +449,14 @@ impl Outlet {
         delivery: Delivery,
         identifiers: &[SubscriptionId],
         message: &mut OutboundMessage<'_>,
-        pool: &mut ChunkPool,
+        (pool, hashing): (&mut ChunkPool, &Hashing),
     ) -> bool {
         let Some(format) = &mut self.format else {
             message.write(qos, delivery, &mut self.buffer, pool);
             return true;
         };
-        message.write_v5(qos, delivery, identifiers, (format, &mut self.buffer), pool)
+        let to = (format.as_mut(), hashing, &mut self.buffer);
+        message.write_v5(qos, delivery, identifiers, to, pool)
     }
 
     #[inline]

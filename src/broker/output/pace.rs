@@ -1,4 +1,4 @@
-//! How a connection's output gets along, and who waits for it.
+//! The pace of a connection's output, and the publishers that wait for it.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -15,11 +15,11 @@ pub(super) enum Pace {
 
 #[derive(Debug)]
 pub(super) struct Holding {
-    /// When patience is over.
+    /// The time at which patience ends.
     pub(super) deadline_ms: u64,
     /// Whether the client took something since patience began.
     pub(super) took: bool,
-    /// Publishers in the order they came; `members` are the same.
+    /// Publishers in the order in which they came; `members` has the same ones.
     waiters: VecDeque<(ShardId, ConnId)>,
     members: BTreeSet<(ShardId, ConnId)>,
 }
@@ -30,7 +30,7 @@ impl Holding {
         Self { deadline_ms, took: false, waiters, members }
     }
 
-    /// Adds a publisher; whether it did not wait before.
+    /// Adds a publisher; returns false if it waits already.
     pub(super) fn add(&mut self, shard: ShardId, publisher: ConnId) -> bool {
         let is_new = self.members.insert((shard, publisher));
         if is_new {
@@ -39,7 +39,7 @@ impl Holding {
         is_new
     }
 
-    /// Takes all that wait, in the order they came.
+    /// Takes all waiting publishers, in the order in which they came.
     pub(super) fn take_waiters(&mut self) -> VecDeque<(ShardId, ConnId)> {
         self.members.clear();
         std::mem::take(&mut self.waiters)
@@ -53,7 +53,7 @@ impl Holding {
 }
 
 impl Pace {
-    /// The client took something from its output.
+    /// Notes that the client has taken some of its output.
     pub(super) fn note_taken(&mut self) {
         if let Self::Holding(holding) = self {
             holding.took = true;

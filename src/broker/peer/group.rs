@@ -1,6 +1,6 @@
-//! What shards say to each other about consumer groups.
+//! Messages between shards about consumer groups.
 //!
-//! A member is named by its shard, its session there, and which of its connections is meant.
+//! A member is named by its shard, its session there, and the number of its connection.
 
 use crate::mqtt::QoS;
 use crate::store::SessionKey;
@@ -8,7 +8,7 @@ use crate::store::SessionKey;
 use super::super::names::ConnId;
 use super::layout::{Layout, QOS_BITS, RETAIN, flag};
 
-/// Kinds of message, as the first byte names them.
+/// The first byte of each kind of message.
 mod kind {
     pub(super) const JOIN: u8 = 32;
     pub(super) const LEAVE: u8 = 33;
@@ -53,8 +53,8 @@ pub(crate) struct Work<'a> {
     pub(crate) to: MemberName,
     /// The number of its subscription.
     pub(crate) membership: u32,
-    /// The lane it is of, and the low bits of its number there; QoS 0: none, and its publisher's
-    /// connection.
+    /// The lane and the low bits of the message's number there. At QoS 0 there is no lane: then
+    /// this is the publisher's connection, or `u64::MAX`.
     pub(crate) lane: u64,
     pub(crate) number: u32,
     pub(crate) retain: bool,
@@ -64,10 +64,10 @@ pub(crate) struct Work<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum GroupMessage<'a> {
-    /// A session of the sender is a member from now on; `weight`: see `group::partition`.
+    /// A session of the sender becomes a member; `weight`: see `group::turn`.
     Join {
         session: SessionKey,
         membership: u32,
@@ -75,57 +75,57 @@ pub(crate) enum GroupMessage<'a> {
         weight: u64,
         share: &'a str,
     },
-    /// It is none any more; `unsubscribed`: its client has said so; `suspended`: it may be again.
+    /// It ceases to be one. `unsubscribed`: by UNSUBSCRIBE; `suspended`: it may be one again.
     Leave {
         session: SessionKey,
         unsubscribed: bool,
         suspended: bool,
         share: &'a str,
     },
-    /// A member's client is there, and takes so many messages from the receiver.
+    /// A member's client is connected and takes `credit` messages from the receiver.
     Begin {
         member: MemberName,
         credit: u32,
         weight: u64,
     },
-    /// It is gone and may be back.
+    /// A member's client is disconnected and may return.
     Away {
         session: SessionKey,
     },
-    /// It is not expected back for now, or the session has ended.
+    /// The wait for its client is over, or its session has `ended`.
     Gone {
         session: SessionKey,
         ended: bool,
     },
-    /// It takes so many more.
+    /// The client takes `count` more messages.
     Credit {
         member: MemberName,
         count: u32,
     },
-    /// The sender has messages for it and no credit.
+    /// The sender has messages for the member and no credit.
     Want {
         member: MemberName,
     },
-    /// The receiver is to give back credit that it does not use.
+    /// The receiver should return unused credit.
     Recall {
         member: MemberName,
     },
-    /// It gives back so much.
+    /// The sender returns unused credit.
     Return {
         member: MemberName,
         count: u32,
     },
-    /// Its output is full, or has room again.
+    /// The member's output is full, or has room again.
     Full {
         member: MemberName,
         full: bool,
     },
     Work(Work<'a>),
-    /// What members of the sender have answered (see `group::Done`).
+    /// Answers of the sender's members (see `group::Done`).
     Done {
         answered: &'a [u8],
     },
-    /// A late answer has come: the message is not sent again.
+    /// The receiver has processed a late answer and does not send the message again.
     Forget {
         session: SessionKey,
         lane: u64,
@@ -133,10 +133,10 @@ pub(crate) enum GroupMessage<'a> {
     },
 }
 
-/// On a leave.
+/// In a leave.
 const UNSUBSCRIBED: u8 = 1 << 3;
 const SUSPENDED: u8 = 1 << 4;
-/// On a join, an end of a session, a full output.
+/// In a join, an end of a session, or a full output.
 const SET: u8 = 1 << 3;
 
 impl<'a> GroupMessage<'a> {

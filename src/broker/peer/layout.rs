@@ -1,11 +1,11 @@
-//! A message between shards taken apart.
+//! The fields of a message between shards.
 
 use super::super::names::ConnId;
 
 pub(super) const QOS_BITS: u8 = 0b11;
 pub(super) const RETAIN: u8 = 1 << 2;
 
-/// A message taken apart: the header's fields, the text, properties, the rest.
+/// The fields of a message: of its header, the text, properties, the rest.
 #[derive(Clone, Copy)]
 pub(super) struct Layout<'a> {
     pub(super) kind: u8,

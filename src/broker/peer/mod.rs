@@ -1,25 +1,28 @@
-//! What shards say to each other, and the seam through which they say it.
+//! The messages between shards, and the trait through which they are sent.
 //!
-//! Every message is one record of a mesh ring: a fixed header, then a topic or filter, then bytes.
+//! Each message is one record of a mesh ring: a fixed header, a topic or filter, and bytes.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 1 | kind |
-//! | 1 | flags: bits 0–1 QoS, 2 RETAIN of the publish, 3 keep as retained, 4 deliver |
+//! | 1 | flags: bits 0–1 QoS, 2 RETAIN of the publish; 3 to 7 depend on the kind |
 //! | 2 | vhost |
 //! | 4 | slot of the connection concerned |
 //! | 4 | generation of the connection concerned |
-//! | 4 | serial of the replay concerned; of a PUBLISH when it was received, microseconds |
-//! | 4 | bytes of the page that is asked for; a shard's number; a QoS 2 packet identifier |
+//! | 4 | serial of the replay concerned; in a PUBLISH, when it was received, microseconds |
+//! | 4 | bytes of the page in an ask; a shard's number; the packet identifier of a PUBLISH |
 //! | 8 | serial of the publisher's session |
 //! | 4 | length of the text |
+//! | 4 | length of the properties |
 //! | text length | topic name or topic filter, UTF-8 |
-//! | rest | payload; of an ask: topic after which to go on |
+//! | properties length | properties of a message |
+//! | rest | payload; in an ask, the topic after which to go on |
 //!
 //! Messages about consumer groups use the same fields: see `group`.
 
 mod group;
 mod layout;
+mod refusable;
 
 use crate::mqtt::QoS;
 
@@ -28,16 +31,19 @@ use super::names::{ConnId, Peers, ShardId, ShardSet, VhostId};
 use layout::{Layout, QOS_BITS, RETAIN, flag};
 
 pub(crate) use group::{GroupMessage, MemberName, Work};
+pub(crate) use refusable::Refusable;
 
 const HEADER_BYTES: usize = 36;
 
-/// A PUBLISH on its way to another shard.
+/// A PUBLISH for another shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct PeerPublish<'a> {
-    /// The publishing connection, if it can be asked to wait.
+    /// The publishing connection, if it can be made to wait.
     pub(crate) source: Option<ConnId>,
-    /// Of a QoS 2 message: where the publisher's session was opened, and its packet identifier.
+    /// For QoS 2: the serial of the publisher's session, and the packet identifier.
     pub(crate) origin: Option<(u64, u16)>,
+    /// Of a message above QoS 0 whose publisher can be told that it was refused.
+    pub(crate) refusable: Option<Refusable>,
     /// The turn in which it was received ([`super::meters::Meters::turn_stamp`]).
     pub(crate) stamp: u32,
     pub(crate) topic: &'a str,
@@ -45,30 +51,30 @@ pub(crate) struct PeerPublish<'a> {
     pub(crate) properties: &'a [u8],
     pub(crate) payload: &'a [u8],
     pub(crate) qos: QoS,
-    /// RETAIN as it was published.
+    /// RETAIN of the publication.
     pub(crate) retain: bool,
-    /// The receiver keeps this topic's retained message.
+    /// Whether the receiver keeps this topic's retained message.
     pub(crate) keep: bool,
-    /// The receiver has subscribers.
+    /// Whether the receiver has subscribers.
     pub(crate) deliver: bool,
 }
 
-/// Names a replay: the connection it feeds and which of its replays.
+/// Names a replay by its connection and its number there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct ReplayId {
     pub(crate) conn: ConnId,
     pub(crate) serial: u32,
 }
 
-/// What one shard wants of another's retain store.
+/// An ask for another shard's retained messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ask<'a> {
     pub(crate) replay: ReplayId,
-    /// Bytes after which the page ends.
+    /// The size at which the page ends.
     pub(crate) bytes_max: u32,
     pub(crate) filter: &'a str,
     pub(crate) after: Option<&'a str>,
-    /// The answer waits until all other shards have vouched.
+    /// Whether the answer waits until all other shards have vouched.
     pub(crate) vouched: bool,
 }
 
@@ -76,15 +82,15 @@ pub(crate) struct Ask<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PeerMessage<'a> {
     Publish(PeerPublish<'a>),
-    /// The sender has a first subscriber for this filter.
+    /// The sender has its first subscriber for this filter.
     Interested {
         filter: &'a str,
     },
-    /// The sender's last subscriber for this filter is gone.
+    /// The sender has no subscriber for this filter any more.
     NotInterested {
         filter: &'a str,
     },
-    /// What this connection publishes finds no room: stop reading from it.
+    /// An output that this connection feeds is full: stop reading from it.
     Hold {
         conn: ConnId,
     },
@@ -92,7 +98,7 @@ pub(crate) enum PeerMessage<'a> {
     Release {
         conn: ConnId,
     },
-    /// As `Hold`, but a session is full, and the publisher is not acknowledged either.
+    /// As `Hold`, but a session is full, and the publisher gets no acknowledgements either.
     Block {
         conn: ConnId,
     },
@@ -100,28 +106,33 @@ pub(crate) enum PeerMessage<'a> {
     Unblock {
         conn: ConnId,
     },
-    /// What the sender's disk would have to store is to wait.
+    /// The sender has refused a message of this connection: the sessions that it is for are full.
+    Refused {
+        conn: ConnId,
+        message: Refusable,
+    },
+    /// The sender's disk is short: messages that it must store have to wait.
     Short,
-    /// It is not, any more.
+    /// The sender's disk is not short any more.
     Ample,
-    /// The publisher at QoS 2 has released its message.
+    /// A QoS 2 publisher has released its message.
     Freed {
         serial: u64,
         packet_id: u16,
     },
-    /// Send a page of the retained messages that match.
+    /// Asks for a page of the matching retained messages.
     Ask(Ask<'a>),
-    /// Tell `keeper`, behind all that it was sent, that this replay may begin there.
+    /// Asks the receiver to vouch to `keeper` for this replay, after all earlier messages.
     Vouch {
         replay: ReplayId,
         keeper: ShardId,
     },
-    /// All that the sender had for the receiver before `asker` asked has been sent.
+    /// The sender has sent all its messages of before the ask of `asker`.
     Vouched {
         replay: ReplayId,
         asker: ShardId,
     },
-    /// A retained message that was asked for.
+    /// A retained message for an ask.
     Answer {
         replay: ReplayId,
         topic: &'a str,
@@ -130,25 +141,26 @@ pub(crate) enum PeerMessage<'a> {
         payload: &'a [u8],
         qos: QoS,
     },
-    /// The end of an answer: where to go on, or nothing more.
+    /// The end of an answer: the topic after which to go on, or `None` if it is complete.
     AnswerEnd {
         replay: ReplayId,
         after: Option<&'a str>,
     },
-    /// About consumer groups.
+    /// A message about consumer groups.
     Group(GroupMessage<'a>),
 }
 
 const NOBODY: ConnId = ConnId { slot: u32::MAX, generation: u32::MAX };
 const KEEP: u8 = 1 << 3;
 const DELIVER: u8 = 1 << 4;
-/// On an ask or answer end: there is a topic after which to go on (it may not be empty, but say
-/// so).
+/// In an ask or the end of an answer: there is a topic after which to go on, which may be empty.
 const AFTER: u8 = 1 << 5;
 const VOUCHED: u8 = 1 << 6;
 const ORIGIN: u8 = 1 << 7;
+/// On a PUBLISH.
+const REFUSABLE: u8 = 1 << 5;
 
-/// Kinds of message, as the first byte names them.
+/// The first byte of each kind of message.
 mod kind {
     pub(crate) const PUBLISH: u8 = 0;
     pub(crate) const INTERESTED: u8 = 1;
@@ -178,6 +190,7 @@ impl<'a> PeerMessage<'a> {
             | Self::Release { .. }
             | Self::Block { .. }
             | Self::Unblock { .. }
+            | Self::Refused { .. }
             | Self::Short
             | Self::Ample
             | Self::Ask(_)
@@ -253,11 +266,12 @@ impl<'a> PeerMessage<'a> {
                     | flag(publish.retain, RETAIN)
                     | flag(publish.keep, KEEP)
                     | flag(publish.deliver, DELIVER)
-                    | flag(publish.origin.is_some(), ORIGIN),
+                    | flag(publish.origin.is_some(), ORIGIN)
+                    | flag(publish.refusable.is_some(), REFUSABLE),
                 conn: publish.source.unwrap_or(NOBODY),
                 serial: publish.stamp,
                 session: publish.origin.map_or(0, |(serial, _)| serial),
-                number: publish.origin.map_or(0, |(_, packet_id)| packet_id.into()),
+                number: Refusable::put(publish.refusable, publish.origin),
                 text: publish.topic,
                 properties: publish.properties,
                 rest: publish.payload,
@@ -270,6 +284,7 @@ impl<'a> PeerMessage<'a> {
             Self::Release { conn } => Layout { kind: kind::RELEASE, conn, ..plain },
             Self::Block { conn } => Layout { kind: kind::BLOCK, conn, ..plain },
             Self::Unblock { conn } => Layout { kind: kind::UNBLOCK, conn, ..plain },
+            Self::Refused { conn, message } => message.layout(conn, plain),
             Self::Short => Layout { kind: kind::SHORT, ..plain },
             Self::Ample => Layout { kind: kind::AMPLE, ..plain },
             Self::Freed { serial: session, packet_id } => {
@@ -316,7 +331,9 @@ impl<'a> PeerMessage<'a> {
         match layout.kind {
             kind::PUBLISH => Self::Publish(PeerPublish {
                 source: (conn != NOBODY).then_some(conn),
-                origin: (flags & ORIGIN != 0).then(|| (layout.session, small())),
+                origin: (flags & ORIGIN != 0)
+                    .then(|| (layout.session, Refusable::id_in(layout.number))),
+                refusable: Refusable::of(layout.number).filter(|_| flags & REFUSABLE != 0),
                 stamp: layout.serial,
                 topic: text,
                 properties,
@@ -332,6 +349,10 @@ impl<'a> PeerMessage<'a> {
             kind::RELEASE => Self::Release { conn },
             kind::BLOCK => Self::Block { conn },
             kind::UNBLOCK => Self::Unblock { conn },
+            refusable::REFUSED => {
+                let message = Refusable::of(layout.number).expect("a peer sends what it was sent");
+                Self::Refused { conn, message }
+            }
             kind::SHORT => Self::Short,
             kind::AMPLE => Self::Ample,
             kind::FREED => Self::Freed { serial: layout.session, packet_id: small() },
@@ -357,6 +378,7 @@ impl<'a> PeerMessage<'a> {
 mod tests {
     use super::super::names::ClientLimit;
     use super::*;
+    use crate::mqtt::PacketId;
 
     #[derive(Default)]
     struct Recorder(Vec<u8>);
@@ -381,7 +403,7 @@ mod tests {
         fn leave(&mut self, _: u16) {}
     }
 
-    /// Every message reads back as it was sent.
+    /// Each message reads back as it was sent.
     #[test]
     fn messages_read_back() {
         let conn = ConnId { slot: 7, generation: 0x00ab_cdef };
@@ -389,6 +411,7 @@ mod tests {
         let publish = PeerPublish {
             source: Some(conn),
             origin: None,
+            refusable: None,
             stamp: u32::MAX - 1,
             topic: "a/é",
             properties: &[],
@@ -398,6 +421,8 @@ mod tests {
             keep: false,
             deliver: true,
         };
+        let message = Refusable { packet_id: PacketId::new(7).expect("not 0"), shards: u16::MAX };
+        let refusable = Some(message);
         let ask = |bytes_max, after: Option<&'static str>| {
             let vouched = after.is_none();
             PeerMessage::Ask(Ask { replay, bytes_max, filter: "#", after, vouched })
@@ -413,6 +438,9 @@ mod tests {
             PeerMessage::Release { conn },
             PeerMessage::Block { conn },
             PeerMessage::Unblock { conn },
+            PeerMessage::Publish(PeerPublish { refusable, ..publish }),
+            PeerMessage::Publish(PeerPublish { refusable, origin: Some((5, 7)), ..publish }),
+            PeerMessage::Refused { conn, message },
             PeerMessage::Short,
             PeerMessage::Ample,
             PeerMessage::Freed { serial: 1 << 40, packet_id: u16::MAX },
@@ -444,7 +472,7 @@ mod tests {
         }
     }
 
-    /// So do those about groups.
+    /// Each message about groups reads back as it was sent.
     #[test]
     fn messages_about_groups_read_back() {
         let (session, share) = (9, "$share/g/a/é");

@@ -1,48 +1,62 @@
-//! Messages on their way in: what is remembered of those at QoS 2 whose publisher is a client of
-//! this shard, and the memory in which one message after the other is stored and delivered.
+//! Inbound messages: the QoS 2 messages of this shard's publishers that are not confirmed yet, and
+//! the memory that is reused for each message.
 //!
-//! Invariant: an identifier is in transit from when its message was passed on to other shards until
-//! it is noted in the session, or freed. On one shard, one log write holds both the message and the
-//! note that it came. Across shards it is noted when the others have confirmed the message, which
-//! they know by its origin should it come again.
+//! Invariant: an identifier is in transit from the time its message is sent to other shards until
+//! it is noted in the session or freed. On one shard, one log write holds the message and the note.
+//! Across shards the note follows when the other shards have confirmed the message; they recognize
+//! a repeated one by its origin.
 //!
 //! May use `names` and `output` (the message).
 
 use std::collections::BTreeSet;
 
-use crate::mqtt::SubscriptionId;
+use crate::mqtt::{PacketId, SubscriptionId};
 use crate::slots::make_room;
 use crate::store::{Origin, SessionKey, Target};
 
 use super::names::TraceSet;
 use super::output::{EncodeBuffers, Message, Source};
 
-/// A message with where it came from.
+/// A message with its source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InboundMessage<'a> {
     pub(crate) message: &'a Message<'a>,
     pub(crate) source: Source,
     /// The session of its publisher, if that is here.
     pub(crate) publisher: Option<SessionKey>,
-    /// The session and packet identifier to be remembered with it, of a QoS 2 publisher here.
+    /// Its packet identifier, of a publisher here.
+    pub(crate) packet_id: Option<PacketId>,
+    /// The session and packet identifier to record with it, for a QoS 2 publisher here.
     pub(crate) received: Option<(SessionKey, u16)>,
-    /// The same for other shards, and from them.
+    /// The same for messages to and from other shards.
     pub(crate) origin: Option<Origin>,
-    /// This shard keeps the topic's retained message, and this is to be it.
+    /// Whether this shard keeps the topic's retained message, which this one replaces.
     pub(crate) keep: bool,
-    /// It was published here: groups get it from this shard.
+    /// Whether it was published here, so that groups get it from this shard.
     pub(crate) is_shared: bool,
-    /// Of one from another shard: the turn in which that received it.
+    /// The turn in which another shard received it.
     pub(crate) stamp: u32,
-    /// Traces of its publisher or its topic that want it.
+    /// Traces that select it by its publisher or its topic.
     pub(crate) traces: TraceSet,
 }
 
 impl<'a> InboundMessage<'a> {
     pub(crate) fn of(message: &'a Message<'a>, source: Source) -> Self {
-        let (publisher, received, origin, traces) = (None, None, None, TraceSet::NONE);
+        let (publisher, packet_id, received, origin) = (None, None, None, None);
+        let traces = TraceSet::NONE;
         let (keep, is_shared, stamp) = (false, false, 0);
-        Self { message, source, publisher, received, origin, keep, is_shared, stamp, traces }
+        Self {
+            message,
+            source,
+            publisher,
+            packet_id,
+            received,
+            origin,
+            keep,
+            is_shared,
+            stamp,
+            traces,
+        }
     }
 }
 
@@ -50,18 +64,19 @@ impl<'a> InboundMessage<'a> {
 #[derive(Default, Debug)]
 pub(crate) struct Working {
     pub(crate) encode: EncodeBuffers,
-    /// Sessions that it is stored for.
+    /// Sessions for which it is stored.
     targets: Vec<Target>,
-    /// Identifiers of one session's subscriptions that match.
+    /// Identifiers of one session's matching subscriptions.
     pub(crate) identifiers: Vec<SubscriptionId>,
-    /// Sessions that are full and do not take it, in the order of the route.
+    /// Sessions that do not take it, because they are full or have it already, in the order of the
+    /// route.
     pub(crate) refused: Vec<SessionKey>,
-    /// Sessions that took it and have more waiting than they may now.
+    /// Sessions that took it and exceed their bound now.
     pub(crate) full: Vec<SessionKey>,
 }
 
 impl Working {
-    /// Adds a session that it is stored for.
+    /// Adds a session for which it is stored.
     pub(crate) fn add_target(&mut self, target: Target) {
         make_room(&mut self.targets);
         self.targets.push(target);
@@ -71,7 +86,7 @@ impl Working {
         &self.targets
     }
 
-    /// Forgets the sessions that it is stored for.
+    /// Forgets the sessions for which it is stored.
     pub(crate) fn clear_targets(&mut self) {
         self.targets.clear();
     }
@@ -82,7 +97,7 @@ impl Working {
 pub(crate) struct Publishing {
     in_transit: BTreeSet<(SessionKey, u16)>,
     working: Working,
-    /// Memory for properties that do not stand in a packet as they are passed on.
+    /// Memory for properties that must be put together for forwarding.
     scratch: Vec<u8>,
 }
 
@@ -92,7 +107,7 @@ impl Publishing {
         std::mem::take(&mut self.scratch)
     }
 
-    /// Gives it back.
+    /// Returns that memory.
     pub(crate) fn recycle_scratch(&mut self, scratch: Vec<u8>) {
         self.scratch = scratch;
     }
@@ -107,12 +122,13 @@ impl Publishing {
         self.in_transit.contains(&(key, packet_id))
     }
 
-    /// A message was passed on to other shards.
+    /// Notes that a message was sent to other shards.
     pub(crate) fn begin_transit(&mut self, key: SessionKey, packet_id: u16) {
         self.in_transit.insert((key, packet_id));
     }
 
-    /// They have it, or its publisher has released it; whether it was in transit.
+    /// Notes that they have it or that its publisher has released it; returns whether it was in
+    /// transit.
     pub(crate) fn end_transit(&mut self, key: SessionKey, packet_id: u16) -> bool {
         self.in_transit.remove(&(key, packet_id))
     }
@@ -122,7 +138,7 @@ impl Publishing {
         self.in_transit.range((key, 0)..=(key, u16::MAX)).map(|(_, packet_id)| *packet_id)
     }
 
-    /// A session has ended.
+    /// Forgets a session that has ended.
     pub(crate) fn forget(&mut self, key: SessionKey) {
         let ids: Vec<u16> = self.in_transit(key).collect();
         ids.into_iter().for_each(|id| {
@@ -130,7 +146,7 @@ impl Publishing {
         });
     }
 
-    /// Gives memory back that large fan-outs have had.
+    /// Returns memory of large fan-outs.
     pub(crate) fn reclaim(&mut self) {
         self.working.targets.shrink_to(0);
         self.scratch = Vec::new();

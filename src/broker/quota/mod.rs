@@ -49,7 +49,7 @@ impl Quota {
             retained_bytes_max: share(limits.retained_bytes_max),
             queued_bytes_max: share(limits.queued_bytes_max),
             publish_rate: PublishRate {
-                // No limit either: nobody publishes four billion messages a second.
+                // No limit either: four billion messages a second cannot be published.
                 messages: rate.map_or(0, |rate| u32::try_from(rate).unwrap_or(u32::MAX)),
                 bytes: 0,
             },

@@ -100,7 +100,7 @@ impl Pause {
 }
 
 impl ReadGate {
-    /// How often a counted reason holds.
+    /// The count of a reason that can hold several times.
     fn count(&mut self, reason: Pause) -> Option<&mut u32> {
         match reason {
             Pause::FullOutput => Some(&mut self.full_outputs),
@@ -124,7 +124,7 @@ impl ReadGate {
 pub(crate) struct ReadGates {
     table: ConnTable<ReadGate>,
     events: VecDeque<Event>,
-    /// Connections that each reason holds, in the order of [`ALL`].
+    /// The number of connections that each reason holds, in the order of [`ALL`].
     held: [u64; ALL.len()],
     /// Changes for traced clients: reasons that began (true) or ended (false).
     traced: Vec<(ConnId, Pause, bool)>,
@@ -359,7 +359,8 @@ mod tests {
         gates
     }
 
-    // Connections are counted by each reason that holds them, once, until it ends or they do.
+    // A connection is counted once for each reason that holds it, until the reason or the
+    // connection ends.
     #[test]
     fn held_connections_are_counted() {
         let mut gates = gates();

@@ -14,11 +14,18 @@
 //!
 //! It uses `names`.
 
+mod refusal_counts;
+mod refusals;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::mqtt::{PacketId, ReasonCode};
 
 use super::names::{ConnId, ConnTable, ShardId};
+
+use refusals::Refusals;
+
+pub(crate) use refusal_counts::RefusalCounts;
 
 /// A reply to a client's packet, or another action that must wait likewise.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -118,6 +125,7 @@ pub(crate) struct Replies {
     barriers: VecDeque<Barrier>,
     /// Memory of sent replies, for reuse.
     spare: Vec<(ConnId, Reply)>,
+    refusals: Refusals,
 }
 
 impl Replies {
@@ -129,6 +137,7 @@ impl Replies {
     pub(crate) fn remove(&mut self, conn: ConnId) {
         self.table.remove(conn);
         self.withheld.remove(&conn);
+        self.refusals.forget(conn);
     }
 
     /// Adds a reply. It is returned if it may leave at once: it has no condition, no other reply is
@@ -157,6 +166,29 @@ impl Replies {
     #[inline]
     pub(crate) fn is_free(&self, conn: ConnId) -> bool {
         self.table.get(conn).is_some_and(|promised| promised.count == 0)
+    }
+
+    /// Another shard has refused a message of a connection. It is refused if so many shards do.
+    pub(crate) fn note_refusal(&mut self, conn: ConnId, packet_id: PacketId, shards: u16) {
+        if self.promised(conn) > 0 {
+            self.refusals.note(conn, packet_id, shards);
+        }
+    }
+
+    /// Whether shards have refused messages.
+    #[inline]
+    pub(crate) fn has_refusals(&self) -> bool {
+        !self.refusals.is_empty()
+    }
+
+    /// Whether a reply whose barrier is reached acknowledges a message that was refused.
+    pub(crate) fn take_refusal(&mut self, conn: ConnId, reply: &Reply) -> bool {
+        match reply {
+            Reply::Puback(id, _) | Reply::Pubrec(id, _) | Reply::Receive(id, _) => {
+                self.refusals.take(conn, *id)
+            }
+            _ => false,
+        }
     }
 
     /// Handles a reply whose barrier is reached: returns it, unless it is withheld.

@@ -43,7 +43,7 @@ pub(crate) fn visit(
 pub(crate) struct ReadMessage<'a> {
     /// With the properties that it came with.
     pub(crate) message: Message<'a>,
-    /// How long it may still be delivered.
+    /// The time for which it may still be delivered.
     pub(crate) lifetime: Lifetime,
 }
 

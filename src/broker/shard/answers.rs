@@ -1,4 +1,4 @@
-//! Clients' answers to messages they were sent (3.4 to 3.7), and sending them what waits.
+//! Clients' answers to messages they were sent (3.4 to 3.7), and the sending of waiting messages.
 
 use crate::limits::QUIET_SEND_BYTES_MAX;
 use crate::mqtt::{Ack, AckKind, AckRun};
@@ -9,8 +9,8 @@ use super::super::replies::{Reply, Wait};
 use super::{Shard, lent};
 
 impl Shard {
-    /// PUBACK, PUBREC or PUBCOMP: a client's answer to a message in flight. For an identifier that
-    /// is not in flight the step was done before.
+    /// Handles PUBACK, PUBREC or PUBCOMP: a client's answer to a message in flight. If the
+    /// identifier is not in flight, the client has answered before.
     pub(super) fn handle_answer(
         &mut self,
         conn: ConnId,
@@ -29,7 +29,7 @@ impl Shard {
         let ahead = session.queue.is_due_again(id);
         let answer = match kind {
             AckKind::Puback => session.acknowledge(id, logs),
-            // [MQTT-4.3.3-4] v5: no PUBREL is to follow.
+            // [MQTT-4.3.3-4] v5: no PUBREL follows.
             AckKind::Pubrec if reason.is_error() => session.refuse(id, logs),
             AckKind::Pubrec => session.release(id, logs),
             AckKind::Pubrel | AckKind::Pubcomp => session.complete(id, logs),
@@ -44,9 +44,9 @@ impl Shard {
         }
         self.relieve_waiting(key, context);
         if kind == AckKind::Pubrec && !reason.is_error() {
-            // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one. A durable session's only
-            // when it is sure never to send the PUBLISH again. Where it was about to do so the
-            // PUBREL takes the PUBLISH's place.
+            // [MQTT-4.3.3-1] Each PUBREC is answered, also a repeated one. In a durable session the
+            // PUBREL waits until the log ensures that the PUBLISH is never sent again. If the
+            // PUBLISH was about to be sent again, the PUBREL takes its place.
             if durable && ahead {
                 self.pause_until_committed(conn);
             } else if durable {
@@ -63,7 +63,7 @@ impl Shard {
         }
     }
 
-    /// Handles PUBACKs in a row; how many of them. If that is none, the first is for
+    /// Handles a run of PUBACKs; returns how many it handled. If none, the first one is for
     /// [`Shard::handle_packet`].
     pub fn handle_ack_run(
         &mut self,
@@ -72,7 +72,7 @@ impl Shard {
         context: &mut Context<'_>,
     ) -> (u16, Flow) {
         const NONE: (u16, Flow) = (0, Flow::Continue);
-        // Each packet of a traced client is noted.
+        // A trace records each packet of its client.
         if self.traces.tells_packets() {
             return NONE;
         }
@@ -100,13 +100,14 @@ impl Shard {
         (count, self.flow(conn))
     }
 
-    /// Sends nothing of what waits in the client's session before what was appended is committed.
+    /// Sends no waiting message of the client's session until the records appended so far are
+    /// committed.
     pub(super) fn pause_until_committed(&mut self, conn: ConnId) {
         self.delivery.set_barrier(conn);
         self.promise(conn, Reply::Resume, Wait::disk_if(true));
     }
 
-    /// Whether a connection's client has been, or is to be, sent what it must acknowledge.
+    /// Whether a client has messages to acknowledge, sent already or still waiting in its session.
     pub(super) fn has_to_acknowledge(&self, conn: ConnId) -> bool {
         let key = self.connections.session(conn);
         key.is_some_and(|key| {
@@ -114,7 +115,7 @@ impl Shard {
         })
     }
 
-    /// Notes that `bytes` of a connection's output have gone.
+    /// Notes that `bytes` of a connection's output were sent.
     pub fn on_sent(&mut self, conn: ConnId, bytes: usize, context: &mut Context<'_>) {
         if self.outputs.on_sent(conn, bytes) {
             self.resume_if_output_taken(conn, context);
@@ -122,8 +123,8 @@ impl Shard {
         }
     }
 
-    /// Whether something goes on as soon as [`Shard::on_sent`] tells of this connection's output,
-    /// or may do so: nothing is to be put off then.
+    /// Whether [`Shard::on_sent`] lets something go on for this connection, or may do so. Then the
+    /// report of a send must not be put off.
     pub fn awaits_sent(&self, conn: ConnId) -> bool {
         let Some(key) = self.connections.session(conn) else { return true };
         self.outputs.bytes_max() < 2 * QUIET_SEND_BYTES_MAX
@@ -134,7 +135,7 @@ impl Shard {
             || self.groups.member(key).is_some_and(|member| member.is_full)
     }
 
-    /// Sends what waits for a connection, goes on with its replay, and lets the publishers go on
+    /// Sends the waiting messages of a connection, continues its replay, and resumes the publishers
     /// that wait for it.
     pub(super) fn make_progress(&mut self, conn: ConnId, context: &mut Context<'_>) {
         let Some(key) = self.connections.session(conn) else { return };
@@ -145,7 +146,8 @@ impl Shard {
             let dropped = self.delivery.pump(&mut session, policy, time_ms, lent!(self));
             drop(session);
             self.note_waits(context);
-            // Of what the disk has lost, the rules forbid or has expired, nothing waits any more.
+            // Messages that are lost on disk, forbidden by the rules or expired do not wait any
+            // more.
             if dropped {
                 self.relieve_session(key, context);
             }
@@ -159,7 +161,7 @@ impl Shard {
         }
     }
 
-    /// Records how long messages have waited that were just sent, as far as they are looked at.
+    /// Records how long the messages that were just sent have waited, for the sampled ones.
     fn note_waits(&mut self, context: &Context<'_>) {
         while let Some(stored_ms) = self.meters.next_wait() {
             let time_ms = self.time_ms(context.now_ms);

@@ -1,7 +1,8 @@
-//! AUTH: a client proves who it is in several steps, before it is let in and anew (v5 4.12).
+//! AUTH: a client proves its identity in several steps, before it is accepted or again later (v5
+//! 4.12).
 //!
-//! The CONNECT is kept meanwhile; the client's last AUTH then stands for it, and like a CONNECT it
-//! may have to wait.
+//! The CONNECT is kept meanwhile. The client's last AUTH then stands for it and may have to wait
+//! like a CONNECT.
 
 use crate::access::{Exchange, Malformed, Mechanism, scram_user_of};
 use crate::limits::{CONNECT_TIMEOUT_MS, SCRAM_PACKET_BYTES_MIN};
@@ -16,19 +17,19 @@ use super::super::read_gate::Pause;
 use super::Shard;
 
 impl Shard {
-    /// Whether a client has sent CONNECT, and has to prove itself.
+    /// Whether a client has sent CONNECT and has to prove its identity.
     pub fn is_authenticating(&self, conn: ConnId) -> bool {
         self.connections.connecting(conn).is_some_and(|it| it.introduction().is_some())
     }
 
-    /// The login that a CONNECT names: by the first message of its authentication, if it has one.
+    /// The user name of a CONNECT, from the first message of its authentication if it has one.
     pub(super) fn login_in(connect: &Connect<'_>) -> Option<String> {
         let asked = ConnectProperties::of(connect.properties);
         Mechanism::named(asked.authentication_method?)?;
         scram_user_of(asked.authentication_data?)
     }
 
-    /// Begins what a CONNECT with an authentication method asks for.
+    /// Begins the authentication that a CONNECT asks for.
     #[cold]
     pub(super) fn introduce_client(
         &mut self,
@@ -78,7 +79,8 @@ impl Shard {
         Ok(())
     }
 
-    /// A packet of a client that has to prove itself: AUTH or DISCONNECT [MQTT-3.1.2-30] v5.
+    /// Handles a packet of a client that has to prove its identity: AUTH or DISCONNECT
+    /// [MQTT-3.1.2-30] v5.
     #[cold]
     pub(super) fn handle_introduction(
         &mut self,
@@ -113,7 +115,7 @@ impl Shard {
         }
     }
 
-    /// The client's last message: its proof is to be verified.
+    /// Handles the client's last message: its proof has to be verified.
     fn check_last(&mut self, conn: ConnId, auth: &Auth<'_>) -> Result<(), Malformed> {
         let Some(connecting) = self.connections.connecting_mut(conn) else { return Ok(()) };
         let Some(introduction) = connecting.introduction_mut() else { return Ok(()) };
@@ -126,7 +128,7 @@ impl Shard {
         Ok(())
     }
 
-    /// The proof was looked at: what the CONNECT asks for is decided.
+    /// The proof was verified: decides about the CONNECT.
     fn handle_kept_connect(&mut self, conn: ConnId, context: &mut Context<'_>) -> Flow {
         let bytes = self.kept_connect(conn);
         self.decide_connect(conn, &connect_in(&bytes), context)
@@ -157,7 +159,8 @@ impl Shard {
         self.closed.name_last(connect.client_id, connect.username);
     }
 
-    /// AUTH from a client that was let in: it proves itself anew (v5 4.12.1), as the same user.
+    /// Handles AUTH from an accepted client: it proves its identity again, as the same user (v5
+    /// 4.12.1).
     #[cold]
     pub(super) fn handle_auth(&mut self, conn: ConnId, auth: &Auth<'_>, context: &mut Context<'_>) {
         if let Err(reason) = self.authenticate_anew(conn, auth, context.now_ms) {
@@ -208,7 +211,7 @@ impl Shard {
             authentication.take_exchange().ok_or(NOTHING_ASKED).map_err(broken)?;
         let finish = exchange.finish(message).map_err(broken)?;
         let is_late = now_ms.saturating_sub(since_ms) > CONNECT_TIMEOUT_MS;
-        // Who is let in already can try no more than once: no helper counts this proof.
+        // An accepted client has one attempt only, so no helper thread verifies this proof.
         if is_late || !finish.question.verify() {
             return Err(CloseReason::NotProved);
         }
@@ -218,7 +221,7 @@ impl Shard {
     }
 }
 
-/// A CONNECT that was kept.
+/// Decodes a kept CONNECT.
 fn connect_in(bytes: &[u8]) -> Connect<'_> {
     let frame = peek_frame(Version::V5, bytes, bytes.len());
     match frame.map(|frame| frame.map(|frame| decode_from_client(Version::V5, frame, bytes))) {
@@ -230,7 +233,7 @@ fn connect_in(bytes: &[u8]) -> Connect<'_> {
 const NO_DATA: Malformed = Malformed("an authentication method without authentication data");
 const NOTHING_ASKED: Malformed = Malformed("AUTH that answers nothing");
 
-/// The message in an AUTH, which has this reason and the method of the CONNECT
+/// The message in an AUTH, which must have this reason and the method of the CONNECT
 /// [MQTT-4.12.0-3], [MQTT-4.12.0-5] v5.
 fn message_of<'a>(
     auth: &Auth<'a>,

@@ -1,4 +1,4 @@
-//! Ends of connections, and what becomes of the session.
+//! Ends of connections, and what they mean for the sessions.
 
 use crate::store::SessionKey;
 
@@ -9,9 +9,9 @@ use super::super::read_gate::Pause;
 use super::Shard;
 
 impl Shard {
-    /// Ends a connection: the will is published unless DISCONNECT came [MQTT-3.1.2-8],
-    /// [MQTT-3.1.2-10], the session is detached, and
-    /// [`Event::Close`](super::super::Event::Close) follows.
+    /// Ends a connection. The will is published unless DISCONNECT came [MQTT-3.1.2-8],
+    /// [MQTT-3.1.2-10]. The session is detached. [`Event::Close`](super::super::Event::Close)
+    /// follows.
     pub fn close(&mut self, conn: ConnId, reason: CloseReason, context: &mut Context<'_>) {
         let key = self.connections.session(conn);
         if let Some((vhost, will)) = self.end(conn, reason, context) {
@@ -19,8 +19,8 @@ impl Shard {
         }
     }
 
-    /// The same, but for the will: gives it if it is to be published. Of a connection that is taken
-    /// over its place among those there may be passes to the one that takes it over.
+    /// As [`Shard::close`], but returns the will if it is to be published. A connection that takes
+    /// over another also takes its place in the count of clients.
     pub(super) fn end(
         &mut self,
         conn: ConnId,
@@ -38,7 +38,7 @@ impl Shard {
         self.retained.end(conn);
         self.log_end(conn, &phase, reason, context.now_ms);
         self.outputs.stop_holding(conn, &mut self.gates, context);
-        // [MQTT-3.14.0-1] v5 Not ahead of a CONNACK that waits for the log.
+        // [MQTT-3.14.0-1] v5 No DISCONNECT precedes a CONNACK that waits for the log.
         if !self.gates.is_paused_by(conn, Pause::Connack) {
             self.write_disconnect(conn, reason);
         }
@@ -51,7 +51,7 @@ impl Shard {
         if !is_delayed {
             self.catalog.clear_will(key, &mut self.logs);
         }
-        // Whether it may is to be asked while its session is there.
+        // The right to publish is checked while the session exists.
         let will = will.filter(|will| !is_delayed && self.may_publish_will(key, will));
         self.detach(open.session, context);
         if !matches!(reason, CloseReason::TakenOver(_)) {
@@ -67,7 +67,7 @@ impl Shard {
         }
     }
 
-    /// Logs that a connection ends, and what was dropped for it and is not in the log yet.
+    /// Logs that a connection ends, and the drops that are not logged yet.
     fn log_end(&mut self, conn: ConnId, phase: &Phase, reason: CloseReason, now_ms: u64) {
         let dropped = self.outputs.take_dropped(conn);
         self.note_closed(conn, phase, reason, now_ms);
@@ -86,7 +86,7 @@ impl Shard {
         }
     }
 
-    /// Keeps it for operators who ask who is gone, and why.
+    /// Keeps the end for operators who ask which clients have left, and why.
     fn note_closed(&mut self, conn: ConnId, phase: &Phase, reason: CloseReason, now_ms: u64) {
         let mut closed = ClosedConnection {
             at_ms: now_ms,
@@ -117,10 +117,10 @@ impl Shard {
         self.closed.note(closed);
     }
 
-    /// The session loses its connection, and ends with it if it is clean.
+    /// Detaches a session from its connection, and ends it if it is clean.
     fn detach(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let time_ms = self.time_ms(context.now_ms);
-        // What it acknowledged comes before its leave in the log.
+        // In the log, the acknowledgements of the client precede its leave.
         self.catalog.write_acks(&mut self.logs);
         self.catalog.detach(key, time_ms, &mut self.logs);
         if self.catalog.session(key).ends_with_connection() {

@@ -1,4 +1,4 @@
-//! CONNECT: who may come in, and what session it finds (3.1, 3.2).
+//! CONNECT: which clients are accepted, and which session they get (3.1, 3.2).
 
 use crate::access::Identity;
 use crate::limits::{CLIENT_ID_BYTES_MAX, CLIENT_PACKET_BYTES_MIN, SESSIONS_MAX};
@@ -40,7 +40,7 @@ impl Shard {
         self.decide_connect(conn, connect, context)
     }
 
-    /// Decides about a CONNECT, or waits with it for what must be known first.
+    /// Decides about a CONNECT, or makes it wait for an answer that the decision needs.
     pub(super) fn decide_connect(
         &mut self,
         conn: ConnId,
@@ -79,7 +79,7 @@ impl Shard {
         Flow::Continue
     }
 
-    /// Whether a client begins a session that stays, and has to wait for the log.
+    /// Whether a client begins a durable session and has to wait for the log.
     fn waits_to_begin(
         &mut self,
         conn: ConnId,
@@ -94,8 +94,8 @@ impl Shard {
         begins && self.waits_for_log(conn)
     }
 
-    /// Lets a client in, or refuses it. All that may refuse it is asked before the connection that
-    /// has its client id is ended: who is refused disturbs nobody.
+    /// Accepts or refuses a client. All checks precede the end of the connection that has its
+    /// client id, so that a refused client disturbs no other.
     fn enter(
         &mut self,
         conn: ConnId,
@@ -119,8 +119,8 @@ impl Shard {
         }
         let made;
         let client_id = match connect.client_id {
-            // [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters in any case, longer ones do no harm.
-            // MQTT 5 tells the client which it got.
+            // [MQTT-3.1.3-8]. MQTT 3.1 demands 1 to 23 characters, but longer ids do no harm. MQTT
+            // 5 tells the client its assigned id.
             "" if connect.version == Version::V31
                 || connect.version == Version::V311 && !connect.clean_session =>
             {
@@ -156,12 +156,12 @@ impl Shard {
         let will = self.take_over(vhost, client_id, client_address, context);
         self.open_client(conn, connect, terms, identity, client_id, context);
         if let Some(will) = will {
-            // Behind its CONNACK the newcomer gets it as well, at QoS 0 too.
+            // The new client gets the will as well, after its CONNACK and also at QoS 0.
             self.publish_will(vhost, self.connections.session(conn), &will, context);
         }
     }
 
-    /// Gives a client that was let in its session.
+    /// Gives an accepted client its session.
     fn open_client(
         &mut self,
         conn: ConnId,
@@ -182,12 +182,12 @@ impl Shard {
             let client = (client_id, present);
             self.client_log.connected(connecting, connect, user, name, client, context.now_ms);
         }
-        // What a client acknowledges must not be sent again without DUP, even if the power goes:
-        // so that it is back is written before what waits for it is sent.
+        // After a power failure, messages that the client has acknowledged must not be sent again
+        // without DUP. So the log has its return before waiting messages are sent.
         let kept = self.catalog.session(session);
         let resuming = !kept.clean && kept.queue.waiting() > 0;
         let is_durable = !kept.clean;
-        // What comes at QoS 2 from now on is sent when it is committed.
+        // QoS 2 messages that arrive from now on are sent once they are committed.
         let qos2_below = if is_durable { kept.queue.end() } else { u64::MAX };
         self.delivery.begin(conn, qos2_below, terms.receive_max);
         if terms.wants_positions && is_durable {
@@ -235,11 +235,11 @@ impl Shard {
         self.make_progress(conn, context);
     }
 
-    /// Holds the CONNACK of a session that begins, or takes the place of one that may have ended. A
-    /// client that was told that its session is gone must never see it again: identifiers in it
-    /// would hide other messages. One that got a
-    /// session must find it again: by it other shards know its QoS 2 messages. Until then nothing
-    /// of the client is read.
+    /// Holds back the CONNACK of a session that begins, or that replaces one whose end is not
+    /// committed. A client that was told that its session is gone must never see it again: its
+    /// packet identifiers would hide other messages. A client that got a session must find it
+    /// again, because other shards know its QoS 2 messages by that session. Until then no packet of
+    /// the client is handled.
     fn hold_connack(&mut self, conn: ConnId) {
         self.gates.pause(conn, Pause::Connack);
         self.promise(conn, Reply::Connack, Wait::disk_if(true));
@@ -255,13 +255,14 @@ impl Shard {
         }
     }
 
-    /// The session that a client has ended is gone for good, or its new one there to stay.
+    /// Sends the CONNACK: the end of the client's old session or the start of its new one is
+    /// committed.
     pub(super) fn send_held_connack(&mut self, conn: ConnId, context: &Context<'_>) {
         self.write_connack(conn, false);
         self.gates.resume(conn, Pause::Connack, context.now_ms);
     }
 
-    /// Refuses a CONNECT whose version is not spoken here, in the form of one that its client
+    /// Refuses a CONNECT of an unsupported version, in the form of a version that its client
     /// understands [MQTT-3.1.2-2].
     pub(super) fn refuse_version(
         &mut self,
@@ -296,14 +297,14 @@ impl Shard {
         self.close(conn, CloseReason::Refused(code), context);
     }
 
-    /// Whether a user may have this client id, and the session that is there under it.
+    /// Whether a user may have this client id and the session under it.
     fn may_take(&self, vhost: VhostId, client_id: &str, user: Option<&str>) -> bool {
         let key = self.catalog.sessions().find(vhost.0, client_id);
         let owner = key.and_then(|key| self.catalog.session(key).owner());
         owner.is_none() || owner == user || self.options.takeover == Takeover::Any
     }
 
-    /// A client is refused because its client id is another user's.
+    /// Notes that a client is refused because its client id belongs to another user.
     fn note_lockout(
         &mut self,
         client_address: ClientAddress,
@@ -321,9 +322,9 @@ impl Shard {
         self.client_log.lockout(client_address, client, user, (owner, is_there), now_ms);
     }
 
-    /// Whether one more client may come in, and one more session be opened for it if it has none;
-    /// it counts from then on. A client that takes over a connection gets its place, however many
-    /// there are.
+    /// Admits one more client, and one more session if it has none, or returns false; the client
+    /// counts from then on. A client that takes over a connection gets that connection's place,
+    /// however many clients there are.
     fn admit_to(&mut self, vhost: VhostId, client_id: &str, context: &mut Context<'_>) -> bool {
         let sessions = self.catalog.sessions();
         let quota = self.quotas.get(vhost);
@@ -351,7 +352,7 @@ impl Shard {
         admitted.is_ok()
     }
 
-    /// Notes whose a session is. Its subscriptions bring what that user may read.
+    /// Sets the owner of a session. From then on its subscriptions receive what that user may read.
     fn set_owner(&mut self, key: SessionKey, user: Option<&str>, context: &mut Context<'_>) {
         let session = self.catalog.session(key);
         if session.owner() != user {
@@ -359,15 +360,15 @@ impl Shard {
                 self.exchanges.invalidate(VhostId(session.vhost));
             }
             self.catalog.set_owner(key, user, &mut self.logs);
-            // Nor may it bring what only the user before may read.
+            // Waiting messages must not reach the new user either if it may not read them.
             self.catalog.session_mut(key).screen_waiting();
             self.update_withheld(key, context);
             self.review_memberships(key, context);
         }
     }
 
-    /// Ends the connection that has this client id now [MQTT-3.1.4-2]; gives its will, which is to
-    /// be published.
+    /// Ends the connection that has this client id now [MQTT-3.1.4-2]; returns its will, which is
+    /// to be published.
     fn take_over(
         &mut self,
         vhost: VhostId,
@@ -383,7 +384,7 @@ impl Shard {
         self.end(holder, CloseReason::TakenOver(client_address), context).map(|ended| ended.1)
     }
 
-    /// Finds or makes the session (3.1.2.4); tells whether there was one [MQTT-3.2.2-2].
+    /// Finds or makes the session (3.1.2.4); returns whether it was present [MQTT-3.2.2-2].
     fn attach(
         &mut self,
         identity: &Identity,
@@ -409,12 +410,12 @@ impl Shard {
         self.expiry.clear_deadline(key);
         self.introduce(VhostId(vhost));
         self.set_owner(key, identity.user.as_deref(), context);
-        // [MQTT-4.4.0-1] What is not acknowledged comes again.
+        // [MQTT-4.4.0-1] Messages that are not acknowledged are sent again.
         self.catalog.attach(key, conn.holder(), &mut self.logs);
         (key, found.is_some())
     }
 
-    /// A client id that no other has, of a session that lives on this shard.
+    /// Makes an unused client id whose session lives on this shard.
     fn make_client_id(&mut self, vhost: VhostId) -> String {
         let options = &self.options;
         let name = self.exchanges.name(vhost);

@@ -1,4 +1,4 @@
-//! What MQTT 5 adds to CONNECT, CONNACK and DISCONNECT (v5 3.1, 3.2, 3.14).
+//! The additions of MQTT 5 to CONNECT, CONNACK and DISCONNECT (v5 3.1, 3.2, 3.14).
 
 use crate::limits::PACKET_BYTES_MAX;
 use crate::mqtt::{
@@ -13,7 +13,8 @@ use super::super::read_gate::Pause;
 use super::Shard;
 
 impl Shard {
-    /// What a connection has beside if its client speaks MQTT 5; from now on it is written to so.
+    /// The additional state of a connection whose client speaks MQTT 5; its packets have that form
+    /// from now on.
     pub(super) fn open_v5(
         &mut self,
         conn: ConnId,
@@ -37,8 +38,8 @@ impl Shard {
         Some(Box::new(OpenV5 { terms: *terms, is_id_assigned, authentication }))
     }
 
-    /// Tells a client that it was let in, and what of its wishes or of the standard's defaults does
-    /// not hold here (v5 3.2.2.3).
+    /// Tells a client that it was accepted, and which of its wishes or the standard's defaults do
+    /// not hold (v5 3.2.2.3).
     pub(super) fn write_connack_v5(&mut self, conn: ConnId, present: bool) {
         let Some(Open { v5: Some(own), session, .. }) = self.connections.client(conn) else {
             return;
@@ -79,8 +80,8 @@ impl Shard {
         self.outputs.reply(conn, &bytes);
     }
 
-    /// Answers a CONNECT of MQTT 5 that is malformed, and closes (v5 4.13.1). What size of packet
-    /// the client takes is not known, so the answer is as short as it can be.
+    /// Answers a malformed CONNECT of MQTT 5 and closes (v5 4.13.1). The client's Maximum Packet
+    /// Size is not known, so the answer is as short as possible.
     #[cold]
     pub fn refuse_malformed_v5(
         &mut self,
@@ -92,8 +93,8 @@ impl Shard {
         self.close(conn, CloseReason::Malformed(error), context);
     }
 
-    /// DISCONNECT from a client: its will goes only with success [MQTT-3.14.4-3], and it may say
-    /// anew how long its session is kept (v5 3.14.2.2.2).
+    /// Handles a client's DISCONNECT: its will is discarded only with success [MQTT-3.14.4-3], and
+    /// it may set the session expiry interval again (v5 3.14.2.2.2).
     pub(super) fn handle_disconnect(
         &mut self,
         conn: ConnId,
@@ -117,10 +118,10 @@ impl Shard {
         self.close(conn, reason, context);
     }
 
-    /// Tells a client of MQTT 5 why its connection ends [MQTT-3.14.4-1].
+    /// Tells an MQTT 5 client why its connection ends [MQTT-3.14.4-1].
     pub(super) fn write_disconnect(&mut self, conn: ConnId, reason: CloseReason) {
         let Some(code) = reason.disconnect_code() else { return };
-        // [MQTT-3.14.0-1] v5 It has not had its CONNACK.
+        // [MQTT-3.14.0-1] v5 The client has not received its CONNACK.
         if self.gates.is_paused_by(conn, Pause::Connack) {
             return;
         }
@@ -141,15 +142,15 @@ impl Shard {
     }
 }
 
-/// The CONNACK that refuses a client of MQTT 5; `code`: what that of 3.1.1 would say. Words that
-/// make it larger than the client takes are left out [MQTT-3.2.2-19] v5.
+/// The CONNACK that refuses an MQTT 5 client; `code` is the code of 3.1.1. The reason string is
+/// left out if the packet would exceed the client's maximum [MQTT-3.2.2-19] v5.
 pub(super) fn refusal_v5(
     why: RefusalReason,
     code: ConnectReturn,
     packet_bytes_max: usize,
 ) -> Vec<u8> {
     let bare = Connack::refusal_v5(why.reason_code(code));
-    // What another version has behind the code nobody knows.
+    // The format that another version has after the code is not known.
     if why == RefusalReason::Version || !why.may_be_told() {
         return bare.into();
     }

@@ -1,4 +1,4 @@
-//! What the disk is asked for, what it answers, and the clients that wait for it.
+//! Requests to the disk, their results, and the clients that wait for them.
 
 use crate::store::{FileId, GroupWrite, Mapping, Request};
 
@@ -9,46 +9,46 @@ use super::super::storage::is_committed;
 use super::Shard;
 
 impl Shard {
-    /// What this shard's part of the disk is asked for next.
+    /// The next request of this shard to the disk's helper.
     pub fn next_disk_request(&mut self) -> Option<Request> {
         self.logs.disk.next_request().or_else(|| self.expiry.next_clock_request())
     }
 
-    /// What is to be written next, if nothing is being written. What no reply waits for waits a
-    /// little for more.
+    /// The next write, if none is under way. Bytes for which no reply waits are held for a short
+    /// time to gather more.
     pub fn next_write(&mut self, now_ms: u64) -> Option<GroupWrite> {
         self.storage.next_write(&mut self.logs, now_ms)
     }
 
-    /// The write has ended.
+    /// A write has ended.
     pub fn on_written(&mut self, result: std::io::Result<()>, now_ms: u64) {
         self.storage.on_written(result, &mut self.logs, &mut self.gates, now_ms);
         self.meters.note_committed(self.logs.disk.committed());
     }
 
-    /// A file has come that was asked for.
+    /// A requested file has arrived.
     pub fn on_supplied(&mut self, id: FileId, mapping: Box<dyn Mapping>, now_ms: u64) {
         self.storage.on_supplied((id, mapping), &mut self.logs, &mut self.gates, now_ms);
     }
 
-    /// A file was asked for and there is none.
+    /// A requested file cannot be had.
     pub fn on_supply_refused(&mut self, error: &std::io::Error, now_ms: u64) {
         self.storage.on_refused(error, &mut self.logs, &mut self.gates, now_ms);
     }
 
-    /// The file system's free space was looked at, of so many bytes in all.
+    /// Reports the file system's free space and its size, in bytes.
     pub fn on_space(&mut self, free: u64, total: u64, now_ms: u64) {
         self.storage.on_space((free, total), &mut self.logs, &mut self.gates, now_ms);
     }
 
-    /// Nothing more is appended: has the end of the log noted, if it is committed.
+    /// Records the end of the log if it is committed; nothing more is appended.
     pub fn end_log(&mut self) {
         if self.is_committed() {
             self.logs.disk.end();
         }
     }
 
-    /// How far the log goes, and how far what it promises is kept.
+    /// The end of the log, and the end of its part whose promises may be kept.
     pub fn log_marks(&mut self) -> (u64, u64) {
         (self.logs.disk.appended(), self.logs.settled())
     }
@@ -58,8 +58,8 @@ impl Shard {
         is_committed(&self.logs)
     }
 
-    /// Ends a turn: acknowledgements are written, segments that are free go, and housekeeping takes
-    /// a step; whether there is more to do at once.
+    /// Ends a turn: writes acknowledgements, releases free segments and takes a step of
+    /// housekeeping. Returns whether there is more to do at once.
     pub fn end_turn(&mut self, context: &mut Context<'_>) -> bool {
         if self.traces.is_on() {
             self.collect_traced(context.now_ms);
@@ -72,8 +72,8 @@ impl Shard {
         more || self.gates.has_events()
     }
 
-    /// Whether a client's request that its durable session must know has to wait for the log. Then
-    /// it goes on later.
+    /// Whether a client's request that changes its durable session has to wait for the log. Then it
+    /// is handled later.
     #[inline]
     pub(super) fn waits_for_log(&mut self, conn: ConnId) -> bool {
         self.storage.shortage().holds_requests(&self.logs.disk) && self.may_wait_for_log(conn)
@@ -96,7 +96,7 @@ impl Shard {
         !is_exempt
     }
 
-    /// Tells the other shards whether this one is short of something, if that is new.
+    /// Tells the other shards when this shard begins or ceases to be short of disk space or time.
     fn announce_shortage(&mut self, context: &mut Context<'_>) {
         let Options { shard, shards, .. } = self.options;
         if let Some(is_short) = self.storage.shortage_mut().take_news()

@@ -1,71 +1,71 @@
-//! From a message to everybody who gets it: sessions here, other shards, the retain store.
+//! From a message to all its receivers: sessions here, other shards, the retain store.
 
 use log::warn;
 
-use crate::mqtt::{QoS, SubscriptionId, TopicName};
+use crate::mqtt::{PacketId, QoS, SubscriptionId, TopicName, Version};
 use crate::shown::Shown;
 use crate::store::{NewMessage, Origin, SessionKey, Subscriptions, Target};
 
 use super::super::delivery::DeliveryOptions;
-use super::super::exchange::{Route, RouteHandle, RouteTarget, find_identifiers};
-use super::super::names::{ConnId, Context, Options, ShardSet, VhostId, placement};
+use super::super::exchange::{Route, RouteTarget, find_identifiers};
+use super::super::names::{ConnId, Context, Options, RouteHandle, ShardSet, VhostId, placement};
 use super::super::output::{OutboundMessage, Source};
-use super::super::peer::{PeerMessage, PeerPublish};
+use super::super::peer::{PeerMessage, PeerPublish, Refusable};
 use super::super::publish::{InboundMessage, Working};
 use super::super::replies::Wait;
 use super::super::trace::TracedTarget;
 use super::{Shard, lent};
 
-/// What was written to the log of a message.
+/// The part of a message that was written to the log.
 #[derive(Clone, Copy, Default)]
 struct Stored {
-    /// Anything.
+    /// Whether anything was written.
     is_logged: bool,
     /// Bytes of the message for each session that it is stored for.
     bytes: u64,
-    /// Nobody has it: full sessions do not take it, or it may not be retained.
+    /// No receiver takes it: their sessions are full, or it may not be retained.
     is_refused: bool,
 }
 
-/// Which sessions of a route a message is stored for.
+/// The sessions of a route for which a message is stored.
 #[derive(Clone, Copy, Default)]
 struct Chosen {
-    /// Some are full and do not take it.
+    /// Whether some are full and do not take it.
     is_refused: bool,
-    /// How many others there are: they take it, get it at QoS 0, or have it already.
+    /// The number of others that take it, get it at QoS 0, or have it already.
     others: u32,
 }
 
-/// What became of a message.
+/// The result of publishing a message.
 #[derive(Clone, Copy)]
 pub(super) struct Published {
-    /// What an acknowledgement of it has to wait for.
+    /// The events for which its acknowledgement waits.
     pub(super) wait: Wait,
     pub(super) fate: Fate,
 }
 
-/// Who has a message.
+/// The result of routing a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Somebody who has subscribed to its topic, or should have.
+    /// A session has subscribed to its topic, or should have.
     Routed,
-    /// Nobody has subscribed to its topic.
+    /// No session has subscribed to its topic.
     Unrouted,
-    /// All who have subscribed are full and do not take it, or nobody has subscribed and it may not
-    /// be retained. What other shards do with it is not known.
+    /// All sessions that have subscribed are full and do not take it, or there are none and it may
+    /// not be retained. What other shards do with it is not known.
     Refused,
 }
 
-/// What became of a message on this shard.
+/// The result of publishing a message on this shard.
 #[derive(Clone, Copy)]
 pub(super) struct PublishedHere {
-    /// Something was written to the log.
+    /// Whether something was written to the log.
     pub(super) is_logged: bool,
     /// As in [`Fate::Refused`].
     pub(super) is_refused: bool,
 }
 
-/// Notes the identifiers that a target's copy has.
+/// Collects the subscription identifiers for a target's copy.
 #[cold]
 fn note_identifiers(
     route: &Route,
@@ -85,7 +85,7 @@ fn note_identifiers(
 }
 
 impl Shard {
-    /// Where messages of a topic go now.
+    /// Finds the present route of a topic.
     pub(super) fn route(&mut self, vhost: VhostId, topic: TopicName<'_>) -> RouteHandle {
         let readers = self.admission.readers(vhost, self.catalog.sessions());
         let may_receive = |session| readers.may_receive(session, topic);
@@ -113,7 +113,7 @@ impl Shard {
         let message = inbound.message;
         let targets = self.exchanges.get(vhost, route);
         let remote = targets.remote;
-        // Once, where it was published: other shards do not know who else gets it.
+        // Counted on the publisher's shard only: other shards do not know all receivers.
         let is_routed =
             !targets.targets.is_empty() || !remote.is_empty() || !targets.groups.is_empty();
         self.stats.unrouted += u64::from(!is_routed);
@@ -139,12 +139,18 @@ impl Shard {
             return Published { wait, fate };
         }
         let fate = if is_routed { Fate::Routed } else { Fate::Unrouted };
+        let mut told = remote;
+        keeper.into_iter().for_each(|keeper| told.insert(keeper));
+        let refusable = inbound
+            .packet_id
+            .and_then(|packet_id| self.refusable(vhost, route, inbound, (packet_id, told), here));
         let copy = PeerPublish {
             source: match inbound.source {
                 Source::Here(publisher) => Some(publisher),
                 Source::There(..) | Source::Nobody => None,
             },
             origin: inbound.origin.map(|origin| (origin.serial, origin.packet_id)),
+            refusable,
             stamp: self.meters.turn_stamp(),
             topic: message.topic.as_str(),
             properties: message.properties,
@@ -166,8 +172,30 @@ impl Shard {
         Published { wait, fate }
     }
 
-    /// Stores a message for those sessions of a route that must have it stored, and hands it to
-    /// all.
+    /// A message that other shards are sent, as they name it if they refuse it; `None`: its
+    /// publisher cannot be told.
+    fn refusable(
+        &self,
+        vhost: VhostId,
+        route: RouteHandle,
+        inbound: &InboundMessage<'_>,
+        (packet_id, others): (PacketId, ShardSet),
+        here: PublishedHere,
+    ) -> Option<Refusable> {
+        let Source::Here(conn) = inbound.source else { return None };
+        if self.outputs.version(conn) != Version::V5 {
+            return None;
+        }
+        let targets = &self.exchanges.get(vhost, route).targets;
+        let is_for = |target: &RouteTarget| target.granted_from(inbound.publisher).is_some();
+        let is_for_here = inbound.keep || inbound.is_shared || targets.iter().any(is_for);
+        let is_taken = is_for_here && !here.is_refused;
+        let shards = u16::try_from(others.iter().count()).expect("shards have 16 bits");
+        Some(Refusable { packet_id, shards: shards + u16::from(is_taken) })
+    }
+
+    /// Stores a message for the sessions of a route that need it stored, and hands it to all
+    /// sessions of the route.
     #[expect(
         clippy::inline_always,
         reason = "each message passes here, most of them by one of the callers"
@@ -183,7 +211,8 @@ impl Shard {
         let InboundMessage { message, keep, origin, .. } = inbound;
         let keep = *keep;
         if origin.is_some_and(|origin| self.catalog.has_origin(&origin)) {
-            // [MQTT-4.3.3-2] It is here already: the publisher's shard lost its own note of it.
+            // [MQTT-4.3.3-2] This shard has it already: the publisher's shard lost its own note of
+            // it.
             return PublishedHere { is_logged: false, is_refused: false };
         }
         let targets = self.exchanges.get(vhost, route);
@@ -206,8 +235,8 @@ impl Shard {
         PublishedHere { is_logged: stored.is_logged, is_refused: stored.is_refused }
     }
 
-    /// Hands a message to the sessions of a route. `stored_bytes`: what it takes in the queue of
-    /// each that it was stored for.
+    /// Hands a message to the sessions of a route. `stored_bytes` is its size in the queue of each
+    /// session for which it was stored.
     fn deliver(
         &mut self,
         vhost: VhostId,
@@ -218,13 +247,13 @@ impl Shard {
     ) {
         let &InboundMessage { message, source, publisher, stamp, .. } = inbound;
         let sent_before = self.outputs.stats().publishes_out;
-        let route = self.exchanges.get(vhost, route);
+        let (handle, route) = (route, self.exchanges.get(vhost, route));
         let traces = inbound.traces.or(route.traces);
         let time_ms = self.time_ms(context.now_ms);
         let Working { encode, refused, full, identifiers, .. } = self.publishing.working();
-        let mut outbound =
-            OutboundMessage::new(message, time_ms, encode).with_receivers(route.targets.len());
-        // Those that refuse it stand in the order of the route.
+        let mut outbound = OutboundMessage::new(message, time_ms, encode)
+            .with_receivers(route.targets.len(), handle);
+        // `refused` has the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
             let mut options = DeliveryOptions { retain: false, source, identifiers: &[] };
@@ -260,7 +289,8 @@ impl Shard {
             };
             if traces.or(target.traces).is_any() {
                 let (session, traces) = (target.session, traces.or(target.traces));
-                self.traces.note_target(TracedTarget { traces, session, qos, is_kept });
+                let target = TracedTarget { traces, session, qos, is_kept };
+                self.traces.note_target(target, self.meters.turn_us());
             }
             if message.retain && is_kept {
                 let holder = self.catalog.session(target.session).holder;
@@ -282,7 +312,7 @@ impl Shard {
         }
     }
 
-    /// Does what is to be done for sessions that a message of so many bytes has filled.
+    /// Handles the sessions that a message of this size has filled.
     #[inline]
     fn handle_overflows(&mut self, source: Source, stored_bytes: u64, context: &mut Context<'_>) {
         while let Some(key) = self.publishing.working().full.pop() {
@@ -292,8 +322,8 @@ impl Shard {
         }
     }
 
-    /// Appends a message to the log for the durable sessions of its route, and as its topic's
-    /// retained one.
+    /// Appends a message to the log for the durable sessions of its route and as its topic's
+    /// retained message.
     fn store(
         &mut self,
         vhost: VhostId,
@@ -324,8 +354,8 @@ impl Shard {
         }
         // [MQTT-3.3.1-10]
         let clears = keep && message.payload.is_empty();
-        // Before it is noted that the message came: when it comes again after a crash, that note is
-        // all that is looked at.
+        // This precedes the note that the message came: if it comes again after a crash, only that
+        // note is checked.
         let is_cleared = clears && self.catalog.clear_retained(vhost.0, topic, &mut self.logs);
         let working = self.publishing.working();
         if new.retain || !working.targets().is_empty() {
@@ -335,7 +365,7 @@ impl Shard {
             return Stored { is_logged: true, bytes: stored.bytes.into(), is_refused: false };
         }
         if clears && let Some(origin) = origin {
-            // Should it come again, it must not clear what came after it.
+            // If the message comes again, it must not clear a newer one.
             self.catalog.note_origin(origin, &mut self.logs);
             return Stored { is_logged: true, bytes: 0, is_refused: false };
         }
@@ -343,8 +373,8 @@ impl Shard {
         Stored { is_logged: is_cleared, bytes: 0, is_refused }
     }
 
-    /// Finds the sessions of a route that a message is to be stored for, and those that do not take
-    /// it: they are full, with messages that have not expired, or have it already.
+    /// Finds the sessions of a route for which a message is stored, and those that do not take it:
+    /// they have it already, or are full with messages that have not expired.
     fn choose_targets(
         &mut self,
         vhost: VhostId,
@@ -399,7 +429,7 @@ impl Shard {
         chosen
     }
 
-    /// The origin of a QoS 2 message, as other shards would know it.
+    /// The origin of a QoS 2 message, as other shards know it.
     #[cold]
     fn origin_of(&self, inbound: &InboundMessage<'_>) -> Option<Origin> {
         inbound.origin.or_else(|| {

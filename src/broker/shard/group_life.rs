@@ -1,35 +1,34 @@
-//! Consumer groups: how this shard's part of one begins, changes hands and ends (see
+//! Consumer groups: begin, change of members and end of this shard's part of a group (see
 //! [`super::super::group`]).
 
 use log::{info, warn};
 
 use crate::limits::GROUP_DELIVERIES_TOLD;
 use crate::mqtt::{SharedFilter, TopicFilter};
-use crate::store::SessionKey;
+use crate::store::{SessionKey, lane_of_name};
 
 use super::super::names::{Context, ShardId, VhostId};
 use super::super::peer::MemberName;
 use super::Shard;
-use super::groups::lane_of_name;
 
-/// How a member leaves.
+/// How a member leaves a group.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leave {
     Unsubscribed,
     /// Its session has ended.
     Ended,
-    /// The rules do not let it read all any more.
+    /// The rules do not let it read all topics of the filter any more.
     Suspended,
 }
 
-/// The filter of a group that is there.
+/// The filter of an existing group.
 fn parsed(share: &str) -> SharedFilter<'_> {
     let filter = TopicFilter::parse(share).ok().and_then(SharedFilter::parse);
     filter.and_then(Result::ok).expect("it was checked when the group was made")
 }
 
 impl Shard {
-    /// A session of some shard is a member.
+    /// A session of any shard joins a group.
     pub(super) fn handle_join(
         &mut self,
         who: (ShardId, SessionKey, u64),
@@ -60,8 +59,8 @@ impl Shard {
         })
     }
 
-    /// What waits in a group is on disk from now on. Lanes in memory go first, each before the one
-    /// on disk that takes its place.
+    /// Makes a group keep its messages on disk from now on. Lanes in memory are emptied first, each
+    /// before the lane on disk that takes its place.
     fn make_durable(&mut self, group: u32, context: &mut Context<'_>) {
         match self.groups.partition.group_mut(group) {
             Some(found) if !found.durable => found.durable = true,
@@ -83,7 +82,7 @@ impl Shard {
         }
     }
 
-    /// A group has a member again.
+    /// Notes that a group has a member again.
     pub(super) fn end_absence(&mut self, group: u32) {
         let Some(head) = self.head_of(group) else { return };
         self.expiry.clear_deadline(head);
@@ -92,16 +91,16 @@ impl Shard {
         }
     }
 
-    /// The session that tells how long a durable group has had no members: its lane 0.
+    /// The session that records how long a durable group has had no members: its lane 0.
     pub(super) fn head_of(&self, group: u32) -> Option<SessionKey> {
         let slot = self.groups.partition.lane_at(group, 0)?;
         let key = self.groups.partition.lane(slot)?.key;
         (!self.catalog.session(key).clean).then_some(key)
     }
 
-    /// A session of some shard is no member any more. Its last UNSUBSCRIBE ends a group with what
-    /// waits in it (4.8.2); the end of its last session ends one that is only in memory, and begins
-    /// the time after which one on disk expires.
+    /// A session of any shard leaves a group. If the last member leaves by UNSUBSCRIBE, the group
+    /// and its messages end (4.8.2). If the last member's session ends, a group in memory ends, and
+    /// the expiry of a group on disk begins.
     pub(super) fn handle_leave(
         &mut self,
         shard: ShardId,
@@ -129,7 +128,7 @@ impl Shard {
         }
     }
 
-    /// Sets when a group without members ends, at least in so many milliseconds.
+    /// Sets when a group without members ends, in `least_ms` at the earliest.
     pub(super) fn expect_end_of_group(
         &mut self,
         head: SessionKey,
@@ -143,7 +142,8 @@ impl Shard {
         self.expiry.set_deadline(head, due_ms);
     }
 
-    /// A group without members has waited long enough, or the time for that was made longer.
+    /// Ends a group that has had no members for too long, unless the limit has been raised
+    /// meanwhile.
     pub(super) fn expire_group(&mut self, head: SessionKey, context: &mut Context<'_>) {
         let Some((_, share)) = lane_of_name(&self.catalog.session(head).client_id) else { return };
         let vhost = VhostId(self.catalog.session(head).vhost);
@@ -161,14 +161,14 @@ impl Shard {
         self.end_group(group, context);
     }
 
-    /// Lanes that waited for a member look for another.
+    /// Lanes that waited for this member choose another.
     fn go_on_without(&mut self, at: u32, context: &mut Context<'_>) {
         for slot in self.groups.partition.take_starved(at) {
             self.dispatch(slot, None, context);
         }
     }
 
-    /// Ends a group with what waits in it.
+    /// Ends a group and its messages.
     pub(super) fn end_group(&mut self, group: u32, context: &mut Context<'_>) {
         let Some(found) = self.groups.partition.group(group) else { return };
         let (vhost, share) = (found.vhost, found.share.clone());
@@ -186,7 +186,7 @@ impl Shard {
         self.relieve_vhost(vhost, context);
     }
 
-    /// Ends a lane that is empty and retired; the one behind it goes on.
+    /// Ends an empty, retired lane; the lane behind it goes on.
     pub(super) fn end_lane(&mut self, slot: u32, context: &mut Context<'_>) {
         let id = self.groups.partition.id_of(slot);
         let Some(lane) = self.groups.partition.remove_lane(slot) else { return };
@@ -197,7 +197,7 @@ impl Shard {
         }
     }
 
-    /// A member of some shard is there.
+    /// A member of any shard has a connection.
     pub(super) fn handle_begin(
         &mut self,
         (shard, name): (ShardId, MemberName),
@@ -208,7 +208,7 @@ impl Shard {
         let MemberName { session, incarnation } = name;
         let partition = &mut self.groups.partition;
         let at = partition.begin((shard, session, weight), incarnation, credit);
-        // What it has not answered comes again, before what is new.
+        // Messages that it has not answered are sent again before new ones.
         for slot in self.groups.partition.owned(at) {
             self.take_lane_back(slot);
             self.dispatch(slot, None, context);
@@ -217,8 +217,8 @@ impl Shard {
         self.send_wishes(context);
     }
 
-    /// What a lane's owner has not answered is the next to be sent; gives the oldest, if there is
-    /// any.
+    /// Makes the unanswered messages of a lane's owner the next to be sent; returns the oldest, if
+    /// there is one.
     fn take_lane_back(&mut self, slot: u32) -> Option<u64> {
         let key = self.groups.partition.lane(slot)?.key;
         let mut session = self.catalog.session_mut(key);
@@ -247,13 +247,13 @@ impl Shard {
         self.send_wishes(context);
     }
 
-    /// A member was lost while it had a message, the oldest of its lane.
+    /// Counts that a member was lost while it had the oldest message of a lane.
     fn note_loss(&mut self, slot: u32, first: u64) {
         let losses = self.groups.partition.note_loss(slot, first);
         self.tell_losses(slot, losses);
     }
 
-    /// A member is not waited for any more; `ended`: it never comes back.
+    /// The time to wait for a member is over. `ended`: its session has ended, so it never returns.
     pub(super) fn handle_gone(
         &mut self,
         shard: ShardId,
@@ -281,7 +281,7 @@ impl Shard {
         self.send_wishes(context);
     }
 
-    /// Tells that members are lost one after the other with the same message.
+    /// Logs that several members in a row were lost with the same message.
     fn tell_losses(&mut self, slot: u32, losses: u8) {
         let Some(lane) = self.groups.partition.lane(slot) else { return };
         let Some(group) = self.groups.partition.group(lane.group) else { return };

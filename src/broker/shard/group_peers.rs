@@ -73,7 +73,7 @@ impl Shard {
         }
     }
 
-    /// A member of another shard, if it is still on that connection.
+    /// A member of another shard, if it still has this connection.
     fn peer_named(&self, from: ShardId, name: MemberName) -> Option<u32> {
         let at = self.groups.partition.peer_of(from, name.session)?;
         let peer = self.groups.partition.peer(at)?;

@@ -1,42 +1,30 @@
-//! Consumer groups: what is published here goes to lanes, and from there to members (see
+//! Consumer groups: messages published here go to lanes, and from there to members (see
 //! [`super::super::group`]).
 
 use crate::limits::{GROUP_LANES, LOG_BYTES_MAX};
 use crate::mqtt::{QoS, TopicName};
-use crate::store::{LANE, Lifetime, QueueEntry, QueueNext, QueueTerms, StoredMessage, Target};
+use crate::store::{Lifetime, QueueEntry, QueueNext, QueueTerms, StoredMessage, Target, lane_name};
 
-use super::super::exchange::RouteHandle;
 use super::super::group::{Copied, Done, Pick, Wish};
-use super::super::names::{Context, DEFAULT_VHOST, Overflow, ShardId, ShardSet, VhostId};
+use super::super::names::{
+    Context, DEFAULT_VHOST, Overflow, RouteHandle, ShardId, ShardSet, VhostId,
+};
 use super::super::output::{Message, Source, put_properties};
 use super::super::peer::{GroupMessage, MemberName, PeerMessage, Work};
 use super::super::publish::InboundMessage;
 use super::Shard;
 
-/// In place of a lane: the group is full and does not take the message.
+/// Stands for a lane if the group is full and does not take the message.
 const REFUSED: u32 = u32::MAX;
 
-/// The name of a lane's session.
-pub(super) fn lane_name(durable: bool, number: u16, share: &str) -> String {
-    let kind = if durable { 'd' } else { 'v' };
-    format!("{LANE}{kind}{number:02x}{share}")
-}
-
-/// The share filter and the number of a lane, by the name of its session.
-pub(super) fn lane_of_name(name: &str) -> Option<(u16, &str)> {
-    let rest = name.strip_prefix(LANE)?;
-    let number = u16::from_str_radix(rest.get(1..3)?, 16).ok()?;
-    Some((number, rest.get(3..)?))
-}
-
 impl Shard {
-    /// Whether one of these groups keeps what waits on disk.
+    /// Whether one of these groups keeps its messages on disk.
     pub(super) fn has_durable_group(&self, groups: &[u32]) -> bool {
         let mut found = groups.iter().filter_map(|group| self.groups.partition.group(*group));
         found.any(|group| group.durable)
     }
 
-    /// Finds the lanes that a message published here is for; whether one of them is on disk.
+    /// Chooses the lanes for a message published here; returns whether one of them is on disk.
     pub(super) fn choose_lanes(
         &mut self,
         vhost: VhostId,
@@ -81,7 +69,7 @@ impl Shard {
         self.groups.partition.add_lane(group, number, key)
     }
 
-    /// Adds the lanes that are on disk to those that the message is stored for.
+    /// Adds the lanes on disk to the sessions for which the message is stored.
     pub(super) fn add_lanes(&mut self, retain: bool) {
         for at in 0..self.groups.working.len() {
             let slot = self.groups.working[at];
@@ -94,7 +82,7 @@ impl Shard {
         }
     }
 
-    /// Hands a message that was published here to the groups of its route.
+    /// Hands a message published here to the groups of its route.
     pub(super) fn share(
         &mut self,
         vhost: VhostId,
@@ -143,8 +131,8 @@ impl Shard {
         self.send_wishes(context);
     }
 
-    /// Sends what waits in a lane, as far as members take it. `live`: the message that was just
-    /// put at its end.
+    /// Sends the waiting messages of a lane as far as members take them. `live` is the message at
+    /// its end, if it was just added.
     pub(super) fn dispatch(
         &mut self,
         slot: u32,
@@ -169,11 +157,15 @@ impl Shard {
             drop(session);
             if lost > 0 {
                 self.stats.stored_lost += lost;
+                self.groups.partition.count_of_lane(slot, |counts| counts.lost += lost);
                 self.account_lane(slot);
             }
             let Some(QueueNext::Publish { entry, number, again, .. }) = next else { return };
             let terms = entry.terms();
-            self.stats.group_redelivered += u64::from(again);
+            if again {
+                self.stats.group_redelivered += 1;
+                self.groups.partition.count_of_lane(slot, |counts| counts.redelivered += 1);
+            }
             let work = LaneMessage { slot, at, number, retain: terms.retain };
             if let Some(message) = live.filter(|_| number + 1 == end) {
                 self.send_work(work, message, context);
@@ -191,8 +183,8 @@ impl Shard {
         }
     }
 
-    /// Whether a message for a peer has to wait for room, in its output or in the ring to its
-    /// shard. It is not picked then, or its lanes wait.
+    /// Whether a message for a peer has to wait for room in its output or in the ring to its shard.
+    /// Then the peer is not picked until it has room.
     fn is_held_up(&mut self, slot: u32, at: u32, context: &mut Context<'_>) -> bool {
         let Some(peer) = self.groups.partition.peer(at) else { return true };
         let session = peer.session;
@@ -213,7 +205,7 @@ impl Shard {
         is_full
     }
 
-    /// Reads a message that waited; false if it is not to be sent.
+    /// Reads a waiting message; returns false if it is not to be sent.
     fn copy_message(
         &mut self,
         work: LaneMessage,
@@ -240,6 +232,10 @@ impl Shard {
             drop(session);
             self.stats.queued_expired += u64::from(is_over);
             self.stats.stored_lost += u64::from(!is_over);
+            self.groups.partition.count_of_lane(work.slot, |counts| {
+                counts.expired += u64::from(is_over);
+                counts.lost += u64::from(!is_over);
+            });
             self.account_lane(work.slot);
             return false;
         };
@@ -260,6 +256,7 @@ impl Shard {
         let lane = self.groups.partition.id_of(of.slot);
         let membership = self.groups.partition.note_sent(of.slot, of.at);
         self.stats.group_delivered += 1;
+        self.groups.partition.count_of_lane(of.slot, |counts| counts.delivered += 1);
         let Some(peer) = self.groups.partition.peer(of.at) else { return };
         let (shard, session, incarnation) = (peer.shard, peer.session, peer.incarnation);
         let work = Work {
@@ -285,7 +282,7 @@ impl Shard {
         }
     }
 
-    /// Hands a message at QoS 0 to the member in turn.
+    /// Hands a QoS 0 message to the next member in turn.
     fn share_qos0(
         &mut self,
         group: u32,
@@ -299,6 +296,7 @@ impl Shard {
         let peer = picked.and_then(|at| self.groups.partition.peer(at));
         let Some((peer, membership)) = peer.zip(membership) else {
             self.stats.qos0_dropped_absent += 1;
+            self.groups.partition.count(group, |counts| counts.absent += 1);
             return;
         };
         let (shard, session, incarnation) = (peer.shard, peer.session, peer.incarnation);
@@ -318,10 +316,11 @@ impl Shard {
             payload: message.payload,
         };
         self.stats.group_delivered += 1;
+        self.groups.partition.count(group, |counts| counts.delivered += 1);
         self.send_to_member(shard, &work, context);
     }
 
-    /// A member has answered a message of a lane here.
+    /// Handles a member's answer to a message of a lane here.
     pub(super) fn lane_answered(&mut self, shard: ShardId, done: Done, context: &mut Context<'_>) {
         let partition = &mut self.groups.partition;
         let Some(slot) = partition.lane_with(done.lane) else { return };
@@ -336,8 +335,14 @@ impl Shard {
         drop(session);
         let partition = &mut self.groups.partition;
         partition.account(slot, bytes);
-        self.stats.group_acknowledged += u64::from(ended && !done.refused);
-        self.stats.group_refused += u64::from(ended && done.refused);
+        if ended {
+            self.stats.group_acknowledged += u64::from(!done.refused);
+            self.stats.group_refused += u64::from(done.refused);
+            partition.count(group, |counts| {
+                counts.acknowledged += u64::from(!done.refused);
+                counts.refused += u64::from(done.refused);
+            });
+        }
         let of = at.and_then(|at| partition.peer(at)).map(|peer| peer.incarnation);
         if done.late {
             self.forget_lease(shard, done, context);
@@ -355,14 +360,14 @@ impl Shard {
         }
     }
 
-    /// Sends what waits for a peer that has credit and room.
+    /// Sends waiting messages to a peer while it has credit and room.
     pub(super) fn serve(&mut self, at: u32, context: &mut Context<'_>) {
         while let Some(slot) = self.groups.partition.next_for(at) {
             self.dispatch(slot, None, context);
         }
     }
 
-    /// Asks members for credit that lanes wait for.
+    /// Asks members for the credit that lanes need.
     pub(super) fn send_wishes(&mut self, context: &mut Context<'_>) {
         while let Some(Wish { shard, session, incarnation }) = self.groups.partition.wishes.pop() {
             let member = MemberName { session, incarnation };
@@ -375,7 +380,7 @@ impl Shard {
         }
     }
 
-    /// Counts anew what waits in a lane.
+    /// Updates the count of bytes in a lane.
     pub(super) fn account_lane(&mut self, slot: u32) {
         if let Some(lane) = self.groups.partition.lane(slot) {
             let bytes = self.catalog.session(lane.key).queue.stored_bytes();
@@ -383,17 +388,18 @@ impl Shard {
         }
     }
 
-    /// Bytes that may wait in this shard's part of a group.
+    /// The most bytes that may wait in this shard's part of a group.
     fn group_bytes_max(&self) -> u64 {
         (self.options.group_bytes_max / u64::from(self.options.shards)).max(1)
     }
 
-    /// Whether a group is full, and takes no message.
+    /// Whether a full group refuses a message.
     fn refuses(&mut self, group: u32) -> bool {
         if self.options.session_overflow != Overflow::DropNewest || !self.is_group_full(group) {
             return false;
         }
         self.stats.queued_dropped_newest += 1;
+        self.groups.partition.count(group, |counts| counts.dropped_newest += 1);
         true
     }
 
@@ -404,7 +410,7 @@ impl Shard {
             || found.durable && self.quotas.is_over(found.vhost, queued_bytes)
     }
 
-    /// A group that has more waiting than it may drops the oldest, or has the publisher wait.
+    /// Bounds a group that is full: drops its oldest messages, or makes the publisher wait.
     fn bound_group(&mut self, group: u32, slot: u32, source: Source, context: &mut Context<'_>) {
         let is_memory_full = self.logs.memory.memory_bytes() > LOG_BYTES_MAX;
         if !self.is_group_full(group) && !is_memory_full {
@@ -439,18 +445,19 @@ impl Shard {
         self.relieve_group(group, context);
     }
 
-    /// Drops the oldest message of a lane that nobody has; whether there was one.
+    /// Drops the oldest message of a lane that was not sent; returns whether there was one.
     fn drop_oldest_of(&mut self, slot: u32) -> bool {
         let Some(lane) = self.groups.partition.lane(slot) else { return false };
         let dropped = self.catalog.session_mut(lane.key).drop_oldest_waiting(&mut self.logs);
         if dropped {
             self.account_lane(slot);
             self.stats.queued_dropped_oldest += 1;
+            self.groups.partition.count_of_lane(slot, |counts| counts.dropped_oldest += 1);
         }
         dropped
     }
 
-    /// Lets publishers go on that wait for room in a group.
+    /// Resumes the publishers that wait for room in a group.
     pub(super) fn relieve_group(&mut self, group: u32, context: &mut Context<'_>) {
         let bytes = self.groups.partition.group(group).map_or(0, |group| group.bytes);
         let is_crowded = bytes > self.group_bytes_max() / 4 * 3;
@@ -462,7 +469,7 @@ impl Shard {
         }
     }
 
-    /// Goes on with what waited for room in rings, and for numbers of leases.
+    /// Resumes members that waited for room in rings or for numbers of leases.
     pub(super) fn continue_groups(&mut self, context: &mut Context<'_>) {
         if self.groups.is_held_up() && !context.peers.is_congested() {
             for at in self.groups.take_held_up() {
@@ -477,7 +484,7 @@ impl Shard {
     }
 }
 
-/// A message of a lane on its way to a peer.
+/// A message of a lane for a peer.
 #[derive(Clone, Copy)]
 struct LaneMessage {
     slot: u32,
@@ -486,13 +493,13 @@ struct LaneMessage {
     retain: bool,
 }
 
-/// The low bits of a message's number: no two that are out differ in the high ones alone.
+/// The low 32 bits of a message's number. Numbers in flight never differ in the high bits alone.
 #[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
 fn low_bits(number: u64) -> u32 {
     number as u32
 }
 
-/// The number with these low bits that is not below the first of its queue.
+/// The number with these low bits that is at or above the first of its queue.
 fn widen(first: u64, low: u32) -> u64 {
     let number = first & !u64::from(u32::MAX) | u64::from(low);
     if number < first { number + (1 << 32) } else { number }
@@ -502,18 +509,7 @@ fn widen(first: u64, low: u32) -> u64 {
 mod tests {
     use super::*;
 
-    /// The name of a lane's session says which it is.
-    #[test]
-    fn names_of_lanes() {
-        for (durable, number) in [(true, 0), (false, 9), (true, 63)] {
-            let name = lane_name(durable, number, "$share/g/a/é");
-            assert!(name.starts_with('\0'));
-            assert_eq!(lane_of_name(&name), Some((number, "$share/g/a/é")));
-        }
-        assert_eq!(lane_of_name("client"), None);
-    }
-
-    /// A number is found again from its low bits, also beyond the end of what these can say.
+    /// A number is found again from its low bits, also where these begin again.
     #[test]
     fn numbers_are_found_again() {
         for first in [0, 1, u64::from(u32::MAX), 1 << 32, (1 << 40) + u64::from(u32::MAX) - 5] {

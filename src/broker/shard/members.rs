@@ -1,4 +1,4 @@
-//! Members of consumer groups whose sessions are here: what their clients get, and the credit that
+//! Members of consumer groups whose sessions are here: their clients' messages, and the credit that
 //! they give (see [`super::super::group`]).
 
 use crate::mqtt::{
@@ -8,12 +8,14 @@ use crate::store::SessionKey;
 
 use super::super::delivery::DeliveryOptions;
 use super::super::group::{Answered, Done, Issued, LaneId, LeaseOf, Parked};
-use super::super::names::{CloseReason, ConnId, Context, DEFAULT_VHOST, ShardId, ShardSet};
+use super::super::names::{
+    CloseReason, ConnId, Context, DEFAULT_VHOST, RouteHandle, ShardId, ShardSet,
+};
 use super::super::output::{Message, OutboundMessage, OwnCopy, Source};
 use super::super::peer::{GroupMessage, MemberName, PeerMessage, Work};
 use super::{Shard, lent};
 
-/// What a member's subscription says of a copy.
+/// The options of a member's subscription that apply to a copy.
 #[derive(Clone, Copy)]
 struct Terms {
     granted: QoS,
@@ -21,25 +23,25 @@ struct Terms {
     retain_as_published: bool,
 }
 
-/// What became of a message for a member.
+/// The result of giving a message to a member.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Taken {
-    /// It was sent, and will be answered.
+    /// It was sent and will be answered.
     Sent,
-    /// It is done with at once.
+    /// It needs no answer.
     Done,
-    /// It waits for an identifier.
+    /// It waits for a packet identifier.
     Waits,
 }
 
 impl Shard {
-    /// Whether a session's client has messages of groups to answer.
+    /// Whether a session's client has group messages to answer.
     pub(super) fn has_leases(&self, key: SessionKey) -> bool {
         self.groups.member(key).is_some_and(|member| member.in_flight() > 0)
     }
 
-    /// A message of a lane is for a member here. What is for a connection that is gone is void:
-    /// its lane is taken back.
+    /// Takes a message of a lane for a member here. A message for a connection that has ended is
+    /// ignored: its lane sends it again.
     pub(super) fn take_work(&mut self, from: ShardId, work: &Work<'_>, context: &mut Context<'_>) {
         let MemberName { session: key, incarnation } = work.to;
         let Some(member) = self.groups.member_mut(key) else { return };
@@ -80,7 +82,7 @@ impl Shard {
         let member = self.groups.member(key);
         let found = member.and_then(|member| member.memberships.get(membership));
         found.map_or(
-            // It has left meanwhile, and its UNSUBACK waits behind this.
+            // The client has unsubscribed meanwhile; its UNSUBACK waits behind this message.
             Terms { granted: QoS::AtLeastOnce, identifier: None, retain_as_published: false },
             |found| Terms {
                 granted: found.granted,
@@ -90,7 +92,7 @@ impl Shard {
         )
     }
 
-    /// Writes a message of a lane to its client.
+    /// Writes a message of a lane to the member's client.
     fn write_work(&mut self, conn: ConnId, of: LeaseOf, work: &Work<'_>) -> Taken {
         let key = work.to.session;
         let terms = self.terms_of(key, work.membership);
@@ -108,6 +110,7 @@ impl Shard {
         let retain = work.retain && terms.retain_as_published;
         let copy = OwnCopy {
             topic: TopicName::parse(work.topic).expect("it was checked when it came"),
+            route: RouteHandle::default(),
             qos,
             delivery: PacketOptions { packet_id, dup, retain },
             identifiers: terms.identifier.as_slice(),
@@ -117,7 +120,7 @@ impl Shard {
         let is_written = self.outputs.write_publish(conn, &copy);
         let Some(id) = packet_id else { return Taken::Done };
         if !is_written {
-            // [MQTT-3.1.2-25] v5: too large for this member; it is not given to another.
+            // [MQTT-3.1.2-25] v5: it is too large for this member and is not given to another.
             if let Some(member) = self.groups.member_mut(key) {
                 member.leases.answer(id);
             }
@@ -127,7 +130,7 @@ impl Shard {
         Taken::Sent
     }
 
-    /// A message at QoS 0 is for a member here.
+    /// Takes a QoS 0 message for a member here.
     fn take_qos0(
         &mut self,
         from: ShardId,
@@ -166,7 +169,7 @@ impl Shard {
         }
     }
 
-    /// A member's output is full, or has room again: every shard is told.
+    /// Tells every shard whether a member's output is full.
     pub(super) fn set_member_full(
         &mut self,
         key: SessionKey,
@@ -187,8 +190,8 @@ impl Shard {
         self.send_to_all(DEFAULT_VHOST, &message, context);
     }
 
-    /// A member's output may have room again, or its session's own messages may wait for credit
-    /// that shards do not use.
+    /// Resumes a member whose output may have room again, or takes back unused credit that its
+    /// session's own messages may need.
     pub(super) fn resume_member(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let Some(member) = self.groups.member(key) else { return };
         let Some(conn) = member.conn else { return };
@@ -209,7 +212,7 @@ impl Shard {
         }
     }
 
-    /// An answer of a client to a message of a group; whether it was one.
+    /// Handles a client's answer to a group message; returns whether it was one.
     pub(super) fn answer_lease(
         &mut self,
         conn: ConnId,
@@ -242,15 +245,15 @@ impl Shard {
         true
     }
 
-    /// A message that was counted as sent is done with: its shard is told, and what it used is
-    /// given anew.
+    /// Finishes a message that was counted as sent: tells its shard, and renews the credit that it
+    /// used.
     fn finish(&mut self, key: SessionKey, of: LeaseOf, refused: bool, context: &mut Context<'_>) {
         let here = self.options.shard;
         let Some(member) = self.groups.member_mut(key) else { return };
         member.note_answered(of.shard);
         let (conn, is_limited) = (member.conn, member.is_limited);
         if is_limited && let Some(conn) = conn {
-            // What waits in the session itself comes first: groups have more than one member.
+            // The session's own messages come first: groups have other members.
             self.update_leased(key);
             if self.catalog.session(key).queue.waiting() > 0 {
                 self.make_progress(conn, context);
@@ -280,7 +283,7 @@ impl Shard {
         self.catalog.session(key).queue.unacked()
     }
 
-    /// Tells a lane's shard what was answered.
+    /// Tells a lane's shard about an answer.
     fn tell_done(
         &mut self,
         key: SessionKey,
@@ -299,7 +302,7 @@ impl Shard {
         }
     }
 
-    /// A lane here has heard of a late answer: the member's shard may forget it.
+    /// Lets the member's shard forget a late answer: the lane has processed it.
     pub(super) fn forget_lease(&mut self, shard: ShardId, done: Done, context: &mut Context<'_>) {
         let Done { session, lane, number, .. } = done;
         if shard == self.options.shard {
@@ -323,7 +326,7 @@ impl Shard {
         }
     }
 
-    /// A shard has messages for a member here, and no credit.
+    /// Another shard has messages for a member here, and no credit.
     pub(super) fn handle_want(
         &mut self,
         from: ShardId,
@@ -338,8 +341,8 @@ impl Shard {
         }
     }
 
-    /// Gives shards that want credit what there is; if there is none, those that do not use theirs
-    /// are asked for it.
+    /// Gives the available credit to the shards that want it. If there is none, asks the shards
+    /// that do not use theirs.
     fn give_credit(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let own = self.groups.member(key).is_some_and(|member| member.is_limited);
         let own = if own { self.own_in_flight(key) } else { 0 };
@@ -371,7 +374,7 @@ impl Shard {
         self.recall_credit(key, false, context);
     }
 
-    /// Has a shard give back credit that it does not use, if it is wanted.
+    /// Makes a shard return unused credit, if it is wanted.
     fn recall_credit(&mut self, key: SessionKey, own: bool, context: &mut Context<'_>) {
         let Some(member) = self.groups.member_mut(key) else { return };
         let incarnation = member.incarnation;
@@ -386,7 +389,7 @@ impl Shard {
         self.handle_return(shard, name, count, context);
     }
 
-    /// A shard gives back credit.
+    /// Handles credit that a shard returns.
     pub(super) fn handle_return(
         &mut self,
         from: ShardId,
@@ -411,7 +414,8 @@ impl Shard {
         self.give_credit(key, context);
     }
 
-    /// Notes for the session's own queue how much of its client's Receive Maximum groups have.
+    /// Tells the delivery of the session's own messages which part of the Receive Maximum groups
+    /// have.
     pub(super) fn update_leased(&mut self, key: SessionKey) {
         if let Some(member) = self.groups.member(key)
             && let Some(conn) = member.conn
@@ -422,7 +426,7 @@ impl Shard {
         }
     }
 
-    /// Sends messages for which no identifier was free, as far as there are some now.
+    /// Sends messages that waited for a packet identifier, as far as identifiers are free now.
     fn unpark(&mut self, key: SessionKey, context: &mut Context<'_>) {
         while let Some(member) = self.groups.member_mut(key)
             && let Some(conn) = member.conn
@@ -453,7 +457,7 @@ impl Shard {
         }
     }
 
-    /// Reserves numbers of leases for a session that stays, if it has few left.
+    /// Reserves numbers of leases for a durable session that has few left.
     pub(super) fn reserve_leases(&mut self, key: SessionKey) {
         let Some(member) = self.groups.member_mut(key) else { return };
         if let Some(below) = member.leases.wants_reserved() {
@@ -463,7 +467,7 @@ impl Shard {
         }
     }
 
-    /// Numbers of leases that are committed may be used.
+    /// Allows the use of committed numbers of leases.
     pub(super) fn end_reserving(&mut self, context: &mut Context<'_>) {
         let committed = self.logs.disk.committed();
         for key in std::mem::take(&mut self.groups.reserving) {
@@ -479,7 +483,7 @@ impl Shard {
         self.send_wishes(context);
     }
 
-    /// Sends other shards what members here have answered, and their new credit.
+    /// Sends other shards the answers of members here and their new credit.
     pub(super) fn flush_groups(&mut self, context: &mut Context<'_>) {
         while let Some(conn) = self.delivery.next_squeezed() {
             if let Some(key) = self.connections.session(conn) {

@@ -1,26 +1,25 @@
-//! Sessions here as members of consumer groups: they subscribe, come, go, and may not any more (see
-//! [`super::super::group`]).
+//! Sessions here as members of consumer groups: they subscribe, connect, disconnect and may lose
+//! the right (see [`super::super::group`]).
 
 use crate::limits::{GROUP_MEMBERS_MAX, GROUP_WINDOW, GROUPS_MAX};
 use crate::mqtt::{
     InvalidShare, QoS, ReasonCode, SharedFilter, SubscribeEntry, SubscriptionId, TopicFilter,
 };
-use crate::store::{SessionKey, SubscriptionOptions};
+use crate::store::{SessionKey, SubscriptionOptions, lane_of_name};
 
 use super::super::group::{Leases, Member, Membership};
 use super::super::names::{ConnId, Context, DEFAULT_VHOST, VhostId, placement};
 use super::super::peer::{GroupMessage, MemberName, PeerMessage};
 use super::Shard;
 use super::group_life::Leave;
-use super::groups::lane_of_name;
 
-/// The least time after a start before a group without members ends: those of other shards are
-/// still to be told.
+/// The least time from a start to the end of a group without members: other shards have still to
+/// report their members.
 const RESTORED_MS_MIN: u64 = 10_000;
 
 impl Shard {
-    /// Subscribes a session as a member of a group. QoS 2 is granted as QoS 1: what was sent at QoS
-    /// 2 could go to no other member.
+    /// Subscribes a session as a member of a group. QoS 2 is granted as QoS 1: a message sent at
+    /// QoS 2 could not go to another member later.
     pub(super) fn subscribe_shared(
         &mut self,
         (vhost, key): (VhostId, SessionKey),
@@ -80,7 +79,7 @@ impl Shard {
         Ok(granted)
     }
 
-    /// Whether there may be another group, or another member of this one.
+    /// Whether the bounds allow another group, or another member of this one.
     fn has_room_in_groups(&self, vhost: VhostId, share: &str) -> bool {
         let partition = &self.groups.partition;
         match partition.find(vhost, share) {
@@ -127,7 +126,7 @@ impl Shard {
         self.handle_join((here, key, weight), (vhost, share), membership, durable, context);
     }
 
-    /// UNSUBSCRIBE of a group; whether other shards were told.
+    /// Handles UNSUBSCRIBE of a group; returns whether other shards were told.
     pub(super) fn unsubscribe_shared(
         &mut self,
         vhost: VhostId,
@@ -142,7 +141,7 @@ impl Shard {
         self.leave(key, (vhost, share), Leave::Unsubscribed, context)
     }
 
-    /// Tells all shards that a session here is no member any more.
+    /// Tells all shards that a session here is not a member any more.
     fn leave(
         &mut self,
         key: SessionKey,
@@ -161,7 +160,7 @@ impl Shard {
         is_told
     }
 
-    /// The SUBACK of a client that may be a member has left: it gets messages from now on.
+    /// A client's SUBACK was sent: if it is a new member, it gets messages from now on.
     pub(super) fn begin_if_new(&mut self, conn: ConnId, context: &mut Context<'_>) {
         let Some(key) = self.connections.session(conn) else { return };
         if self.groups.member(key).is_some_and(|member| member.conn.is_none()) {
@@ -169,7 +168,7 @@ impl Shard {
         }
     }
 
-    /// A member's client is there: all shards are told what it takes.
+    /// A member's client is connected: tells all shards how much it takes.
     pub(super) fn begin_member(&mut self, key: SessionKey, context: &mut Context<'_>) {
         if !self.groups.has_members() || self.groups.member(key).is_none() {
             return;
@@ -193,14 +192,14 @@ impl Shard {
         self.handle_begin((self.options.shard, name), credit, weight, context);
     }
 
-    /// The client of a session that stays is gone: its lanes wait for it for a while.
+    /// The client of a durable session is disconnected: its lanes wait for it for a while.
     pub(super) fn pause_member(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let Some(member) = self.groups.member_mut(key) else { return };
         if member.conn.is_none() {
             return;
         }
         member.end();
-        // What it has answered goes before it.
+        // Its answers precede its leave.
         self.flush_groups(context);
         self.groups.begin_grace(key, context.now_ms + self.options.group_grace_ms);
         let away = PeerMessage::Group(GroupMessage::Away { session: key });
@@ -208,7 +207,7 @@ impl Shard {
         self.handle_away(self.options.shard, key, context);
     }
 
-    /// The members whose clients were waited for long enough: others get their lanes.
+    /// Ends the wait for disconnected members: other members get their lanes.
     pub(super) fn end_graces(&mut self, context: &mut Context<'_>) {
         while let Some(key) = self.groups.take_due(context.now_ms) {
             let gone = PeerMessage::Group(GroupMessage::Gone { session: key, ended: false });
@@ -217,12 +216,12 @@ impl Shard {
         }
     }
 
-    /// A session ends: it is no member any more.
+    /// Ends the memberships of a session that ends.
     pub(super) fn end_member(&mut self, key: SessionKey, context: &mut Context<'_>) {
         if !self.groups.has_members() {
             return;
         }
-        // What it has answered goes before it.
+        // Its answers precede its end.
         self.flush_groups(context);
         let Some(member) = self.groups.member_mut(key) else { return };
         member.end();
@@ -238,8 +237,8 @@ impl Shard {
         self.handle_gone(self.options.shard, key, true, context);
     }
 
-    /// The rules, or a session's user, have changed: a member that may not read all that is shared
-    /// gets nothing until it may again.
+    /// Reviews a member after a change of the rules or of its session's user: while it may not read
+    /// all topics of the filter, it gets nothing.
     pub(super) fn review_memberships(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let Some(member) = self.groups.member(key) else { return };
         let session = self.catalog.session(key);
@@ -265,8 +264,8 @@ impl Shard {
         }
     }
 
-    /// Makes the groups that recovery found, of the lanes and of members' subscriptions, and tells
-    /// the other shards of the latter.
+    /// Makes the groups that recovery found, from lanes and members' subscriptions, and tells the
+    /// other shards about the members.
     pub(super) fn restore_groups(&mut self, keys: &[SessionKey], context: &mut Context<'_>) {
         for key in keys {
             let session = self.catalog.session(*key);
@@ -279,7 +278,7 @@ impl Shard {
             }
             let slot = self.groups.partition.add_lane(group, number, *key);
             self.groups.partition.account(slot, bytes);
-            // It waits for members.
+            // The lane now waits for members.
             self.dispatch(slot, None, context);
         }
         for key in keys {

@@ -1,31 +1,31 @@
 //! The hub: one core's share of the broker, as its reactor drives it.
 //!
-//! It owns a room each and the store, and nothing of what they keep: it dispatches. Each packet has
-//! a handler here that reads from top to bottom as the story in the crate's documentation; handlers
-//! lend the rooms to each other.
+//! It holds the rooms and the store and dispatches; the rooms' state stays private to them. Each
+//! kind of packet has a handler here that reads from top to bottom in the order of the crate's
+//! documentation. Handlers lend the rooms to each other.
 //!
 //! | file | what |
 //! |---|---|
 //! | `connect`, `connect_v5` | CONNECT, and the session it finds; what MQTT 5 adds |
-//! | `authenticate` | AUTH: a client that proves who it is in several steps |
+//! | `authenticate` | AUTH: a client that proves its identity in several steps |
 //! | `close`, `wills` | ends of connections; wills |
 //! | `publish`, `publish_v5` | PUBLISH and PUBREL from clients; topic aliases, properties |
-//! | `fan_out` | who gets a message |
-//! | `answers` | PUBACK, PUBREC, PUBCOMP; sending what waits in a session |
+//! | `fan_out` | the receivers of a message |
+//! | `answers` | PUBACK, PUBREC, PUBCOMP; sending of waiting messages |
 //! | `replies` | replies to clients, at once or when they may leave |
 //! | `subscribe`, `retained` | SUBSCRIBE and UNSUBSCRIBE; retained messages for them |
 //! | `sessions` | ends of sessions: unbound, expired, deleted |
 //! | `groups`, `group_life`, `group_peers` | consumer groups: this shard's part of them |
 //! | `members`, `membership` | sessions here that are members of groups |
 //! | `pressure` | full outputs and sessions: publishers that wait and go on |
-//! | `disk` | what the disk is asked for; what waits for it |
+//! | `disk` | requests to the disk; clients that wait for it |
 //! | `peers` | messages of other shards |
-//! | `rules`, `review` | a new policy, and what it means for the sessions there are |
-//! | `settings` | other options, and what they mean for those that wait |
-//! | `timers` | silence, keep alive; what is due |
-//! | `system` | topics under which the broker tells of itself |
-//! | `trace` | what traces are told |
-//! | `report`, `inspect` | figures; answers to an operator's asks |
+//! | `rules`, `review` | a new policy, and its effect on existing sessions |
+//! | `settings` | new options, and their effect on what waits |
+//! | `timers` | keep alive; other deadlines |
+//! | `system` | topics with the broker's own state |
+//! | `trace` | reports to traces |
+//! | `report`, `inspect` | figures; answers to operators |
 
 mod answers;
 mod authenticate;
@@ -44,6 +44,7 @@ mod peers;
 mod pressure;
 mod publish;
 mod publish_v5;
+mod refusals;
 mod replies;
 mod report;
 mod retained;
@@ -84,13 +85,13 @@ use super::output::Outputs;
 use super::publish::Publishing;
 use super::quota::Quotas;
 use super::read_gate::{Pause, ReadGates};
-use super::replies::Replies;
+use super::replies::{RefusalCounts, Replies};
 use super::retained::RetainedDelivery;
 use super::storage::Storage;
 use super::system::System;
 use super::trace::Traces;
 
-/// See the module.
+/// See the room.
 pub struct Shard {
     options: Options,
     time_base: TimeBase,
@@ -116,15 +117,16 @@ pub struct Shard {
     rates: RateSample,
     catalog: Catalog,
     logs: Logs,
-    /// Counts client ids made here.
+    /// The number of client ids made here.
     made_ids: u64,
-    /// Clients that returned to sessions which waited for them, and sessions that ended.
+    /// Clients that returned to sessions with something due, and sessions that ended.
     returns: Uncommitted,
     ends: Uncommitted,
+    refusals: RefusalCounts,
     stats: Stats,
 }
 
-/// What deliveries need of others.
+/// The rooms that a delivery needs.
 macro_rules! lent {
     ($shard:ident) => {
         &mut super::super::delivery::Lent {
@@ -180,6 +182,7 @@ impl Shard {
             made_ids: 0,
             returns: Uncommitted::default(),
             ends: Uncommitted::default(),
+            refusals: RefusalCounts::default(),
             stats: Stats::default(),
             options,
         }
@@ -191,8 +194,8 @@ impl Shard {
         self
     }
 
-    /// The same with an access policy, and the names of all vhosts that have a number: what is
-    /// stored in others belongs to no vhost, and goes.
+    /// Sets the access policy and the names of all numbered vhosts. Stored data of other vhosts
+    /// will be dropped, because they were deleted.
     #[must_use]
     pub fn with_policy<'a>(
         mut self,
@@ -205,7 +208,7 @@ impl Shard {
         self
     }
 
-    /// A link was accepted, or came from another shard.
+    /// Adds a connection whose link was accepted or came from another shard.
     pub fn open(&mut self, conn: ConnId, client_address: ClientAddress, now_ms: u64) {
         self.connections.open(conn, client_address);
         self.gates.open(conn, now_ms);
@@ -226,41 +229,41 @@ impl Shard {
         self.retained.end(conn);
     }
 
-    /// Notes that a link's certificate was verified, and the user it names.
+    /// Notes that a link's certificate was verified, and the user that it names.
     pub fn certify(&mut self, conn: ConnId, user: Option<&str>) {
         if let Some(connecting) = self.connections.connecting_mut(conn) {
             connecting.certify(user);
         }
     }
 
-    /// Notes what carries a link that sends CONNECT.
+    /// Notes the transport of a link that sends CONNECT.
     pub fn note_transport(&mut self, conn: ConnId, transport: TransportKind) {
         if let Some(connecting) = self.connections.connecting_mut(conn) {
             connecting.note_transport(transport);
         }
     }
 
-    /// Whether it is not known yet how TLS has secured a link that sends CONNECT.
+    /// Whether the TLS parameters of a link that sends CONNECT are unknown.
     pub fn wants_tls_info(&mut self, conn: ConnId) -> bool {
         self.connections.connecting(conn).is_some_and(|connecting| connecting.secured().is_none())
     }
 
-    /// Notes how TLS has secured it.
+    /// Notes the TLS parameters of a link.
     pub fn note_tls_info(&mut self, conn: ConnId, secured: TlsInfo) {
         if let Some(connecting) = self.connections.connecting_mut(conn) {
             connecting.note_tls_info(secured);
         }
     }
 
-    /// Notes where a link's client really is: a proxy that is trusted has said so.
+    /// Sets the real address of a link's client, as a trusted proxy has reported it.
     pub fn relocate(&mut self, conn: ConnId, address: Option<IpAddr>, port: u16) {
         if let Some(connecting) = self.connections.connecting_mut(conn) {
             connecting.relocate(address, port);
         }
     }
 
-    /// Where a client's session lives: the shard its link must be on.
-    /// One that asks for a vhost that is not there is at home anywhere.
+    /// The shard on which a client's session lives and its link must be. A client of an unknown
+    /// vhost may stay on any shard.
     pub fn home_of(&self, conn: ConnId, connect: &Connect<'_>) -> ShardId {
         let Options { shard, shards, .. } = self.options;
         if connect.client_id.is_empty() {
@@ -284,7 +287,7 @@ impl Shard {
         packet: &Packet<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
-        // Most packets are messages, and acknowledgements of them.
+        // Most packets are PUBLISH and PUBACK.
         let is_frequent = matches!(packet, Packet::Publish(_) | Packet::Puback(_));
         if !is_frequent && self.is_request_too_early(conn, packet) {
             return Flow::Wait;
@@ -351,14 +354,14 @@ impl Shard {
         self.flow(conn)
     }
 
-    /// Whether a client asks for something that the log must know, which has no room for it now.
+    /// Whether a client's request must wait because the log has no room for it.
     fn is_request_too_early(&mut self, conn: ConnId, packet: &Packet<'_>) -> bool {
         let is_request =
             matches!(packet, Packet::Pubrel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_));
         is_request && !self.is_connecting(conn) && self.waits_for_log(conn)
     }
 
-    /// Handles bytes that are no packet: they end the connection [MQTT-4.8.0-1].
+    /// Handles malformed bytes: they end the connection [MQTT-4.8.0-1].
     #[cold]
     pub fn handle_fault(&mut self, conn: ConnId, error: DecodeError, context: &mut Context<'_>) {
         match error {
@@ -369,7 +372,8 @@ impl Shard {
         }
     }
 
-    /// TLS has ended a link, for its certificate perhaps; `foreign`: what it began with instead.
+    /// Logs that TLS has ended a link. `foreign` is the other protocol that it began with, if one
+    /// was recognized.
     pub fn log_tls_fault(
         &mut self,
         client_address: ClientAddress,
@@ -380,7 +384,7 @@ impl Shard {
         self.client_log.tls_fault(client_address, fault, foreign, now_ms);
     }
 
-    /// An HTTP request opened no WebSocket, and was answered; `refusal` says why.
+    /// Logs that an HTTP request was refused because it opens no WebSocket; `refusal` says why.
     pub fn log_refused_request(
         &mut self,
         client_address: ClientAddress,
@@ -399,7 +403,7 @@ impl Shard {
         Some(check)
     }
 
-    /// An inquiry was answered: its connection goes on, if it is still there.
+    /// A password was verified: its connection goes on, if it still exists.
     pub fn handle_verified(&mut self, conn: ConnId, answer: Answer) {
         let connecting = self.connections.connecting_mut(conn);
         if let Some(connecting) = connecting
@@ -408,12 +412,12 @@ impl Shard {
             self.meters.note_verified(connecting.asked_us());
             log::debug!("link {}: password: {answer:?}", conn.slot);
             self.admission.count_answer(answer);
-            // The time of its CONNECT goes on: whatever `now_ms` is does not matter.
+            // This reason does not restart the time of the CONNECT, so `now_ms` is not used.
             self.gates.resume(conn, Pause::Password, 0);
         }
     }
 
-    /// Whether the connection's packets may be handed over now.
+    /// Whether the connection's packets may be handled now.
     #[inline]
     pub fn flow(&self, conn: ConnId) -> Flow {
         match self.connections.phase(conn) {
@@ -423,35 +427,35 @@ impl Shard {
         }
     }
 
-    /// Work done so far: packets handled and copies delivered.
+    /// The work done so far: packets handled and copies delivered.
     #[inline]
     pub fn work(&self) -> u64 {
         self.stats.packets_in + self.outputs.stats().publishes_out
     }
 
-    /// Clients that are connected here.
+    /// The number of clients that are connected here.
     pub fn clients(&self) -> usize {
         self.connections.clients()
     }
 
-    /// Notes that the connection was not read from until now: that it was silent is not its
-    /// client's doing.
+    /// Restarts the keep alive of a connection that was not read from: the client did not cause the
+    /// silence.
     pub fn restart_keep_alive(&mut self, conn: ConnId, now_ms: u64) {
         self.gates.note_alive(conn, now_ms);
     }
 
-    /// Counts bytes that came from a connection's peer.
+    /// Counts bytes received on a connection.
     #[inline]
     pub fn count_received(&mut self, conn: ConnId, bytes: u32) {
         self.gates.note_received(conn, bytes);
     }
 
-    /// Whether the connection has not been accepted yet.
+    /// Whether the connection has no accepted CONNECT yet.
     pub fn is_connecting(&self, conn: ConnId) -> bool {
         self.connections.connecting(conn).is_some()
     }
 
-    /// The version the connection speaks, once it is open.
+    /// The version of an open connection.
     pub fn version(&self, conn: ConnId) -> Option<Version> {
         self.connections.client(conn).map(|open| open.version)
     }
@@ -461,12 +465,13 @@ impl Shard {
         self.outputs.next_dirty()
     }
 
-    /// Takes what a connection has to say; empty if nothing. `spare` is an empty batch for reuse.
+    /// Takes the output of a connection; empty if there is none. `spare` is an empty batch for
+    /// reuse.
     pub fn take_output(&mut self, conn: ConnId, spare: Batch) -> Batch {
         self.outputs.take(conn, spare)
     }
 
-    /// Whether a connection has something to say.
+    /// Whether a connection has output.
     pub fn has_output(&self, conn: ConnId) -> bool {
         self.outputs.is_waiting(conn)
     }
@@ -476,15 +481,16 @@ impl Shard {
         self.outputs.pool()
     }
 
-    /// The next thing to do.
+    /// The next event for the reactor.
     pub fn next_event(&mut self, context: &mut Context<'_>) -> Option<Event> {
-        // Publishers go on one at a time: each may fill again what the next waits for.
+        // Publishers go on one at a time, because each may fill the output for which the next one
+        // waits.
         self.relieve_next(context);
         self.gates.next_event()
     }
 
-    /// Gives memory back that connections and sessions which are gone have had, in a time bounded
-    /// by `slots_max`: how many of them one call looks at. Whether there is more.
+    /// Returns memory of connections and sessions that have ended. A call looks at `slots_max` of
+    /// them at most. Returns whether there is more to do.
     pub fn reclaim(&mut self, slots_max: usize) -> bool {
         self.publishing.reclaim();
         self.expiry.reclaim();
@@ -507,13 +513,13 @@ impl Shard {
         time_ms + now_ms.saturating_sub(base_ms)
     }
 
-    /// Notes that there is a vhost: another shard may know of it first.
+    /// Notes a vhost that another shard may have learned first.
     fn introduce(&mut self, vhost: VhostId) {
         self.exchanges.introduce(vhost);
         self.quotas.introduce(vhost);
     }
 
-    /// Notes the name of a vhost.
+    /// Sets the name of a vhost.
     fn set_name(&mut self, vhost: VhostId, name: &str) {
         self.exchanges.set_name(vhost, name);
         self.quotas.introduce(vhost);

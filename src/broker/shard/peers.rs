@@ -5,13 +5,13 @@ use crate::store::Origin;
 
 use super::super::names::{Context, ShardId, ShardSet, VhostId};
 use super::super::output::{Message, Source};
-use super::super::peer::{PeerMessage, PeerPublish};
+use super::super::peer::{PeerMessage, PeerPublish, Refusable};
 use super::super::publish::InboundMessage;
 use super::super::read_gate::Pause;
 use super::Shard;
 
 impl Shard {
-    /// Handles a message of another shard; whether that shard may wait for it to be handled.
+    /// Handles a message of another shard; returns whether that shard may wait until it is handled.
     pub fn handle_peer(&mut self, from: ShardId, record: &[u8], context: &mut Context<'_>) -> bool {
         let (vhost, message) = PeerMessage::read(record);
         self.introduce(vhost);
@@ -31,6 +31,7 @@ impl Shard {
             }
             PeerMessage::Block { conn } => self.pause_for_full_session(conn),
             PeerMessage::Unblock { conn } => self.resume_for_full_session(conn, context),
+            PeerMessage::Refused { conn, message } => self.handle_refused(from, conn, message),
             PeerMessage::Short => self.set_peer_short(from, true, now_ms),
             PeerMessage::Ample => self.set_peer_short(from, false, now_ms),
             PeerMessage::Freed { serial, packet_id } => {
@@ -78,15 +79,29 @@ impl Shard {
         let PeerPublish { properties, payload, qos, retain, keep, stamp, .. } = *publish;
         let origin =
             publish.origin.map(|(serial, packet_id)| Origin { shard: from.0, serial, packet_id });
-        // A keeper delivers in any case: its subscriber may be so new that the publisher's shard
-        // did not know of it, and the replay for it may have found the value before.
+        // A keeper delivers in any case: its subscriber may be too new for the publisher's shard to
+        // know, while its replay has already read the value before this one.
         if publish.deliver || keep {
             let route = self.route(vhost, topic);
             let source = publish.source.map_or(Source::Nobody, |conn| Source::There(from, conn));
             let message = Message { topic, properties, payload, qos, retain };
             let inbound =
                 InboundMessage { origin, keep, stamp, ..InboundMessage::of(&message, source) };
-            self.publish_on(vhost, route, &inbound, context);
+            let refusable = publish.source.zip(publish.refusable);
+            let Some((conn, named)) = refusable else {
+                self.publish_on(vhost, route, &inbound, context);
+                return;
+            };
+            let is_new = origin.is_none_or(|origin| !self.catalog.has_origin(&origin));
+            if is_new
+                && self.full_sessions.is_awaited()
+                && self.is_beyond_bounds(vhost, route, None, message.bytes())
+            {
+                // One session suffices: that the others have it is better than that it is lost.
+                self.tell_refused(from, conn, Refusable { shards: 1, ..named }, context);
+            } else if self.publish_on(vhost, route, &inbound, context).is_refused {
+                self.tell_refused(from, conn, named, context);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Outputs and sessions that are full: publishers that wait for them, and go on.
+//! Full outputs and sessions: publishers that wait for them and go on.
 
 use crate::limits::{CHOKE_FACTOR, PROMISED_MAX};
 use crate::store::{Catalog, SessionKey};
@@ -12,8 +12,8 @@ use super::super::read_gate::Pause;
 use super::{Shard, lent};
 
 impl Shard {
-    /// Stops reading from a connection that asks and does not take the answers, or asks on where
-    /// none can be given.
+    /// Stops reading from a client that sends requests without taking the replies, or while no more
+    /// replies can be promised.
     #[inline]
     pub(super) fn pause_if_output_full(&mut self, conn: ConnId) {
         let max = self.options.outgoing_bytes_max * CHOKE_FACTOR;
@@ -23,12 +23,13 @@ impl Shard {
         }
     }
 
-    /// A client has taken some of its output: reads from it again if that is why it was not.
+    /// A client has taken some of its output: reads from it again if its own output was the reason
+    /// not to.
     pub(super) fn resume_if_output_taken(&mut self, conn: ConnId, context: &mut Context<'_>) {
         if !self.gates.is_paused_by(conn, Pause::OwnOutput) {
             return;
         }
-        // It is not read from: that it takes its answers shows that it lives.
+        // The broker did not read from it, and it has taken replies, so it is alive.
         self.gates.note_alive(conn, context.now_ms);
         let is_taken = self.outputs.bytes(conn) <= self.options.outgoing_bytes_max;
         if is_taken && self.replies.promised(conn) <= PROMISED_MAX / 2 {
@@ -36,22 +37,22 @@ impl Shard {
         }
     }
 
-    /// Puts a connection whose output may be low again on the list of those to relieve.
+    /// Lists a connection whose output may be low again, so that its publishers are resumed.
     pub(super) fn relieve(&mut self, conn: ConnId) {
         if is_low(conn, &self.outputs, &self.connections, &self.catalog) {
             self.outputs.relieve(conn);
         }
     }
 
-    /// Lets the next publisher go on that waits for an output that is low.
+    /// Resumes the next publisher that waits for an output that is low.
     pub(super) fn relieve_next(&mut self, context: &mut Context<'_>) {
         let (connections, catalog) = (&self.connections, &self.catalog);
         let is_low = |outputs: &Outputs, conn| is_low(conn, outputs, connections, catalog);
         self.outputs.relieve_next(is_low, &mut self.gates, context);
     }
 
-    /// A session, or its vhost, has more waiting than it may; before the last message there waited
-    /// `bytes_before` in the session.
+    /// Handles that more waits in a session, or in its vhost, than may. `bytes_before` waited in
+    /// the session before the last message.
     pub(super) fn handle_overflow(
         &mut self,
         key: SessionKey,
@@ -92,7 +93,7 @@ impl Shard {
         }
     }
 
-    /// Drops what has expired in a session, as far as it, or its vhost, has more than it may;
+    /// Drops expired messages of a session while it, or its vhost, exceeds its bound; returns
     /// whether both have room now.
     fn make_room(&mut self, key: SessionKey, context: &mut Context<'_>) -> bool {
         let time_ms = self.time_ms(context.now_ms);
@@ -111,8 +112,8 @@ impl Shard {
         true
     }
 
-    /// Drops what has expired in sessions that publishers wait for, if that is due: their clients
-    /// may be away, and then nothing else makes room.
+    /// Drops expired messages of sessions for which publishers wait, if that is due. Nothing else
+    /// makes room there while their clients are away.
     pub(super) fn drop_expired_in_full_sessions(&mut self, context: &mut Context<'_>) {
         for key in self.full_sessions.take_due(context.now_ms) {
             if self.catalog.sessions().try_get(key).is_none() {
@@ -128,7 +129,7 @@ impl Shard {
         }
     }
 
-    /// Has a publisher wait until a session has room.
+    /// Makes a publisher wait until a session has room.
     fn block(&mut self, shard: ShardId, publisher: ConnId, context: &mut Context<'_>) {
         if shard == self.options.shard {
             self.pause_for_full_session(publisher);
@@ -138,14 +139,14 @@ impl Shard {
         }
     }
 
-    /// A session that this publisher feeds is full, here or on another shard.
+    /// Pauses a publisher because a session that it feeds is full, here or on another shard.
     pub(super) fn pause_for_full_session(&mut self, publisher: ConnId) {
         if self.gates.pause(publisher, Pause::FullSession) {
             self.replies.withhold(publisher);
         }
     }
 
-    /// A session that this publisher waited for has room, or is gone.
+    /// Resumes a publisher because a session that it waited for has room or has ended.
     pub(super) fn resume_for_full_session(&mut self, conn: ConnId, context: &mut Context<'_>) {
         if self.gates.resume(conn, Pause::FullSession, context.now_ms) {
             for reply in self.replies.take_withheld(conn) {
@@ -155,7 +156,7 @@ impl Shard {
         }
     }
 
-    /// Lets those go on who wait for a session, if it has room again or is gone.
+    /// Resumes the publishers that wait for a session, if it has room again or has ended.
     pub(super) fn relieve_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let relieved = self.full_sessions.relieve(key, &self.catalog, &mut self.quotas);
         for (shard, publisher) in relieved {
@@ -168,7 +169,7 @@ impl Shard {
         }
     }
 
-    /// What waits in a session has become less: lets those go on who wait for it, or for its vhost.
+    /// Fewer messages wait in a session: resumes the publishers that wait for it or for its vhost.
     pub(super) fn relieve_waiting(&mut self, key: SessionKey, context: &mut Context<'_>) {
         if self.full_sessions.is_awaited() {
             self.relieve_session(key, context);
@@ -177,7 +178,7 @@ impl Shard {
         }
     }
 
-    /// Lets those go on who wait for sessions of a vhost, if it has room again.
+    /// Resumes the publishers that wait for sessions of a vhost, if it has room again.
     pub(super) fn relieve_vhost(&mut self, vhost: VhostId, context: &mut Context<'_>) {
         let queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
         if !self.quotas.take_relieved(vhost, queued_bytes) {
@@ -191,14 +192,14 @@ impl Shard {
         keys.into_iter().for_each(|key| self.relieve_session(key, context));
     }
 
-    /// The same in all vhosts: their quotas have changed.
+    /// As [`Shard::relieve_vhost`] for all vhosts, after a change of their quotas.
     pub(super) fn relieve_vhosts(&mut self, context: &mut Context<'_>) {
         let vhosts: Vec<VhostId> = self.exchanges.vhosts().map(|(vhost, _)| vhost).collect();
         vhosts.into_iter().for_each(|vhost| self.relieve_vhost(vhost, context));
     }
 }
 
-/// Whether a connection's output was full, and is low again, as is what waits in its session.
+/// Whether a connection's output was full and is low again, and little waits in its session.
 fn is_low(conn: ConnId, outputs: &Outputs, connections: &Connections, catalog: &Catalog) -> bool {
     if !outputs.is_held_up(conn) || !outputs.is_low(conn) {
         return false;

@@ -6,10 +6,10 @@ use crate::mqtt::{PacketId, Publish, QoS, ReasonCode, TopicName, Version};
 use crate::store::{Origin, SessionKey};
 
 use super::super::connection::Open;
-use super::super::exchange::RouteHandle;
+use super::super::exchange::FoundRoute;
 use super::super::names::{
-    CloseReason, ConnId, Context, DEFAULT_VHOST, Flow, OnDenied, Options, ShardSet, TraceSet,
-    VhostId, placement,
+    CloseReason, ConnId, Context, DEFAULT_VHOST, Flow, OnDenied, Options, RouteHandle, ShardSet,
+    TraceSet, VhostId, placement,
 };
 use super::super::output::{Message, Source};
 use super::super::peer::PeerMessage;
@@ -19,19 +19,19 @@ use super::super::storage::Wanted;
 use super::Shard;
 use super::fan_out::{Fate, Published};
 
-/// Where a client's message goes.
+/// The route of a client's message.
 #[derive(Clone, Copy)]
 struct PublishRoute {
     vhost: VhostId,
     session: SessionKey,
     route: RouteHandle,
-    /// It may not be published.
+    /// Whether the client may not publish it.
     denied: bool,
     /// Traces of the client or of the topic.
     traces: TraceSet,
 }
 
-/// A PUBLISH as a message.
+/// Makes a message of a PUBLISH.
 #[inline]
 pub(super) fn message_of<'a>(
     topic: TopicName<'a>,
@@ -43,7 +43,7 @@ pub(super) fn message_of<'a>(
 }
 
 impl Shard {
-    /// Handles a PUBLISH, unless it must wait for the disk: then it is to come again.
+    /// Handles a PUBLISH, unless it must wait for the disk: then it is handed over again later.
     #[inline]
     pub(super) fn handle_publish(
         &mut self,
@@ -54,13 +54,14 @@ impl Shard {
         match publish.topic {
             Some(topic) if publish.properties.list().is_empty() => {
                 let message = message_of(topic, &[], publish);
-                self.handle_message(conn, &message, publish.packet_id, context)
+                self.handle_message(conn, &message, publish.packet_id, None, context)
             }
             _ => self.handle_publish_with_properties(conn, publish, context),
         }
     }
 
-    /// Handles a message that a client publishes: as [`Shard::handle_publish`].
+    /// Handles a message that a client publishes, as [`Shard::handle_publish`]. `known` is the
+    /// topic's route, if it is current.
     #[expect(
         clippy::inline_always,
         reason = "each message passes here, most of them by one of the callers"
@@ -71,21 +72,22 @@ impl Shard {
         conn: ConnId,
         message: &Message<'_>,
         packet_id: Option<PacketId>,
+        known: Option<FoundRoute>,
         context: &mut Context<'_>,
     ) -> Flow {
-        let Some(to) = self.publish_route(conn, message.topic) else {
+        let Some(to) = self.publish_route(conn, message.topic, known) else {
             return Flow::Stop;
         };
         if to.denied {
             return self.deny_publish(conn, to, message, packet_id, context);
         }
         if self.waits_for_disk(conn, to, message)
-            // That it came is noted, whether or not it has a subscriber.
+            // The log notes each QoS 2 message, with or without subscribers.
             || message.qos == QoS::ExactlyOnce && self.waits_for_log(conn)
         {
             return Flow::Wait;
         }
-        if self.full_sessions.is_awaited() && self.is_beyond_bounds(conn, to, message) {
+        if self.full_sessions.is_awaited() && self.must_refuse(conn, to, message) {
             return self.refuse_publish(conn, message.qos, packet_id);
         }
         let mut traces = to.traces;
@@ -104,6 +106,7 @@ impl Shard {
             message,
             source: Source::Here(conn),
             publisher: Some(to.session),
+            packet_id,
             received: None,
             origin: None,
             keep: false,
@@ -120,7 +123,8 @@ impl Shard {
                 let published = self.publish(vhost, to.route, &mut inbound, context);
                 if let Some(packet_id) = packet_id {
                     self.stats.publishes_in_qos1 += 1;
-                    // [MQTT-3.3.4-1] The answer promises that whoever must have the message has it.
+                    // [MQTT-3.3.4-1] The answer promises that every session that must have the
+                    // message has it.
                     let reason = self.reason_of(conn, &published);
                     if reason == ReasonCode::QuotaExceeded {
                         return self.refuse_publish(conn, message.qos, Some(packet_id));
@@ -137,7 +141,7 @@ impl Shard {
         Flow::Continue
     }
 
-    /// What the answer to a message says of it.
+    /// The reason code of the reply to a message.
     #[inline]
     fn reason_of(&self, conn: ConnId, published: &Published) -> ReasonCode {
         if published.fate == Fate::Routed || self.outputs.version(conn) != Version::V5 {
@@ -149,19 +153,28 @@ impl Shard {
         }
     }
 
-    /// Whether a session that a message is for has as much more than it may that the message would
-    /// cost it an older one (`--session-overflow block`), and the publisher can be told so.
+    /// Whether the message would exceed the bound of a receiving session so far that an older
+    /// message had to go (`--session-overflow block`), and the publisher can be told.
     #[cold]
-    fn is_beyond_bounds(&self, conn: ConnId, to: PublishRoute, message: &Message<'_>) -> bool {
-        if message.qos == QoS::AtMostOnce || self.outputs.version(conn) != Version::V5 {
-            return false;
-        }
-        let bytes = message.bytes() as u64;
-        let queued_bytes = self.catalog.totals(to.vhost.0).queued_bytes;
-        let queued_bytes_max = self.quotas.get(to.vhost).queued_bytes_max;
-        let route = self.exchanges.get(to.vhost, to.route);
+    fn must_refuse(&self, conn: ConnId, to: PublishRoute, message: &Message<'_>) -> bool {
+        let is_told = message.qos > QoS::AtMostOnce && self.outputs.version(conn) == Version::V5;
+        is_told && self.is_beyond_bounds(to.vhost, to.route, Some(to.session), message.bytes())
+    }
+
+    /// Whether one of a route's sessions has no room for so many bytes of this publisher.
+    pub(super) fn is_beyond_bounds(
+        &self,
+        vhost: VhostId,
+        route: RouteHandle,
+        publisher: Option<SessionKey>,
+        bytes: usize,
+    ) -> bool {
+        let bytes = bytes as u64;
+        let queued_bytes = self.catalog.totals(vhost.0).queued_bytes;
+        let queued_bytes_max = self.quotas.get(vhost).queued_bytes_max;
+        let route = self.exchanges.get(vhost, route);
         route.targets.iter().any(|target| {
-            let granted = target.granted_from(Some(to.session));
+            let granted = target.granted_from(publisher);
             let stores = granted.is_some_and(|granted| granted > QoS::AtMostOnce);
             let session = self.catalog.session(target.session);
             let queued = (queued_bytes, queued_bytes_max);
@@ -169,8 +182,8 @@ impl Shard {
         })
     }
 
-    /// Answers a message that goes nowhere, since a session that it is for is full. At QoS 2 its
-    /// identifier is free at once [MQTT-4.3.3-9] v5.
+    /// Refuses a message because a receiving session is full. At QoS 2 its identifier is free at
+    /// once [MQTT-4.3.3-9] v5.
     #[cold]
     fn refuse_publish(&mut self, conn: ConnId, qos: QoS, packet_id: Option<PacketId>) -> Flow {
         self.stats.publishes_refused += 1;
@@ -185,12 +198,21 @@ impl Shard {
         Flow::Continue
     }
 
-    /// The vhost and route of what a connection publishes; `None` if it is not open.
+    /// The vhost and route of a message from a connection; `None` if the connection is not open.
     #[expect(clippy::inline_always, reason = "each message passes here, by one caller")]
     #[inline(always)]
-    fn publish_route(&mut self, conn: ConnId, topic: TopicName<'_>) -> Option<PublishRoute> {
+    fn publish_route(
+        &mut self,
+        conn: ConnId,
+        topic: TopicName<'_>,
+        known: Option<FoundRoute>,
+    ) -> Option<PublishRoute> {
         let &Open { vhost, session, traces: own, .. } = self.connections.client(conn)?;
-        let last = self.exchanges.last_route(conn, vhost, topic);
+        // Inlined, which `Option::or_else` is not.
+        let last = match known {
+            Some(known) => Some(known),
+            None => self.exchanges.last_route(conn, vhost, topic),
+        };
         let (route, denied, traces) =
             last.unwrap_or_else(|| self.find_publish_route(conn, vhost, session, topic));
         Some(PublishRoute { vhost, session, route, denied, traces: own.or(traces) })
@@ -203,7 +225,7 @@ impl Shard {
         vhost: VhostId,
         session: SessionKey,
         topic: TopicName<'_>,
-    ) -> (RouteHandle, bool, TraceSet) {
+    ) -> FoundRoute {
         let route = self.route(vhost, topic);
         let session = self.catalog.session(session);
         let levels_max = self.options.topic_levels_max;
@@ -212,7 +234,7 @@ impl Shard {
         (route, denied, traces)
     }
 
-    /// Handles a PUBLISH that its client may not send: it is acknowledged, and goes nowhere
+    /// Handles a PUBLISH that its client may not send: acknowledges it without routing it
     /// [MQTT-3.3.5-2], or ends the connection.
     #[cold]
     fn deny_publish(
@@ -247,7 +269,7 @@ impl Shard {
         Flow::Continue
     }
 
-    /// Counts a message that a session's client may not publish, and logs it.
+    /// Counts and logs a message that a session's client may not publish.
     pub(super) fn count_denied_publish(&mut self, key: SessionKey, topic: TopicName<'_>) {
         let session = self.catalog.session(key);
         self.stats.publishes_denied += 1;
@@ -256,8 +278,8 @@ impl Shard {
         self.client_log.denied_publish((key, &session.client_id), topic, levels_max);
     }
 
-    /// Whether a message must wait for a disk, here or on another shard. Then its publisher goes on
-    /// later.
+    /// Whether a message must wait for a disk, here or on another shard. Then its publisher is
+    /// resumed later.
     #[inline]
     fn waits_for_disk(&mut self, conn: ConnId, to: PublishRoute, message: &Message<'_>) -> bool {
         let bytes = message.bytes();
@@ -289,8 +311,8 @@ impl Shard {
         shortage.holds_up(conn, wanted, &mut self.logs.disk, &mut self.gates)
     }
 
-    /// Counts a message for the limits of its publisher and of the vhost; a publisher that is too
-    /// fast, or finds what the vhost may publish used up, is not read from for a while.
+    /// Counts a message against the rates of its publisher and of its vhost. A publisher that
+    /// exceeds one is not read from for a while.
     fn meter(&mut self, conn: ConnId, vhost: VhostId, bytes: usize, now_ms: u64) {
         let rate = self.options.publish_rate;
         let vhost_ms = self.quotas.note_publish(vhost, bytes, now_ms);
@@ -300,7 +322,7 @@ impl Shard {
         }
     }
 
-    /// Handles a PUBLISH at QoS 2: it is passed on when its identifier comes for the first time
+    /// Handles a QoS 2 PUBLISH: routes it when its identifier comes for the first time
     /// [MQTT-4.3.3-2].
     fn publish_once(
         &mut self,
@@ -331,7 +353,7 @@ impl Shard {
                 self.promise(conn, Reply::Receive(packet_id, reason), wait);
                 return;
             }
-            // Where a message was stored, that was noted with it.
+            // If the message was stored, its record notes the identifier as well.
             self.catalog.receive(key, id, &mut self.logs);
             let wait = Wait { disk: durable || wait.disk, ..wait };
             let waits = self.promise(conn, Reply::Pubrec(packet_id, reason), wait);
@@ -341,7 +363,7 @@ impl Shard {
             }
             return;
         }
-        // Passed on before, though it may not be everywhere yet.
+        // The message was routed before, but perhaps not every receiver has it yet.
         let wait = Wait { peers: self.options.shards > 1, disk: true };
         // [MQTT-4.6.0-3] PUBRECs keep the order of the PUBLISHes.
         let reason = ReasonCode::Success;
@@ -353,23 +375,24 @@ impl Shard {
         self.promise(conn, reply, wait);
     }
 
-    /// A QoS 2 message is wherever it must be: notes that it came, and answers when that is stored.
+    /// All receivers have a QoS 2 message: notes its identifier, and replies when the note is
+    /// stored.
     pub(super) fn note_received(&mut self, conn: ConnId, packet_id: PacketId, reason: ReasonCode) {
         let Some(key) = self.connections.session(conn) else {
-            // Its client has left. This shard remembers the identifier until its PUBREL comes; if
-            // it crashes, the others do, by the message's origin.
+            // The client has left. This shard keeps the identifier until the PUBREL comes; after a
+            // crash the other shards know it by the message's origin.
             self.promise(conn, Reply::Pubrec(packet_id, reason), Wait::default());
             return;
         };
         let id = packet_id.get();
-        // A repeated one must not take the identifier again that PUBREL has freed meanwhile.
+        // A repeated PUBLISH must not take an identifier again that a PUBREL has freed meanwhile.
         if self.publishing.end_transit(key, id) {
             self.catalog.receive(key, id, &mut self.logs);
         }
         self.promise(conn, Reply::Pubrec(packet_id, reason), Wait::disk_if(true));
     }
 
-    /// PUBREL: the identifier is free for another message [MQTT-4.3.3-2].
+    /// Handles PUBREL: the identifier is free for another message [MQTT-4.3.3-2].
     pub(super) fn handle_pubrel(
         &mut self,
         conn: ConnId,
@@ -383,19 +406,19 @@ impl Shard {
             let session = self.catalog.session(key);
             wait.disk = !session.clean;
             if wait.disk && (shards > 1 || self.catalog.has_copies()) {
-                // Also if it is free here already: this may be the repetition of a PUBREL that all
-                // shards but this one lost in a crash.
+                // Also if the identifier is free here: this may repeat a PUBREL that all other
+                // shards lost in a crash.
                 wait.peers = shards > 1;
                 let serial = session.serial;
                 self.publishing.end_transit(key, id);
                 self.free_everywhere(serial, id, context);
             }
         }
-        // Also for an identifier that is not known: the PUBCOMP may have been lost.
+        // An unknown identifier gets its PUBCOMP too: the first may have been lost.
         self.promise(conn, Reply::Pubcomp(packet_id), wait);
     }
 
-    /// A session ends, and with it what its client has not released: no PUBREL is to come.
+    /// Frees the QoS 2 identifiers of a session that ends: no PUBREL will come.
     pub(super) fn free_received(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let session = self.catalog.session(key);
         if session.clean || self.options.shards == 1 {
@@ -408,8 +431,13 @@ impl Shard {
         }
     }
 
-    /// The message of this origin is not to come again, to no shard.
-    fn free_everywhere(&mut self, serial: u64, packet_id: u16, context: &mut Context<'_>) {
+    /// Frees the identifier of this origin on all shards.
+    pub(super) fn free_everywhere(
+        &mut self,
+        serial: u64,
+        packet_id: u16,
+        context: &mut Context<'_>,
+    ) {
         let &Options { shard, shards, .. } = &self.options;
         let origin = Origin { shard: shard.0, serial, packet_id };
         self.catalog.free_origin(origin, &mut self.logs);

@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 use crate::mqtt::{Properties, PropertyId, Publish, QoS, ReasonCode, TopicAlias, TopicName, Value};
 
+use super::super::exchange::FoundRoute;
 use super::super::names::{CloseReason, ConnId, Context, Flow};
 use super::super::output::Message;
 use super::super::replies::{Reply, Wait};
@@ -19,15 +20,19 @@ impl Shard {
         publish: &Publish<'_>,
         context: &mut Context<'_>,
     ) -> Flow {
+        if let (Some(alias), None) = (publish.properties.only_alias(), publish.topic) {
+            return self.handle_aliased(conn, alias, publish, &[], context);
+        }
         let mut scratch = self.publishing.take_scratch();
         let properties = publish.properties.forwarded(&mut scratch);
         let flow = match (publish.properties.alias(), publish.topic) {
             (None, Some(topic)) => {
                 let message = message_of(topic, properties, publish);
-                self.handle_checked(conn, message, publish, context)
+                self.handle_checked(conn, message, publish, None, context)
             }
-            (Some(alias), topic) => {
-                self.handle_aliased(conn, (alias, topic), publish, properties, context)
+            (Some(alias), None) => self.handle_aliased(conn, alias, publish, properties, context),
+            (Some(alias), Some(topic)) => {
+                self.handle_alias(conn, (alias, topic), publish, properties, context)
             }
             (None, None) => unreachable!("a packet without both is none"),
         };
@@ -35,19 +40,21 @@ impl Shard {
         flow
     }
 
-    /// Handles a message unless its payload is not what it says (v5 3.3.2.3.2).
+    /// Handles a message, unless its payload contradicts its Payload Format Indicator (v5
+    /// 3.3.2.3.2). `known` is as in [`Shard::handle_message`].
     #[inline(never)]
     fn handle_checked(
         &mut self,
         conn: ConnId,
         message: Message<'_>,
         publish: &Publish<'_>,
+        known: Option<FoundRoute>,
         context: &mut Context<'_>,
     ) -> Flow {
         if !self.options.checks_payload_format
             || is_as_it_says(publish.properties.list(), message.payload)
         {
-            return self.handle_message(conn, &message, publish.packet_id, context);
+            return self.handle_message(conn, &message, publish.packet_id, known, context);
         }
         self.stats.payloads_refused += 1;
         let reason = ReasonCode::PayloadFormatInvalid;
@@ -66,42 +73,62 @@ impl Shard {
         Flow::Continue
     }
 
-    /// Handles a PUBLISH with a topic alias. The alias is set whatever becomes of the message: the
-    /// next packet relies on it.
+    /// Handles a PUBLISH that names its topic by an alias.
+    #[inline]
     fn handle_aliased(
         &mut self,
         conn: ConnId,
-        (alias, topic): (TopicAlias, Option<TopicName<'_>>),
+        alias: TopicAlias,
         publish: &Publish<'_>,
         properties: &[u8],
         context: &mut Context<'_>,
     ) -> Flow {
-        let own = self.connections.client(conn).and_then(|open| open.v5.as_ref());
+        let number = NonZero::new(alias.get()).expect("an alias is not 0");
+        let own = self.connections.client(conn);
+        let taken = own.and_then(|own| self.exchanges.take_alias(conn, own.vhost, number));
+        let Some((text, known)) = taken else {
+            // [MQTT-3.3.2-9] v5, or it stands for nothing yet.
+            let is_beyond = alias.get() > self.own_alias_max(conn);
+            let reason =
+                if is_beyond { CloseReason::TopicAlias } else { CloseReason::UnknownAlias };
+            self.close(conn, reason, context);
+            return Flow::Stop;
+        };
+        let message = message_of(TopicName::checked_before(&text), properties, publish);
+        let flow = self.handle_checked(conn, message, publish, known, context);
+        self.exchanges.return_alias(conn, number, text, known);
+        flow
+    }
+
+    /// Handles a PUBLISH that gives its topic an alias. That is set whatever becomes of the
+    /// message: the next packet relies on it.
+    fn handle_alias(
+        &mut self,
+        conn: ConnId,
+        (alias, topic): (TopicAlias, TopicName<'_>),
+        publish: &Publish<'_>,
+        properties: &[u8],
+        context: &mut Context<'_>,
+    ) -> Flow {
         // [MQTT-3.3.2-9] v5
-        if own.is_none_or(|own| alias.get() > own.terms.own_alias_max) {
+        if alias.get() > self.own_alias_max(conn) {
             self.close(conn, CloseReason::TopicAlias, context);
             return Flow::Stop;
         }
         let number = NonZero::new(alias.get()).expect("an alias is not 0");
-        let mut text = self.exchanges.take_alias(conn, number);
-        if let Some(topic) = topic {
-            text.clear();
-            text.push_str(topic.as_str());
-        }
-        let Ok(topic) = TopicName::parse(&text) else {
-            // It stands for nothing yet.
-            self.close(conn, CloseReason::UnknownAlias, context);
-            return Flow::Stop;
-        };
         let message = message_of(topic, properties, publish);
-        let flow = self.handle_checked(conn, message, publish, context);
-        if publish.topic.is_none() {
-            self.exchanges.return_alias(conn, number, text);
-        } else if !self.exchanges.set_alias(conn, number, text) {
+        let flow = self.handle_checked(conn, message, publish, None, context);
+        if !self.exchanges.set_alias(conn, number, topic) {
             self.close(conn, CloseReason::AliasBytes, context);
             return Flow::Stop;
         }
         flow
+    }
+
+    /// The largest alias that a client may use.
+    fn own_alias_max(&self, conn: ConnId) -> u16 {
+        let own = self.connections.client(conn).and_then(|open| open.v5.as_ref());
+        own.map_or(0, |own| own.terms.own_alias_max)
     }
 }
 

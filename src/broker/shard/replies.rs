@@ -12,8 +12,9 @@ use super::super::replies::{Reply, Wait};
 use super::Shard;
 
 impl Shard {
-    /// Replies at once, or when what this turn sent to other shards and to the disk is committed.
-    /// Replies of one connection keep their order [MQTT-4.6.0-2]. Whether it waits.
+    /// Replies at once, or when the messages of this turn to other shards and to the disk are
+    /// committed; returns whether it waits. Replies of one connection keep their order
+    /// [MQTT-4.6.0-2].
     #[inline]
     pub(super) fn promise(&mut self, conn: ConnId, reply: Reply, wait: Wait) -> bool {
         let feeds_full = self.gates.is_paused_by(conn, Pause::FullSession);
@@ -29,7 +30,7 @@ impl Shard {
         }
     }
 
-    /// As [`Shard::promise`] for a PUBACK, most of which leave at once and say that all is well.
+    /// As [`Shard::promise`] for a PUBACK. Most of them leave at once and report success.
     #[inline]
     pub(super) fn promise_puback(
         &mut self,
@@ -50,8 +51,8 @@ impl Shard {
         self.promise(conn, Reply::Puback(packet_id, reason), wait)
     }
 
-    /// Ends a turn: its replies that wait for other shards wait for the last message to each that
-    /// replies wait for, those that wait for the disk for the end of the log.
+    /// Ends a turn. Its replies that wait for other shards wait for the last awaited message to
+    /// each of them; those that wait for the disk wait for the end of the log.
     pub fn seal_promises(&mut self, peers: &dyn Peers) {
         let log = self.logs.disk.appended();
         let turn_us = self.meters.turn_us();
@@ -59,15 +60,19 @@ impl Shard {
         self.meters.note_appended(log);
     }
 
-    /// Lets replies go that waited for what is committed by now, here and on other shards.
+    /// Sends the replies that waited for what is committed by now, here and on other shards.
     pub fn keep_promises(&mut self, context: &mut Context<'_>) {
         let log = self.logs.settled();
         while let Some((mut replies, since_us)) =
-            self.replies.next_kept(log, |shard| context.peers.settled(shard))
+            self.replies.next_kept(log, |shard| self.refusals.settled(context.peers, shard))
         {
             let mut acknowledged = 0;
             for (conn, reply) in replies.drain(..) {
                 acknowledged += u64::from(reply.acknowledges());
+                let reply = match self.replies.has_refusals() {
+                    true => self.reconsider(conn, reply),
+                    false => reply,
+                };
                 let feeds_full = self.gates.is_paused_by(conn, Pause::FullSession);
                 if let Some(reply) = self.replies.take(conn, reply, feeds_full) {
                     self.keep_promise(conn, &reply, context);
@@ -82,10 +87,10 @@ impl Shard {
         }
     }
 
-    /// Whether replies may leave that waited.
+    /// Whether waiting replies may leave now.
     pub fn has_due_promises(&mut self, peers: &dyn Peers) -> bool {
         let log = self.logs.settled();
-        self.replies.is_due(log, |shard| peers.settled(shard))
+        self.replies.is_due(log, |shard| self.refusals.settled(peers, shard))
     }
 
     /// Whether replies wait for other shards or the disk.
@@ -93,17 +98,20 @@ impl Shard {
         self.replies.is_waiting()
     }
 
-    /// Whether a connection has replies to come that it was promised: a publisher that leaves right
-    /// behind its message must learn that the broker has it, or it sends it again.
+    /// Whether a connection has promised replies to come. A publisher that leaves right after its
+    /// message must get its acknowledgement, or it sends the message again.
     pub fn is_owed(&self, conn: ConnId) -> bool {
         self.replies.is_owed(conn)
     }
 
-    /// Replies, or does what else was to follow.
+    /// Sends a reply, or does the action that waited instead of one.
     pub(super) fn keep_promise(&mut self, conn: ConnId, reply: &Reply, context: &mut Context<'_>) {
         match reply {
             Reply::Puback(packet_id, ReasonCode::Success) => {
                 self.outputs.reply_ack(conn, Ack::bytes_v3(AckKind::Puback, *packet_id));
+            }
+            Reply::Receive(packet_id, ReasonCode::QuotaExceeded) => {
+                self.free_refused(conn, *packet_id, context);
             }
             Reply::Connack => self.send_held_connack(conn, context),
             Reply::Resume => {
@@ -121,7 +129,7 @@ impl Shard {
         }
     }
 
-    /// A reply of a connection is there, which may be closed: was it the last?
+    /// A reply of a connection has left: ends a closed connection if this was the last one.
     pub(super) fn go_on_closing(&mut self, conn: ConnId) {
         if self.connections.is_closed(conn) && !self.is_owed(conn) {
             self.gates.close(conn);
@@ -157,7 +165,7 @@ impl Shard {
     }
 }
 
-/// Writes a PUBACK or PUBREC. One of success is the same in all versions.
+/// Writes a PUBACK or PUBREC. Success has the same form in all versions.
 #[inline]
 fn write_ack(
     outputs: &mut Outputs,
@@ -187,7 +195,7 @@ fn write_ack(
     outputs.reply(conn, &bytes);
 }
 
-/// What to do about a message that was refused, for the people behind the client.
+/// The reason string for a refused message: what its sender can do about it.
 fn words_of(reason: ReasonCode) -> Option<&'static str> {
     match reason {
         ReasonCode::NotAuthorized => Some("the access rules of the broker deny this topic"),

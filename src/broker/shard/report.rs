@@ -6,7 +6,7 @@ use super::super::quota::Counts;
 use super::Shard;
 
 impl Shard {
-    /// What happened so far.
+    /// The counters of this shard.
     pub fn stats(&self) -> Stats {
         let mut sum = self.stats;
         let rooms = [
@@ -24,18 +24,18 @@ impl Shard {
         sum
     }
 
-    /// Sessions that it has, those included whose client is away.
+    /// The number of sessions, including those whose clients are away.
     #[inline]
     pub fn sessions(&self) -> usize {
         self.catalog.sessions().len()
     }
 
-    /// The hub's own counters, to count what happens before a link is a connection.
+    /// The hub's own counters, for events before a link is a connection.
     pub fn stats_mut(&mut self) -> &mut Stats {
         &mut self.stats
     }
 
-    /// What there is now, with names: for who looks whether a shard is well.
+    /// The present figures with their names, for diagnosis.
     pub fn figures(&self) -> Vec<(&'static str, u64)> {
         let vhosts = self.exchanges.vhosts().map(|(vhost, _)| vhost.0);
         let (mut queued_bytes, mut topics, mut bytes) = (0, 0, 0);
@@ -89,7 +89,7 @@ impl Shard {
         VhostReport { vhost: self.exchanges.name(vhost).into(), figures }
     }
 
-    /// Each vhost in figures, but for those in which nothing ever was.
+    /// The figures of each vhost that has any.
     pub fn vhost_reports(&self) -> Vec<VhostReport> {
         let reports = self.exchanges.vhosts().map(|(vhost, _)| self.vhost_report(vhost));
         let is_empty = |report: &VhostReport| report.figures.iter().all(|(_, count)| *count == 0);

@@ -1,4 +1,4 @@
-//! Retained messages for new subscriptions (3.3.1.3), step by step.
+//! Retained messages for new subscriptions (3.3.1.3), in bounded steps.
 
 use std::ops::ControlFlow;
 
@@ -14,7 +14,7 @@ use super::super::retained::{Granted, PAGE_MESSAGES, ReadMessage, Replays, read,
 use super::{Shard, lent};
 
 impl Shard {
-    /// Goes on with the replays that stopped only to let others have their turn.
+    /// Continues the replays that stopped only to let other connections go on.
     pub fn continue_replays(&mut self, context: &mut Context<'_>) {
         self.continue_groups(context);
         for conn in self.retained.take_continuing() {
@@ -27,7 +27,7 @@ impl Shard {
         self.retained.continuing() > 0
     }
 
-    /// A SUBACK that was held back has left.
+    /// A SUBACK for which a replay waited has left.
     pub(super) fn release_replay(&mut self, conn: ConnId, context: &mut Context<'_>) {
         if let Some(replays) = self.retained.get_mut(conn) {
             replays.release();
@@ -66,8 +66,8 @@ impl Shard {
         self.retained.put(conn, replays);
     }
 
-    /// A retained message came that another shard was asked for. What was asked for is not dropped,
-    /// however full the output is: it is one page at most.
+    /// Handles a retained message of another shard. It is not dropped even if the output is full:
+    /// an ask is for one page at most.
     pub(super) fn handle_answered(
         &mut self,
         id: ReplayId,
@@ -83,7 +83,7 @@ impl Shard {
         }
     }
 
-    /// Another shard has answered an ask.
+    /// Handles the end of another shard's answer.
     pub(super) fn handle_answer_end(
         &mut self,
         id: ReplayId,
@@ -97,7 +97,7 @@ impl Shard {
         }
     }
 
-    /// Another shard asks for retained messages.
+    /// Handles another shard's ask for retained messages.
     pub(super) fn handle_ask(
         &mut self,
         from: ShardId,
@@ -113,7 +113,7 @@ impl Shard {
         }
     }
 
-    /// A shard has vouched for an ask of `asker`, which may be still to come.
+    /// Handles that a shard has vouched for an ask of `asker`, which may not have arrived yet.
     pub(super) fn handle_vouched(
         &mut self,
         asker: ShardId,
@@ -132,7 +132,7 @@ impl Shard {
         }
     }
 
-    /// Sends another shard a page of what it asked for.
+    /// Sends another shard a page of retained messages.
     fn answer_replay(
         &mut self,
         to: ShardId,
@@ -178,7 +178,7 @@ impl Shard {
         }
     }
 
-    /// Clears a retained message that was found to have expired, so that its room is free.
+    /// Clears an expired retained message to free its room.
     fn clear_expired(&mut self, vhost: VhostId, topic: &str, kept: Retained) {
         let is_cleared = self.catalog.clear_expired(vhost.0, topic, kept.position, &mut self.logs);
         self.stats.retained_expired += u64::from(is_cleared);
@@ -198,7 +198,7 @@ impl Shard {
             return self.end_step(key, replays, end);
         }
         let time_ms = self.time_ms(context.now_ms);
-        // A copy: where a message stands may change while others are delivered.
+        // A page is copied, because the positions of messages may change during deliveries.
         let mut page = self.retained.take_page();
         let mut end = visit(&self.catalog, vhost, filter, after, |_, kept| {
             page.found.push(kept);
@@ -241,7 +241,7 @@ impl Shard {
             ScanEnd::Done => replays.go_on_after(None),
             ScanEnd::After(topic) => {
                 replays.go_on_after(Some(topic));
-                // When the output is full, its progress goes on with the replay.
+                // Otherwise the replay continues when output was sent.
                 if !self.is_behind(key) {
                     replays.list();
                 }
@@ -249,7 +249,7 @@ impl Shard {
         }
     }
 
-    /// Hands a retained message to a session; `kept` is where it stands, if this shard keeps it.
+    /// Hands a retained message to a session; `kept` is its position, if this shard keeps it.
     fn deliver_retained(
         &mut self,
         vhost: VhostId,
@@ -316,7 +316,7 @@ impl Shard {
         self.admission.readers(vhost, sessions).may_receive(key, topic)
     }
 
-    /// Whether a session's client has enough to do for now.
+    /// Whether a client's output is not low, or messages wait in its session.
     pub(super) fn is_behind(&self, key: SessionKey) -> bool {
         let session = self.catalog.session(key);
         let is_full = session.holder.is_some_and(|held| !self.outputs.is_low(ConnId::of(held)));

@@ -1,9 +1,8 @@
-//! Clients that come back to a session for which something is due while they are away: its end, a
-//! will.
+//! Clients that return to a session for which something is due in their absence: its end or a will.
 //!
-//! A client that has read its CONNACK relies on it that neither happens. Had the log not got that
-//! the client is back when the broker is killed, the next start would count on from when the client
-//! left before. So the CONNACK, and all that follows it, is sent when the log has it.
+//! A client that has its CONNACK relies on neither of them happening. If the broker were killed
+//! before the log had the client's return, the next start would continue the time from the client's
+//! last leave. So the CONNACK and all later packets are sent when the log has the return.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
@@ -15,8 +14,8 @@ use super::super::replies::{Reply, Wait};
 use super::Shard;
 
 impl Shard {
-    /// Whether something is due for a session that is not to be once its client is back, with these
-    /// terms. The end of the session counts if the client was away for long, or sets another
+    /// Whether something is due for a session that must not happen after its client returns with
+    /// these terms. The session's end counts if the client was away for long or sets another
     /// interval: see [`EXPIRY_LOST_SHARE`](crate::limits::EXPIRY_LOST_SHARE).
     pub(super) fn awaits_client(
         &self,
@@ -30,9 +29,9 @@ impl Shard {
         !session.clean && (session.will().is_some() || ends)
     }
 
-    /// Sends nothing to a client that has resumed its session before what was appended is
-    /// committed, if the session `is_awaited`, or a will is kept with it now; or if the log has not
-    /// got an earlier return to it yet.
+    /// Holds all output to a client that has resumed its session until the log has its return. That
+    /// is done if the session `is_awaited`, if a will is kept with it now, or if an earlier return
+    /// is not committed yet.
     pub(super) fn cork_if_must(&mut self, conn: ConnId, key: SessionKey, is_awaited: bool) {
         let name = self.name_of(key);
         if is_awaited || self.catalog.session(key).will().is_some() {
@@ -44,13 +43,12 @@ impl Shard {
         }
     }
 
-    /// Whether the client of a session had another, of which the log has not got yet that it has
-    /// ended.
+    /// Whether a session of this client has ended and its end is not committed yet.
     pub(super) fn has_just_ended(&self, key: SessionKey) -> bool {
         self.ends.has(self.name_of(key), &self.logs.disk)
     }
 
-    /// The name of a session's client for [`Uncommitted`](super::super::expiry::Uncommitted).
+    /// The hash of a client's name for [`Uncommitted`](super::super::expiry::Uncommitted).
     pub(super) fn name_of(&self, key: SessionKey) -> u64 {
         let session = self.catalog.session(key);
         let hasher = BuildHasherDefault::<DefaultHasher>::default();

@@ -1,10 +1,10 @@
-//! What new access rules mean for the sessions there are.
+//! The effect of new access rules on existing sessions.
 //!
-//! Rules may be wrong for a while, so no subscription is taken away. One that is denied stays: its
-//! filter is bound as before, and no route leads to it, since its client may read none of the
-//! topics. Where all subscriptions of a session are denied, what waits in it is kept back as well.
-//! Where some are, the rest of what waits goes on: a message whose topic the client may not read
-//! any more is dropped when it would be sent, or those behind it would wait for the rules.
+//! Rules may be wrong for a while, so no subscription is removed. A denied subscription stays
+//! bound, but no route leads to it because its client may read none of its topics. If all
+//! subscriptions of a session are denied, its waiting messages are kept back too. If only some are
+//! denied, waiting messages go on, and a message whose topic the client may not read any more is
+//! dropped when its turn comes: otherwise the messages behind it would wait for the rules.
 
 use log::{info, warn};
 
@@ -16,11 +16,11 @@ use super::super::admission::client_of;
 use super::super::names::{ConnId, Context};
 use super::Shard;
 
-/// Subscriptions to which the same has happened.
+/// Subscriptions whose rights have changed in the same way.
 #[derive(Default, Debug)]
 struct Changed {
     count: u64,
-    /// The first one's client and filter.
+    /// The client and the filter of the first one.
     first: Option<(String, String)>,
 }
 
@@ -30,7 +30,7 @@ impl Changed {
         self.first.get_or_insert_with(|| (client_id.to_owned(), filter.as_str().to_owned()));
     }
 
-    /// How many, and which.
+    /// Describes their number and the first one.
     fn text(&self) -> Option<String> {
         let (client_id, filter) = self.first.as_ref()?;
         let count = self.count;
@@ -44,8 +44,8 @@ impl Changed {
 }
 
 impl Shard {
-    /// Looks at each session anew. `before` is the policy before this one; at start there is none,
-    /// and whatever is denied is so from now on.
+    /// Reviews each session. `before` is the previous policy; at start there is none, and every
+    /// denied subscription counts as newly denied.
     pub(super) fn review_sessions(&mut self, before: Option<&Policy>, context: &mut Context<'_>) {
         let (mut denied, mut allowed) = (Changed::default(), Changed::default());
         let keys: Vec<SessionKey> = self.catalog.sessions().keys_from(0).collect();
@@ -94,8 +94,8 @@ impl Shard {
         }
     }
 
-    /// Keeps back what waits in a session, or sends it on: its subscriptions, its user or the rules
-    /// have changed.
+    /// Withholds the waiting messages of a session or sends them, after a change of its
+    /// subscriptions, its user or the rules.
     pub(super) fn update_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let (session, policy) = (self.catalog.session(key), self.admission.policy());
         let may_read = |filter| {
@@ -111,7 +111,7 @@ impl Shard {
         let holder = session.holder.map(ConnId::of);
         self.catalog.session_mut(key).withhold(withheld);
         if withheld {
-            // Nobody waits for room that may never be made.
+            // Publishers do not wait for room that may never be made.
             self.relieve_session(key, context);
         } else if let Some(conn) = holder {
             self.make_progress(conn, context);

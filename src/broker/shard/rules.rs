@@ -8,8 +8,8 @@ use super::super::names::{CloseReason, Context, VhostId};
 use super::Shard;
 
 impl Shard {
-    /// Replaces the policy: clients whose right to be there is gone are disconnected, all others go
-    /// on. Nothing is taken away that another policy could not give back (see `review`).
+    /// Replaces the policy. Clients that have lost the right to connect are disconnected; all
+    /// others go on. Nothing is removed that another policy could not restore (see `review`).
     pub fn set_policy(&mut self, policy: Arc<Policy>, context: &mut Context<'_>) {
         let before = self.admission.set_policy(policy);
         let policy = self.admission.policy().clone();

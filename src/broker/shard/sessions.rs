@@ -1,4 +1,4 @@
-//! Sessions at the start and at their end: bound and unbound, expired, deleted by an operator.
+//! Sessions at start and at their end: bound and unbound, expired, deleted by an operator.
 
 use log::info;
 
@@ -13,7 +13,7 @@ use super::super::peer::PeerMessage;
 use super::Shard;
 
 impl Shard {
-    /// Ends a session: its subscriptions and what waits in it. A will that is kept with it is
+    /// Ends a session with its subscriptions and waiting messages. A will that is kept with it is
     /// published [MQTT-3.1.2-8] v5.
     pub(super) fn end_session(&mut self, key: SessionKey, context: &mut Context<'_>) {
         self.free_received(key, context);
@@ -41,12 +41,12 @@ impl Shard {
         }
     }
 
-    /// Binds the sessions that recovery found, and tells the other shards what they want. What
-    /// belongs to no vhost is dropped.
+    /// Binds the sessions that recovery found, and tells the other shards about their filters. Data
+    /// of deleted vhosts is dropped.
     pub fn restore_bindings(&mut self, context: &mut Context<'_>) {
         self.drop_unnamed(context);
-        // Their connections ended with the process. A will is published when it is known who wants
-        // it on other shards.
+        // Their connections ended with the process. A session with a will stays until the
+        // subscribers on other shards are known.
         let sessions = self.catalog.sessions();
         let is_over = |key: &SessionKey| {
             let session = sessions.get(*key);
@@ -96,8 +96,8 @@ impl Shard {
         }
     }
 
-    /// Other shards have said what they want, or have still to do so: until then no will is
-    /// published that fell due while the broker was down.
+    /// Holds the deadlines until the other shards have reported their subscriptions, so that a will
+    /// that fell due while the broker was down reaches all its subscribers.
     pub fn hold_deadlines(&mut self, holds: bool) {
         self.expiry.hold_deadlines(holds);
     }
@@ -122,13 +122,13 @@ impl Shard {
         }
     }
 
-    /// The clocks show this, or did a moment ago.
+    /// Handles the reading of the clocks, which may be a moment old.
     pub fn on_clocks(&mut self, clocks: ClockReading, now_ms: u64) {
         let time_ms = self.time_ms(now_ms);
         self.expiry.on_clocks(clocks, time_ms, &mut self.catalog, &mut self.logs);
     }
 
-    /// Looks at the clocks, and at some sessions whose clients are away, if that is due.
+    /// Asks for the clocks and checks some sessions of absent clients, if that is due.
     pub(super) fn check_expiry(&mut self, context: &mut Context<'_>) {
         let has_sessions = !self.catalog.sessions().is_empty();
         let has_room = !self.storage.shortage().is_of_space();
@@ -148,7 +148,7 @@ impl Shard {
         }
     }
 
-    /// The session that a client finds; one that has expired is none, seen or not.
+    /// The session of a client. An expired session is not found, even if it is not removed yet.
     pub(super) fn find_session(
         &self,
         vhost: VhostId,
@@ -160,7 +160,7 @@ impl Shard {
         (!self.expiry.has_expired(session, &self.catalog, time_ms)).then_some(key)
     }
 
-    /// Ends the session of a client that comes back too late.
+    /// Ends the session of a client that returns too late.
     pub(super) fn end_if_expired(
         &mut self,
         vhost: VhostId,
@@ -180,13 +180,13 @@ impl Shard {
         self.end_session(key, context);
     }
 
-    /// How many sessions have expired since the last call, and how many there are.
+    /// The number of sessions that have expired since the last call, and the number that exist.
     pub fn take_expired(&mut self) -> (usize, usize) {
         (self.expiry.take_ended(), self.catalog.sessions().len())
     }
 
-    /// Ends those of these sessions that live here, and the connections of their clients. Names
-    /// that belong here and have no session are told as well.
+    /// Ends those of these sessions that live here, and their connections. Names without a session
+    /// are logged as well.
     pub fn delete_sessions(&mut self, names: &[SessionName], context: &mut Context<'_>) {
         for SessionName { vhost, client_id } in names {
             self.delete_session(VhostId(*vhost), client_id, context);
@@ -208,7 +208,7 @@ impl Shard {
         if let Some(holder) = self.catalog.session(key).holder {
             self.close(ConnId::of(holder), CloseReason::Deleted, context);
         }
-        // A clean one has ended with its connection.
+        // A clean session has ended with its connection.
         if let Some(key) = self.catalog.sessions().find(vhost.0, client_id) {
             self.end_session(key, context);
         }

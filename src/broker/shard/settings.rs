@@ -1,7 +1,7 @@
 //! Options that change while clients are served.
 //!
-//! Nothing is done to a session or connection at once but to let go on what waited by the old
-//! options: a bound that is lower now is met by the next message that meets it.
+//! A change ends no session or connection and drops nothing at once. It only resumes what waited
+//! because of the old options; a lower bound applies from the next message on.
 
 use crate::store::{CatalogLimits, SessionKey};
 
@@ -9,8 +9,8 @@ use super::super::names::{Context, Options};
 use super::Shard;
 
 impl Shard {
-    /// Replaces the options, but for what they say of the shard itself. Rights and routes that were
-    /// found by the old ones hold until [`Shard::set_policy`], which is to follow.
+    /// Replaces the options, except for those of the shard itself. Rights and routes found by the
+    /// old ones stay until [`Shard::set_policy`], which must follow.
     pub fn set_options(
         &mut self,
         options: &Options,

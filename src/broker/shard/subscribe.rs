@@ -40,8 +40,9 @@ impl Shard {
                 Err(_) => Suback::FAILURE,
             });
         }
-        // Until other shards know of a filter, a message published there could be missed. Also when
-        // another session told them just before: they may not have handled that yet.
+        // A message published on another shard could be missed until that shard knows the filter.
+        // The SUBACK waits also if another session reported the filter just before: that report may
+        // still be under way.
         let is_granted = codes.iter().any(|code| *code < Suback::FAILURE);
         self.update_if_withheld(key, context);
         let durable = !self.catalog.session(key).clean;
@@ -75,7 +76,7 @@ impl Shard {
         for filter in unsubscribe.filters() {
             let existed = self.catalog.unsubscribe(key, filter.as_str(), &mut self.logs);
             if existed {
-                // The end of a group is to be kept, whoever left it.
+                // The end of a group is always recorded, even if a clean session causes it.
                 wait.disk |= durable || filter.is_shared();
                 wait.peers |= if filter.is_shared() {
                     self.unsubscribe_shared(vhost, key, filter.as_str(), context)
@@ -92,14 +93,15 @@ impl Shard {
         self.promise(conn, Reply::Unsuback { packet_id, codes }, wait);
     }
 
-    /// A session whose client may read nothing has another filter, or one less.
+    /// Updates a withheld session after a change of its filters.
     fn update_if_withheld(&mut self, key: SessionKey, context: &mut Context<'_>) {
         if self.catalog.session(key).is_withheld() {
             self.update_withheld(key, context);
         }
     }
 
-    /// What a filter is granted, and whether what is retained is to be replayed for it.
+    /// Subscribes a filter; returns its granted QoS, and whether retained messages are to be
+    /// replayed.
     fn subscribe(
         &mut self,
         conn: ConnId,
@@ -117,7 +119,7 @@ impl Shard {
         if let Some(shared) = SharedFilter::parse(filter) {
             let granted =
                 self.subscribe_shared((vhost, key), shared, entry, identifier, context)?;
-            // [MQTT-3.8.4] Nothing that is retained is sent to who shares.
+            // [MQTT-3.8.4] A shared subscription gets no retained messages.
             return Ok((granted, false));
         }
         let session = self.catalog.session(key);
@@ -150,7 +152,7 @@ impl Shard {
             self.send_to_all(vhost, &message, context);
         }
         let wants_retained = match entry.retain_handling {
-            // [MQTT-3.8.4-3] Also when the subscription was there before.
+            // [MQTT-3.8.4-3] Also if the subscription existed before.
             RetainHandling::Always => true,
             RetainHandling::IfNew => is_new,
             RetainHandling::Never => false,
@@ -175,7 +177,7 @@ impl Shard {
         self.stats.subscriptions_refused += 1;
     }
 
-    /// Whether a session may have this filter, or has it already.
+    /// Whether a session may have one more filter, or has this one already.
     pub(super) fn has_room_for(&self, key: SessionKey, filter: &str) -> bool {
         let subscriptions = &self.catalog.session(key).subscriptions;
         subscriptions.len() < self.options.subscriptions_max || subscriptions.contains(filter)

@@ -1,7 +1,7 @@
-//! Topics under which the broker tells of itself, on their way to subscribers.
+//! The way of topics with the broker's own state to their subscribers.
 //!
-//! What a durable session would have to store goes to it at QoS 0, and to a client that is away not
-//! at all.
+//! A durable session gets these messages at QoS 0, so that they are not stored, and gets none while
+//! its client is away.
 
 use crate::limits::{SYSTEM_COPIES_MAX, SYSTEM_REPLAYS_MAX};
 use crate::mqtt::{QoS, SubscriptionId};
@@ -16,13 +16,13 @@ use super::super::system::{SystemTopic, SystemUpdate};
 use super::{Shard, lent};
 
 impl Shard {
-    /// Whether a subscription to topics of the system has to wait until their values come.
+    /// Whether a subscription to system topics has to wait for their first values.
     pub(super) fn awaits_system(&self, vhost: VhostId) -> bool {
         vhost == DEFAULT_VHOST && self.system.is_awaited()
     }
 
-    /// Takes the next step of an update: clients that wait for values, or what has changed for all
-    /// subscribers; whether it was the last.
+    /// Takes the next step of an update: serves clients that wait for values, then publishes the
+    /// changes to all subscribers; returns whether it was the last step.
     pub(super) fn advance_system(
         &mut self,
         update: &mut SystemUpdate,
@@ -46,7 +46,7 @@ impl Shard {
         changed.is_empty()
     }
 
-    /// Hands a topic's value to its subscribers; how many there are.
+    /// Publishes a topic's value to its subscribers; returns how many there are.
     fn publish_system(&mut self, value: &SystemTopic, context: &mut Context<'_>) -> usize {
         let route = self.route(DEFAULT_VHOST, value.topic());
         let route = self.exchanges.get(DEFAULT_VHOST, route);
@@ -76,7 +76,7 @@ impl Shard {
         route.targets.len()
     }
 
-    /// Takes a step of a replay of topics of the system.
+    /// Takes a step of a replay of system topics.
     pub(super) fn step_system(
         &mut self,
         vhost: VhostId,
@@ -126,7 +126,7 @@ impl Shard {
     }
 }
 
-/// As Mosquitto publishes it.
+/// The message for a value: retained and at QoS 2, as Mosquitto publishes it.
 fn message_of(value: &SystemTopic) -> Message<'_> {
     let (topic, payload) = (value.topic(), value.payload().as_bytes());
     Message { topic, properties: &[], payload, qos: QoS::ExactlyOnce, retain: true }

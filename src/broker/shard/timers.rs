@@ -1,4 +1,4 @@
-//! Silent clients (3.1.2.10), and what is due.
+//! Keep alive (3.1.2.10) and other deadlines.
 
 use crate::limits::CONNECT_TIMEOUT_MS;
 
@@ -9,7 +9,7 @@ use super::super::read_gate::Pause;
 use super::Shard;
 
 impl Shard {
-    /// When [`Shard::on_timer`] is due for a connection.
+    /// The time at which [`Shard::on_timer`] is due for a connection.
     pub fn timer_ms(&self, conn: ConnId) -> Option<u64> {
         let last_packet_ms = self.gates.last_packet_ms(conn);
         match self.connections.phase(conn)? {
@@ -18,13 +18,13 @@ impl Shard {
             Phase::Open(open) => {
                 let silent_ms = u64::from(open.silence_ms_max);
                 let silence_ms = (silent_ms > 0).then(|| last_packet_ms + silent_ms);
-                // Until then it cannot be heard.
+                // Until then the broker does not read from it.
                 self.gates.rate_pause_ends_ms(conn).or(silence_ms)
             }
         }
     }
 
-    /// Closes a connection that was silent too long; when to look again, if it was not.
+    /// Closes a connection that was silent for too long; returns when to check again if it was not.
     pub fn on_timer(&mut self, conn: ConnId, context: &mut Context<'_>) -> Option<u64> {
         let due_ms = self.timer_ms(conn)?;
         if due_ms > context.now_ms {
@@ -34,10 +34,10 @@ impl Shard {
             return self.timer_ms(conn);
         }
         let is_silenced = self.gates.is_silenced(conn, || self.has_to_acknowledge(conn));
-        // A CONNECT that waits has its time all the same: there may be no client any more behind
-        // it, and not many wait before others are not accepted.
+        // A CONNECT that waits is timed nevertheless: its client may be gone, and few can wait
+        // before others are not accepted.
         if is_silenced && !self.is_connecting(conn) {
-            // The broker does not read from it, so its silence says nothing.
+            // The broker does not read from it, so its silence means nothing.
             self.gates.note_alive(conn, context.now_ms);
             return self.timer_ms(conn);
         }
@@ -49,7 +49,7 @@ impl Shard {
         None
     }
 
-    /// When [`Shard::on_deadline`] is due next.
+    /// The time at which [`Shard::on_deadline`] is due next.
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let has_slow = self.outputs.slow_count() > 0;
         let dues = [
@@ -64,7 +64,7 @@ impl Shard {
         dues.into_iter().flatten().min()
     }
 
-    /// Does what is due.
+    /// Handles all deadlines that have passed.
     pub fn on_deadline(&mut self, context: &mut Context<'_>) {
         let now_ms = context.now_ms;
         self.outputs.end_patience(&mut self.gates, context);
@@ -81,7 +81,7 @@ impl Shard {
         }
     }
 
-    /// Logs how many messages were dropped for each slow client since that was last logged.
+    /// Logs for each slow client how many messages were dropped since the last such line.
     fn log_slow(&mut self) {
         let mut dropped = Vec::new();
         for conn in self.outputs.take_slow() {
@@ -89,7 +89,7 @@ impl Shard {
             if count > 0
                 && let Some(key) = self.connections.session(conn)
             {
-                // It goes on, most likely.
+                // More drops are likely.
                 self.outputs.expect_drops(conn);
                 dropped.push((key, count));
             }

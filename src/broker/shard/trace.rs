@@ -1,6 +1,6 @@
-//! What traces are told, and the bits by which those who handle packets know that they are to tell.
+//! Reports to traces, and the bits that mark what is traced.
 //!
-//! All of it is off the way of a message: it is called where a bit is set, or a trace is on.
+//! A message that is not traced calls nothing here: a call needs a set bit, or an active trace.
 
 use crate::limits::ASK_SLOTS_MAX;
 use crate::mqtt::{Connect, Packet, PacketId, PacketKind, Publish, QoS, TopicFilter, TopicName};
@@ -8,9 +8,8 @@ use crate::mqtt::{PublishProperties, SharedFilter, Version};
 use crate::store::SessionKey;
 
 use super::super::client_log::why_denied;
-use super::super::exchange::RouteHandle;
 use super::super::inspect::{Reply, Step, TraceOrder};
-use super::super::names::{CloseReason, ConnId, Context, Options, TraceSet, VhostId};
+use super::super::names::{CloseReason, ConnId, Context, Options, RouteHandle, TraceSet, VhostId};
 use super::super::output::{Message, Source};
 use super::super::publish::InboundMessage;
 use super::super::replies::Wait;
@@ -20,7 +19,7 @@ use super::super::trace::{
 use super::Shard;
 
 impl Shard {
-    /// Begins or ends a trace, and tells its connections, some each step.
+    /// Begins or ends a trace and updates the bits of connections, some in each step.
     pub(super) fn answer_trace(
         &mut self,
         order: &mut TraceOrder,
@@ -47,7 +46,7 @@ impl Shard {
         Step::More
     }
 
-    /// What has gathered of traces, if any has.
+    /// Returns the events gathered for traces, or waits for some.
     pub(super) fn answer_trace_events(&mut self, reply: &mut Reply, now_ms: u64) -> Step {
         if !self.traces.has_news() {
             return Step::Wait;
@@ -56,12 +55,12 @@ impl Shard {
         Step::Done
     }
 
-    /// When the turn began: as exact as it is known.
+    /// The time at which the turn began, which is the most exact time known.
     fn trace_time_us(&self, now_ms: u64) -> u64 {
         self.meters.turn_us().max(now_ms * 1000)
     }
 
-    /// Ends traces whose time is over, if the admin thread has not.
+    /// Ends overdue traces that the admin thread has not ended.
     pub(super) fn expire_traces(&mut self, now_ms: u64) {
         if self.traces.expire(now_ms) {
             self.note_traces_changed();
@@ -74,7 +73,7 @@ impl Shard {
         self.outputs.tap().set_payload_max(payload_max);
     }
 
-    /// Sets the bits of a connection as the traces are now.
+    /// Updates the bits of a connection for the present traces.
     fn set_traces(&mut self, conn: ConnId) {
         let Some(open) = self.connections.client(conn) else { return };
         let (before, traces) = (open.traces, self.session_traces(open.session));
@@ -97,7 +96,7 @@ impl Shard {
         })
     }
 
-    /// Notes in a route who traces it, unless that is known.
+    /// Notes in a route which traces select it, unless it is noted already.
     #[cold]
     pub(super) fn trace_route(&mut self, vhost: VhostId, route: RouteHandle, topic: TopicName<'_>) {
         if self.exchanges.get(vhost, route).traces_known {
@@ -152,12 +151,13 @@ impl Shard {
         self.record(subject, kind, Happening::Decision(decision), traces, now_ms);
     }
 
-    /// Records what was noted where packets are written and connections are paused, since the event
-    /// before.
+    /// Records the packets that were written and the pauses that were noted since the last event.
     pub(super) fn collect_traced(&mut self, now_ms: u64) {
         if !self.outputs.tap().is_empty() {
             let (packets, skipped) = self.outputs.tap().take();
             self.traces.skip(self.traces.on(), skipped);
+            let are_full = self.traces.are_full(self.traces.on(), self.trace_time_us(now_ms));
+            self.outputs.tap().set_closed(are_full);
             for (conn, packet) in packets {
                 let Some(subject) = self.subject(conn) else { continue };
                 let traces = match packet.topic() {
@@ -181,11 +181,11 @@ impl Shard {
         }
     }
 
-    /// A packet that is no PUBLISH came from a client.
+    /// Records a packet other than PUBLISH from a client.
     #[cold]
     pub(super) fn trace_received(&mut self, conn: ConnId, packet: &Packet<'_>, now_ms: u64) {
         let Some(open) = self.connections.client(conn) else { return };
-        // Of a PUBLISH it is known only later who traces it, and whether it is handled now.
+        // The traces of a PUBLISH, and whether it is handled now, are known only later.
         if !open.traces.is_any() || matches!(packet, Packet::Publish(_)) {
             return;
         }
@@ -196,7 +196,7 @@ impl Shard {
         self.record(subject, TraceKind::Packet, Happening::Packet(kept), traces, now_ms);
     }
 
-    /// A CONNECT came, perhaps again.
+    /// Records a CONNECT, which may come more than once.
     #[cold]
     pub(super) fn trace_connect(&mut self, conn: ConnId, connect: &Connect<'_>, now_ms: u64) {
         let Some(connecting) = self.connections.connecting(conn) else { return };
@@ -223,7 +223,7 @@ impl Shard {
         }
     }
 
-    /// Something was decided about a client.
+    /// Records a decision about a client.
     #[cold]
     pub(super) fn trace_decision(&mut self, conn: ConnId, decision: Decision, now_ms: u64) {
         self.collect_traced(now_ms);
@@ -232,14 +232,14 @@ impl Shard {
         self.record_decision(subject, decision, traces, now_ms);
     }
 
-    /// A client was refused, for a reason that the log has as well.
+    /// Records that a client was refused, with the reason from the log.
     #[cold]
     pub(super) fn trace_refused(&mut self, conn: ConnId, now_ms: u64) {
         let why = self.client_log.why().map(|why| why.to_string()).unwrap_or_default();
         self.trace_decision(conn, Decision::Refused { why: why.into() }, now_ms);
     }
 
-    /// A client was let in.
+    /// Records that a client was accepted.
     #[cold]
     pub(super) fn trace_let_in(&mut self, conn: ConnId, session_present: bool, now_ms: u64) {
         self.collect_traced(now_ms);
@@ -249,13 +249,13 @@ impl Shard {
         let Some(open) = self.connections.client(conn) else { return };
         if open.traces.is_any() {
             let user = self.catalog.session(open.session).owner().map(Into::into);
-            // Routes know of whom they have to tell.
+            // Routes cache which targets are traced.
             self.exchanges.invalidate(open.vhost);
             self.trace_decision(conn, Decision::LetIn { user, session_present }, now_ms);
         }
     }
 
-    /// A connection is about to end.
+    /// Records that a connection is about to end.
     #[cold]
     pub(super) fn trace_close(&mut self, conn: ConnId, reason: CloseReason, now_ms: u64) {
         let why = reason.to_string().into();
@@ -270,7 +270,7 @@ impl Shard {
         }
     }
 
-    /// A PUBLISH of a client is handled: `traces` may want it. Gives those that do.
+    /// Records a PUBLISH of a client. `traces` may select it; returns those that do.
     #[cold]
     pub(super) fn trace_publish(
         &mut self,
@@ -280,6 +280,9 @@ impl Shard {
         denied: bool,
         now_ms: u64,
     ) -> TraceSet {
+        if self.traces.leave_out(traces, self.trace_time_us(now_ms)) {
+            return TraceSet::NONE;
+        }
         self.collect_traced(now_ms);
         let Some(subject) = self.subject(conn) else { return TraceSet::NONE };
         let topic = message.topic;
@@ -303,7 +306,7 @@ impl Shard {
         traces
     }
 
-    /// A message is about to be handed to those who get it.
+    /// Records that a message is about to be handed to its receivers.
     #[cold]
     pub(super) fn trace_publishing(
         &mut self,
@@ -312,9 +315,12 @@ impl Shard {
         inbound: &InboundMessage<'_>,
         now_ms: u64,
     ) {
-        self.collect_traced(now_ms);
         let Message { topic, qos, retain, .. } = *inbound.message;
         let (traces, version) = (inbound.traces, Version::V311);
+        if self.traces.leave_out(traces, self.trace_time_us(now_ms)) {
+            return;
+        }
+        self.collect_traced(now_ms);
         let subject = match inbound.source {
             Source::Here(conn) => self.subject(conn),
             Source::There(..) | Source::Nobody => None,
@@ -324,7 +330,7 @@ impl Shard {
             Subject { traces, vhost: vhost.0, client, address, version }
         });
         if matches!(inbound.source, Source::Nobody) {
-            // It is sent nowhere as it is here: its identifier stands for none.
+            // Each receiver gets another identifier, so this one is only a placeholder.
             let packet_id = PacketId::new(1).filter(|_| qos > QoS::AtMostOnce);
             let publish = publish_of(inbound.message, packet_id);
             let kept = self.traces.published(Direction::Own, version, &publish);
@@ -341,7 +347,7 @@ impl Shard {
         self.record_decision(subject, decision, traces, now_ms);
     }
 
-    /// A message was handed to sessions, of which some were noted.
+    /// Records that a message was handed to sessions, as far as they were noted.
     #[cold]
     pub(super) fn trace_targets(&mut self, topic: TopicName<'_>, now_ms: u64) {
         self.collect_traced(now_ms);
@@ -383,7 +389,7 @@ impl Shard {
         }
     }
 
-    /// The reply to a traced PUBLISH waits.
+    /// Records that the reply to a traced PUBLISH waits.
     #[cold]
     pub(super) fn trace_reply_waits(
         &mut self,
@@ -400,7 +406,7 @@ impl Shard {
         self.record_decision(subject, decision, traces, context.now_ms);
     }
 
-    /// A session is full, and the oldest of what waits there was dropped.
+    /// Records that the oldest waiting messages of a full session were dropped.
     #[cold]
     pub(super) fn trace_dropped_oldest(&mut self, key: SessionKey, messages: u32, now_ms: u64) {
         let traces = self.traces.of_others(self.session_traces(key));
@@ -421,7 +427,7 @@ impl Shard {
         self.record_decision(subject, Decision::DroppedOldest { messages }, traces, now_ms);
     }
 
-    /// A client was granted a filter, or was not.
+    /// Records that a filter was granted or refused.
     #[cold]
     pub(super) fn trace_subscription(
         &mut self,
@@ -456,13 +462,13 @@ impl Shard {
     }
 }
 
-/// Whether a filter begins as a shared subscription and cannot be one.
+/// Whether a filter has the form of a shared subscription but is invalid.
 fn is_invalid_share(filter: TopicFilter<'_>) -> bool {
     SharedFilter::parse(filter)
         .is_some_and(|shared| shared.map_or(true, |shared| shared.filter().is_system()))
 }
 
-/// A message as the packet that it came in, but for what concerns one connection.
+/// The PUBLISH of a message, without what belongs to a single connection.
 fn publish_of<'a>(message: &Message<'a>, packet_id: Option<PacketId>) -> Publish<'a> {
     let &Message { topic, properties, payload, qos, retain } = message;
     let (topic, properties) = (Some(topic), PublishProperties::forwarding(properties));

@@ -1,5 +1,5 @@
-//! Wills (3.1.2.5): published at once when a connection ends, or after a delay (v5 3.1.3.2.2) that
-//! its session survives.
+//! Wills (3.1.2.5): published at once when a connection ends, or after a delay (v5 3.1.3.2.2) if
+//! the session outlives it.
 
 use crate::mqtt::TopicName;
 use crate::store::SessionKey;
@@ -11,10 +11,10 @@ use super::super::publish::InboundMessage;
 use super::Shard;
 
 impl Shard {
-    /// A client came with this will, or with none: it is kept with a session that is on disk, in
-    /// the place of any other. So it is published also if the broker dies with the connection.
-    /// While the log has no room for requests, one without a delay is not: a full disk must not
-    /// keep its client out, and the connection has it as well.
+    /// Replaces the will kept with a durable session by the will of its new connection, or by none.
+    /// So it is published even if the broker ends together with the connection. While the log has
+    /// no room for requests, a will without a delay is kept only in the connection: a full disk
+    /// must not refuse its client.
     pub(super) fn keep_will(&mut self, key: SessionKey, will: Option<&Will>) {
         let is_short = self.storage.shortage().holds_requests(&self.logs.disk);
         let logs = &mut self.logs;
@@ -27,8 +27,8 @@ impl Shard {
         }
     }
 
-    /// Publishes the wills of all connections: the broker stops, and who wants them is still there.
-    /// Those that are delayed wait for the next start, as their sessions do.
+    /// Publishes the wills of all connections, because the broker stops while their subscribers are
+    /// connected. Delayed wills wait for the next start, as do their sessions.
     pub fn publish_wills(&mut self, context: &mut Context<'_>) {
         for conn in self.connections.ids() {
             let catalog = &self.catalog;
@@ -42,8 +42,7 @@ impl Shard {
         }
     }
 
-    /// Publishes the will of a session's last connection, if its time has come and nobody has
-    /// looked yet: the session gets another connection.
+    /// Publishes an overdue will of a session that is about to get another connection.
     pub(super) fn publish_overdue_will(
         &mut self,
         vhost: VhostId,
@@ -59,7 +58,7 @@ impl Shard {
         }
     }
 
-    /// Takes the will that is kept with a session, if it may be published.
+    /// Takes the will kept with a session, if it may be published.
     pub(super) fn take_kept_will(&mut self, key: SessionKey) -> Option<Box<Will>> {
         let session = self.catalog.session(key);
         let is_named = self.exchanges.is_named(VhostId(session.vhost));
@@ -80,7 +79,7 @@ impl Shard {
         may
     }
 
-    /// Publishes a will; `publisher`: the session of its client id, if there is one.
+    /// Publishes a will; `publisher` is the session of its client id, if it exists.
     pub(super) fn publish_will(
         &mut self,
         vhost: VhostId,
@@ -97,8 +96,8 @@ impl Shard {
         self.publish(vhost, route, &mut inbound, context);
     }
 
-    /// Sets when the next is due that happens to a session while its client is away: the end of an
-    /// expiry interval of its own, its will.
+    /// Sets the next deadline of a session whose client is away: the end of its own expiry
+    /// interval, or its will.
     pub(super) fn expect_deadline(&mut self, key: SessionKey, context: &Context<'_>) {
         let time_ms = self.time_ms(context.now_ms);
         let session = self.catalog.session(key);
@@ -110,7 +109,7 @@ impl Shard {
         }
     }
 
-    /// Does what is due for a session whose client is away.
+    /// Handles a deadline of a session whose client is away.
     pub(super) fn on_session_due(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let time_ms = self.time_ms(context.now_ms);
         let session = self.catalog.session(key);

@@ -29,7 +29,7 @@ pub(crate) struct Storage {
     exhausted: bool,
     /// The time to write staged bytes for which no reply waits.
     lazy_ms: Option<u64>,
-    /// When the last checkpoint was completed; 0: never.
+    /// The time of the last completed checkpoint; 0: none.
     checkpoint_ms: u64,
     stats: Stats,
 }
@@ -56,7 +56,7 @@ impl Storage {
         self.housekeeping.stats()
     }
 
-    /// When the last checkpoint was completed; 0: none was since the start.
+    /// The time of the last completed checkpoint since the start; 0: none.
     pub(crate) fn checkpoint_ms(&self) -> u64 {
         self.checkpoint_ms
     }

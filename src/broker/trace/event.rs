@@ -28,7 +28,7 @@ pub struct TraceEvent {
     pub what: Happening,
 }
 
-/// What happened.
+/// The event itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Happening {
     /// A packet.

@@ -228,9 +228,30 @@ impl Traces {
         self.connecting.remove(&conn);
     }
 
+    /// Whether none of `traces` takes another event in this second.
+    pub(crate) fn are_full(&self, traces: TraceSet, time_us: u64) -> bool {
+        traces.and(self.on).numbers().all(|number| match &self.list[number] {
+            Some(trace) => trace.second == time_us / 1_000_000 && trace.events >= TRACE_EVENTS_MAX,
+            None => true,
+        })
+    }
+
+    /// Whether an event can be left out without a look at it, because none of `traces` takes
+    /// another in this second; then it is counted.
+    pub(crate) fn leave_out(&mut self, traces: TraceSet, time_us: u64) -> bool {
+        let are_full = self.are_full(traces, time_us);
+        if are_full {
+            self.skip(traces.and(self.on), 1);
+        }
+        are_full
+    }
+
     /// Notes that a session received the current message.
     #[cold]
-    pub(crate) fn note_target(&mut self, target: TracedTarget) {
+    pub(crate) fn note_target(&mut self, target: TracedTarget, time_us: u64) {
+        if self.leave_out(target.traces, time_us) {
+            return;
+        }
         if self.targets.len() < TRACE_TARGETS_MAX {
             self.targets.push(target);
         } else {
@@ -389,6 +410,29 @@ mod tests {
         assert_eq!((batch.events.len(), batch.skipped[0], batch.skipped[1]), (3, 7, 7));
         traces.record(event(a, 1_000_001, large));
         assert_eq!(traces.take(0).events.len(), 1, "what was fetched makes room");
+    }
+
+    // While a trace has had its events of a second, further ones are counted and need not be made;
+    // not if another trace wants them.
+    #[test]
+    fn full_traces_leave_events_out() {
+        let mut traces = traces(&[of_id("a"), of_id("b")]);
+        let (a, both) = (TraceSet::of(0), TraceSet::of(0).or(TraceSet::of(1)));
+        assert!(!traces.leave_out(a, 7));
+        for _ in 0..TRACE_EVENTS_MAX {
+            traces.record(event(a, 7, 0));
+        }
+        assert!(traces.leave_out(a, 999_999) && !traces.leave_out(both, 7));
+        let target = TracedTarget {
+            traces: a,
+            session: SessionKey::default(),
+            qos: QoS::AtMostOnce,
+            is_kept: true,
+        };
+        traces.note_target(target, 7);
+        assert!(!traces.has_targets());
+        assert_eq!(traces.take(0).skipped[..2], [2, 0]);
+        assert!(!traces.leave_out(a, 1_000_000), "the next second");
     }
 
     // A trace ends on request or after its time; then it records no more events.

@@ -17,6 +17,8 @@ pub(crate) struct Tap {
     skipped: u64,
     /// Number of payload bytes that are kept.
     payload_max: usize,
+    /// Whether the traces take no packets now.
+    is_closed: bool,
 }
 
 impl Tap {
@@ -42,8 +44,13 @@ impl Tap {
         }
     }
 
+    /// Sets whether packets are only counted, because no trace takes any now.
+    pub(crate) fn set_closed(&mut self, is_closed: bool) {
+        self.is_closed = is_closed;
+    }
+
     fn has_room(&mut self) -> bool {
-        let has_room = self.bytes < TRACE_TAP_BYTES_MAX;
+        let has_room = self.bytes < TRACE_TAP_BYTES_MAX && !self.is_closed;
         self.skipped += u64::from(!has_room);
         has_room
     }
@@ -85,5 +92,9 @@ mod tests {
         assert!(tap.is_empty());
         tap.note(conn, Version::V311, &packet);
         assert_eq!(tap.take().0.len(), 1);
+        tap.set_closed(true);
+        tap.note(conn, Version::V311, &packet);
+        let (packets, skipped) = tap.take();
+        assert_eq!((packets.len(), skipped), (0, 1));
     }
 }

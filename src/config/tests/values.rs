@@ -94,7 +94,7 @@ fn durations() {
     }
 }
 
-// Log filters: what env_logger would only warn about, or take for a module, is refused.
+// Log filters: a filter that env_logger only warns about, or takes for a module, is refused.
 #[test]
 fn log_filters() {
     for (text, taken) in [

@@ -25,8 +25,7 @@ fn are_taken_once() {
     assert_eq!(Deletion::take_all(&scratch.0).expect("it is fine"), wanted[1..2]);
 }
 
-// A file that says something else is named and not changed; concurrent requests do not disturb each
-// other.
+// A malformed file is named and not changed. Concurrent requests do not disturb each other.
 #[test]
 fn what_is_no_request_is_named() {
     let scratch = Scratch::new();

@@ -7,7 +7,7 @@ use super::{Directory, Scratch, log_files, open, open_as, write};
 use crate::disk::ShardFiles;
 use crate::store::{FileId, Found};
 
-/// Number and bytes of what was found.
+/// Number and bytes of the files found.
 fn found(files: &mut ShardFiles) -> Vec<(u64, Vec<u8>)> {
     let of = |found: Found| (found.id.0, found.mapping.bytes().to_vec());
     files.take_found().into_iter().map(of).collect()
@@ -17,7 +17,7 @@ fn segment(folder: &Path, number: u64, bytes: &[u8]) {
     write(&folder.join(format!("{number:020}.segment")), bytes);
 }
 
-// A shard's directory is made; in it there is nothing, and the first number is 0.
+// A shard's directory is made; it is empty, and the first number is 0.
 #[test]
 fn fresh_shards() {
     let scratch = Scratch::new();
@@ -32,8 +32,8 @@ fn fresh_shards() {
     assert_eq!(log_files(&scratch.data()), ["FORMAT", "LOCK", "shard-0", "shard-1"]);
 }
 
-// Files are found in the order of their numbers, whatever their length. Free ones are not: those
-// that begin with a header of zeros.
+// Files are found in the order of their numbers, whatever their length, except free ones, which
+// begin with a header of zeros.
 #[test]
 fn files_in_order() {
     let scratch = Scratch::new();
@@ -54,8 +54,8 @@ fn files_in_order() {
     assert_eq!(files.next_id(), FileId(101));
 }
 
-// A new number is above every number that has been seen, set aside or a stranger's; a file with a
-// foreign name is ignored and stays.
+// A new number is above every number found, including those of files set aside or of a foreign
+// owner. A file with a foreign name is ignored and stays.
 #[test]
 fn numbers_and_strangers() {
     let scratch = Scratch::new();

@@ -1,4 +1,4 @@
-//! The medium and its helper: files are supplied, used again, set aside, refused.
+//! The medium and its helper: files are supplied, reused, set aside and refused.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,18 +14,18 @@ use crate::disk::{FileMedium, Helper, ShardFiles};
 use crate::limits::FREE_FILES_MAX;
 use crate::store::{FileId, Mapping, Medium, MediumAnswer, Request};
 
-/// How long an answer may take before the test says that it does not come.
+/// The time after which the test reports a missing answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A length that is no whole number of writes or pages.
+/// A length that is not a multiple of a write or page.
 const LENGTH: u64 = (1 << 20) + 4096 + 17;
 
-/// More than any disk has.
+/// More bytes than any disk has.
 const ABSURD: u64 = 1 << 60;
 
 type Answer = MediumAnswer<Arc<OwnedFd>>;
 
-/// A medium, and how often it has woken its reactor.
+/// A medium, and the number of times it has woken its reactor.
 struct Shard {
     medium: FileMedium,
     woken: Receiver<()>,
@@ -35,19 +35,19 @@ impl Shard {
     fn new(helper: &mut Helper, files: ShardFiles) -> Self {
         let (wake, woken) = mpsc::channel();
         let wake = move || {
-            // At its end a test does not listen any more.
+            // A finished test no longer receives.
             let _gone = wake.send(());
         };
         Self { medium: helper.medium(files, wake), woken }
     }
 
-    /// The next answer; there is one for each time it wakes.
+    /// The next answer; each wake announces one.
     fn answer(&mut self) -> Answer {
         self.woken.recv_timeout(PATIENCE).expect("an answer comes");
         self.medium.next_answer().expect("it was woken for something")
     }
 
-    /// The answer to a request that was sent; news of the space is passed over.
+    /// The answer to a sent request; reports of the space are skipped.
     fn reply(&mut self) -> Result<File, std::io::Error> {
         loop {
             match self.answer() {
@@ -74,7 +74,7 @@ impl Shard {
         self.medium.ask(Request::Recycle(file.id));
     }
 
-    /// Waits until what was asked is done.
+    /// Waits until all requests are handled.
     fn settle(&mut self) {
         self.supply_refused(ABSURD);
     }
@@ -110,7 +110,7 @@ impl Rig {
         Self { scratch, helper, shard }
     }
 
-    /// Ends the helper and opens the directory again; the files that are found.
+    /// Ends the helper, opens the directory again, and returns the files found.
     fn reopen(self) -> (Self, Vec<FileId>) {
         let Self { scratch, helper, shard } = self;
         drop(shard);
@@ -126,14 +126,14 @@ impl Rig {
         self.scratch.data().join("shard-0")
     }
 
-    /// The numbers of the files that are there.
+    /// The numbers of the existing files.
     fn numbers(&self) -> Vec<u64> {
         let number = |name: String| name.split('.').next().expect("there is a first").parse();
         log_files(&self.folder()).into_iter().map(|name| number(name).expect("a number")).collect()
     }
 }
 
-// The first thing a medium says, unasked, is how much space there is.
+// A medium first reports the space, without a request.
 #[test]
 fn space_comes_first() {
     let mut rig = Rig::new();
@@ -142,8 +142,8 @@ fn space_comes_first() {
     assert!(rig.shard.medium.next_answer().is_none(), "it has nothing else to say");
 }
 
-// A new file has its whole length allocated, is zeros, and has its name; the next has the next
-// number. Bytes written to it are seen in its mapping.
+// A new file is fully allocated, contains zeros, and has its name. The next file has the next
+// number. Its mapping shows the bytes written to it.
 #[test]
 fn new_files() {
     let mut rig = Rig::new();
@@ -162,8 +162,8 @@ fn new_files() {
     assert_eq!(rig.numbers(), [0, 1, 2]);
 }
 
-// A recycled file is supplied again under its number, with a header of zeros, and only for its own
-// length. A mapping that is still held shows the same file.
+// A recycled file is supplied again with its number and a header of zeros, only for a request of
+// its length. An older mapping shows the same file.
 #[test]
 fn recycled_files() {
     let mut rig = Rig::new();
@@ -172,7 +172,7 @@ fn recycled_files() {
     rig.shard.recycle(&first);
     assert_eq!(rig.shard.supply(LENGTH + 1).id, FileId(1), "another length");
     assert_eq!(rig.shard.supply(LENGTH - 1).id, FileId(2), "another length");
-    // A file of another than the usual length is not kept; now the usual length is this one again.
+    // A file of an unusual length is not kept; now this length is usual again.
     let second = rig.shard.supply(LENGTH);
     rig.shard.recycle(&second);
     let again = rig.shard.supply(LENGTH);
@@ -183,7 +183,7 @@ fn recycled_files() {
     assert_eq!(rig.shard.supply(LENGTH).id, FileId(4), "it was supplied once");
 }
 
-// Of many recycled files so many are kept as `limits` says; the others are removed, but never the
+// The number of recycled files in `limits` is kept and the others are removed, but never the
 // newest, so that its number is not used again after a start.
 #[test]
 fn kept_files_are_bounded() {
@@ -200,13 +200,14 @@ fn kept_files_are_bounded() {
     assert!(kept.contains(&rig.shard.supply(LENGTH).id.0), "a free file that was found");
     let newer = rig.shard.supply(3 * LENGTH);
     assert_eq!(newer.id, FileId(odd.id.0 + 1));
-    // Once this is answered, the request before it is done with.
+    // The answer to this shows that the request before it was handled.
     rig.shard.supply(64);
     assert!(!rig.numbers().contains(&odd.id.0), "not the newest, and of no use");
 }
 
-// Found at the start: a used file is the store's, a free one is supplied for its own length and
-// has all of it allocated then, even if it is a copy with holes, and zeros, whatever it had.
+// Files found at the start: the store gets a used file; a free file is supplied for its own length.
+// It is fully allocated then, even if it is a copy with holes, and contains zeros, whatever it
+// contained.
 #[test]
 fn free_files_of_an_earlier_start() {
     let mut rig = Rig::new();
@@ -227,7 +228,7 @@ fn free_files_of_an_earlier_start() {
     assert_eq!(rig.shard.supply(LENGTH).id, FileId(2));
 }
 
-// A file that was cut off meanwhile is not supplied; the next is a new one.
+// A file that was truncated meanwhile is not supplied; the next one is new.
 #[test]
 fn free_file_that_changed() {
     let mut rig = Rig::new();
@@ -240,7 +241,7 @@ fn free_file_that_changed() {
     assert_ne!(rig.shard.supply(LENGTH).id, file.id);
 }
 
-// A file that is set aside is renamed, never found again, and its number is not used again.
+// A file that is set aside is renamed and never found again, and its number is not reused.
 #[test]
 fn files_set_aside() {
     let mut rig = Rig::new();
@@ -265,7 +266,8 @@ fn files_set_aside() {
     assert_eq!(rig.shard.supply(LENGTH).id, FileId(2));
 }
 
-// No space is an answer that names the file; nothing is left of it, and a smaller file is supplied.
+// A lack of space is an answer that names the file. The file is removed, and a smaller one is
+// supplied.
 #[test]
 fn no_space() {
     let mut rig = Rig::new();
@@ -279,7 +281,8 @@ fn no_space() {
     assert_eq!(rig.numbers().len(), 1);
 }
 
-// A file without room even beside no free file costs none: a shorter one is asked for next.
+// If a file would not fit even without free files, free files are kept: a shorter one is requested
+// next.
 #[test]
 fn no_space_without_free_files() {
     let mut rig = Rig::new();
@@ -292,7 +295,7 @@ fn no_space_without_free_files() {
     assert_eq!(rig.numbers(), [0, 1, 2], "they serve again");
 }
 
-// A file that cannot be made is refused once, the partly made file is removed, and its number is
+// A file that cannot be made is refused once. The partly made file is removed, and its number is
 // skipped.
 #[test]
 fn refused_files() {
@@ -313,7 +316,7 @@ fn refused_files() {
     assert_eq!(rig.shard.supply_refused(LENGTH).kind(), ErrorKind::NotFound);
 }
 
-// A failure to recycle a file or set it aside is logged, and later requests are done.
+// A failure to recycle a file or to set it aside is logged, and later requests are handled.
 #[test]
 fn failures_without_an_answer() {
     let mut rig = Rig::new();
@@ -324,8 +327,7 @@ fn failures_without_an_answer() {
     assert_eq!(rig.shard.supply(LENGTH).id, FileId(1), "0 was not kept");
 }
 
-// A file that was found is opened for writing by its number; one that is not there is an error
-// with its name.
+// A found file is opened for writing by its number. A missing one is an error with its name.
 #[test]
 fn files_found_are_written() {
     let mut rig = Rig::new();
@@ -340,7 +342,7 @@ fn files_found_are_written() {
     assert!(refusal(rig.shard.medium.file(FileId(1))).contains("00000000000000000001.segment: No"));
 }
 
-// One helper serves several shards, each in its own directory with its own numbers.
+// One helper serves several shards, each with its own directory and numbers.
 #[test]
 fn several_shards() {
     let scratch = Scratch::new();
@@ -362,7 +364,7 @@ fn several_shards() {
     }
 }
 
-// The helper ends when its handle and all mediums are gone, in any order, and after any last
+// The helper ends when its handle and all mediums are dropped, in any order, after the last
 // request. Until then the directory is locked.
 #[test]
 fn the_end() {
@@ -395,7 +397,7 @@ fn the_end() {
     }
 }
 
-// For a dropped medium no file is made any more; files that it returned are still cleared.
+// No file is made for a dropped medium; files that it returned are still cleared.
 #[test]
 fn the_end_is_quick() {
     let scratch = Scratch::new();
@@ -404,7 +406,7 @@ fn the_end_is_quick() {
     write(&path, &[1; 100]);
     let mut helper = Helper::start().expect("there are threads left");
     let (release, wait) = mpsc::channel::<()>();
-    // The first answer holds the helper up until all of what follows is asked.
+    // The first answer blocks the helper until all later requests are sent.
     let wake = move || assert!(wait.recv_timeout(PATIENCE).is_err(), "nothing is sent");
     let mut medium = helper.medium(directory.shard(0).expect("it can be read"), wake);
     medium.ask(Request::Supply { bytes: LENGTH });

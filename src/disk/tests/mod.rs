@@ -1,4 +1,4 @@
-//! Real directories below the system's temporary one, each removed at its test's end.
+//! Tests with real directories below the system's temporary one, each removed at its test's end.
 
 mod deletions;
 mod listing;
@@ -28,7 +28,7 @@ impl Scratch {
         Self(path)
     }
 
-    /// A path in it under which there is nothing yet.
+    /// A path in it that does not exist yet.
     fn data(&self) -> PathBuf {
         self.0.join("data")
     }
@@ -47,8 +47,8 @@ fn open(path: &Path) -> Directory {
     open_as(path, Some(1), 1).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Opens a data directory that no program has. A process that another test starts has every file
-/// of this one, locked ones too, until it runs its own program.
+/// Opens a data directory that no program uses. A process that another test starts inherits the
+/// open files of this one, including locked ones, until it executes its program.
 fn open_as(path: &Path, asked: Option<u16>, default: u16) -> Result<Directory, DirectoryError> {
     let patient_until = Instant::now() + Duration::from_secs(60);
     loop {
@@ -80,7 +80,7 @@ fn names(path: &Path) -> Vec<String> {
     names
 }
 
-/// The same of a shard's folder, but for what tells how far its log goes.
+/// As `names`, of a shard's directory, without its `EXTENT`.
 fn log_files(folder: &Path) -> Vec<String> {
     let mut names = names(folder);
     names.retain(|name| name != "EXTENT");

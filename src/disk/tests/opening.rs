@@ -1,4 +1,4 @@
-//! Opening a directory: which paths become one, which are refused, and the user's message then.
+//! Opening a directory: which paths become one, which are refused, and the message for the user.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::note::with_sum;
 use super::{Directory, Scratch, names, open, open_as, refusal, write};
 
-/// All that could have been touched in a directory: names, contents, and times of change.
+/// Everything that an open could change in a directory: names, contents, and times of change.
 fn state(path: &Path) -> Vec<(String, i64, i64, Vec<u8>)> {
     let own = fs::metadata(path).expect("it is there");
     let entry = |name: String| {
@@ -19,7 +19,7 @@ fn state(path: &Path) -> Vec<(String, i64, i64, Vec<u8>)> {
     names(path).into_iter().map(entry).chain([own]).collect()
 }
 
-// A missing directory is made, with those above it, for this user alone; its FORMAT is as promised.
+// A missing directory is made with its parents, for this user only; its FORMAT is as documented.
 #[test]
 fn missing_directory_is_made() {
     let scratch = Scratch::new();
@@ -36,7 +36,7 @@ fn missing_directory_is_made() {
     assert_eq!(fs::read(path.join("LOCK")).expect("it was made"), b"");
 }
 
-// The number of shards: the directory's, else the one asked for, else the default.
+// The number of shards is the directory's, else the requested one, else the default.
 #[test]
 fn shards_are_the_directory_s() {
     for (first, again, shards) in [
@@ -53,7 +53,7 @@ fn shards_are_the_directory_s() {
     }
 }
 
-// Files that an interrupted start or mkfs leaves in a directory do not make it foreign.
+// A directory with files of an interrupted start or of mkfs is not foreign.
 #[test]
 fn empty_directories() {
     for name in ["", "LOCK", "FORMAT.new", "lost+found/", "shard-0/", "shard-0/EXTENT.new"] {
@@ -75,9 +75,8 @@ fn empty_directories() {
     }
 }
 
-// A directory of format 1 becomes one of format 4 when it is opened for writing, and not before.
-// From then on each shard has an `EXTENT`, also if nothing was made of it but that; one that has
-// none is told.
+// A directory of format 1 is converted to format 4 when it is opened for writing, and not before.
+// Then each shard has an `EXTENT`, even if only that was made. A missing one is reported.
 #[test]
 fn format_1_is_taken_over() {
     let scratch = Scratch::new();
@@ -111,8 +110,8 @@ fn format_1_is_taken_over() {
     assert!(path.ends_with("shard-0") && what.starts_with("it is missing"), "{what}");
 }
 
-// One of format 2 becomes one of format 4 when it is opened for writing, and not before: it keeps
-// its shards, and an `EXTENT` that is missing is missed as ever.
+// A directory of format 2 is converted to format 4 when it is opened for writing, and not before.
+// It keeps its shards, and a missing `EXTENT` is still reported.
 #[test]
 fn format_2_is_taken_over() {
     let scratch = Scratch::new();
@@ -169,7 +168,7 @@ fn refused_directories_are_untouched() {
     }
 }
 
-// A path that is no directory, or cannot become one, is named with the system's reason.
+// A path that is not a directory, or cannot become one, is named with the system's reason.
 #[test]
 fn impossible_paths() {
     let scratch = Scratch::new();
@@ -187,7 +186,7 @@ fn impossible_paths() {
     }
 }
 
-// One process at a time: a second broker, a reader, and a second reader are refused.
+// Only one process uses a directory: a second broker, a reader, and a second reader are refused.
 #[test]
 fn one_at_a_time() {
     let scratch = Scratch::new();
@@ -204,7 +203,7 @@ fn one_at_a_time() {
     open(&path);
 }
 
-// The lock stays for as long as there are files of the directory.
+// The directory is locked as long as its files exist.
 #[test]
 fn lock_outlives_the_directory() {
     let scratch = Scratch::new();
@@ -215,7 +214,7 @@ fn lock_outlives_the_directory() {
     open(&path);
 }
 
-// A reader makes nothing: not the directory, not a lock, not a shard's directory.
+// A reader makes nothing: no directory, no lock, no directory of a shard.
 #[test]
 fn reader_makes_nothing() {
     let scratch = Scratch::new();

@@ -1,5 +1,5 @@
-//! Mapped files of which the system cannot read a page, as a disk that fails leaves them: here by
-//! being cut off, which the process cannot tell from that.
+//! Mapped files with a page that the system cannot read, as on a failing disk. The tests truncate
+//! the files, which has the same effect for the process.
 
 use std::env;
 use std::fs::File;
@@ -15,10 +15,10 @@ use crate::store::Mapping;
 
 const PAGES: usize = 4;
 
-/// Set in a process that is to read outside of a guard.
+/// Set in a process that reads outside of a guard.
 const INSIDE: &str = "RINGMQ_TEST_READS_UNGUARDED";
 
-/// A file of ones, mapped, of which all but the first page is gone.
+/// A mapped file of ones, truncated after its first page.
 fn cut_file(path: &Path) -> Box<dyn Mapping> {
     std::fs::write(path, vec![1; PAGES * page_bytes()]).expect("the place is ours");
     let file = File::options().read(true).write(true).open(path).expect("the place is ours");
@@ -53,8 +53,8 @@ fn guarded() {
     });
 }
 
-// Outside of a guard, and at another mapping than the guarded one, it ends the process: nobody
-// would know that what was read was never written.
+// Outside of a guard, and at another mapping than the guarded one, an unreadable page ends the
+// process: otherwise the reader would take the zeros for written data.
 #[test]
 fn unguarded() {
     let name = "disk::tests::unreadable::unguarded";
@@ -74,7 +74,7 @@ fn unguarded() {
     let no_core = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     let limited = rustix::process::setrlimit(rustix::process::Resource::Core, no_core);
     limited.expect("a limit may be lowered");
-    // There is a handler from now on.
+    // The handler is set from here on.
     assert_eq!(one.look(|bytes| bytes[last]), Err(0));
     std::fs::remove_dir_all(&scratch.0).expect("it is ours, and this process will not end well");
     if which == "other" {

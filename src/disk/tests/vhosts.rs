@@ -6,7 +6,7 @@ use super::Scratch;
 use crate::disk::vhosts::Vhosts;
 use crate::limits::VHOST_NAME_BYTES_MAX;
 
-// A name keeps its number over restarts; a deleted one's is not given again.
+// A name keeps its number over restarts; the number of a deleted vhost is not assigned again.
 #[test]
 fn numbers_stay() {
     let scratch = Scratch::new();

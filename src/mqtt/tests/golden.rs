@@ -1,4 +1,4 @@
-//! Packets and their bytes, written down by hand from the standard.
+//! Packets and their bytes, written by hand from the standard.
 
 use super::super::{
     Ack, AckKind, Connack, Connect, ConnectReturn, Disconnect, Packet, PacketId, Properties,
@@ -170,7 +170,7 @@ fn golden_bytes() {
     assert_eq!(kinds, 0x7ffe, "every packet type of 3.x is in the table");
 }
 
-// Bytes after the packet in the buffer are not read, and CONNECT ignores the version given.
+// Bytes after the packet in the buffer are not read, and CONNECT ignores the given version.
 #[test]
 fn decode_takes_one_packet() {
     for_each(|version, packet, bytes| {
@@ -186,7 +186,7 @@ fn decode_takes_one_packet() {
     });
 }
 
-// The constant encodings are the general ones.
+// The constant encodings equal the general ones.
 #[test]
 fn constants() {
     let ack = Ack::new(id(0x1234));
@@ -204,12 +204,12 @@ fn constants() {
     assert_eq!(Unsuback::bytes_v3(id(0x1234)), [0xb0, 2, 0x12, 0x34]);
     let accepted = ConnectReturn::Accepted;
     assert_eq!(Connack::bytes_v3(V311, true, accepted), [0x20, 2, 1, 0]);
-    // [MQTT-3.2.2-4], and 3.1 has no session present.
+    // [MQTT-3.2.2-4], and 3.1 has no session present flag.
     assert_eq!(Connack::bytes_v3(V311, true, ConnectReturn::NotAuthorized), [0x20, 2, 0, 5]);
     assert_eq!(Connack::bytes_v3(V31, true, accepted), [0x20, 2, 0, 0]);
 }
 
-// The filters of a list come out as they went in, in their order.
+// The filters of a list are decoded unchanged, in their order.
 #[test]
 fn lists_keep_their_filters() {
     let mut scratch = Vec::new();
@@ -232,7 +232,7 @@ fn lists_keep_their_filters() {
     assert!(unsubscribe.filters().eq(filters));
 }
 
-// A log that prints a CONNECT does not print its password.
+// A log line with a CONNECT does not contain its password.
 #[test]
 fn debug_hides_the_password() {
     let connect = Connect { username: Some("u"), password: Some(b"\xab\xcd"), ..CONNECT };

@@ -1,4 +1,4 @@
-//! Packets of MQTT 5 and their bytes, written down by hand from the standard.
+//! Packets of MQTT 5 and their bytes, written by hand from the standard.
 
 use super::super::{
     Ack, Auth, AuthProperties, Carrier, Connack, ConnackProperties, Connect, ConnectProperties,
@@ -28,9 +28,9 @@ fn laid_out(kind: PacketKind, properties: &[Property<'_>]) -> Vec<u8> {
     scratch
 }
 
-/// Bytes as properties; the decoder's word is needed that they are.
+/// Bytes as properties, which only the decoder can make.
 fn properties(kind: PacketKind, bytes: &[u8]) -> Properties<'_> {
-    super::super::properties::check(Carrier::Packet(kind), None, bytes, |_, _| {})
+    super::super::properties::check(Carrier::Packet(kind), None, bytes, |_, _, _| {})
         .expect("properties of this packet");
     Properties::checked_before(bytes)
 }
@@ -47,7 +47,7 @@ fn connects(check: &mut impl FnMut(Packet<'_>, &[u8])) {
         properties: Properties::EMPTY,
     };
     check(Packet::Connect(bare), b"\x10\x10\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x03dev");
-    // A password needs no user name.
+    // A password without a user name is permitted.
     check(
         Packet::Connect(Connect { client_id: "", password: Some(b"\x00"), ..bare }),
         b"\x10\x10\x00\x04MQTT\x05\x42\x00\x3c\x00\x00\x00\x00\x01\x00",
@@ -169,7 +169,7 @@ fn publishes(check: &mut impl FnMut(Packet<'_>, &[u8])) {
     ] {
         with(list, check);
     }
-    // An alias alone says the topic.
+    // An alias without a topic.
     let properties = PublishProperties::from_wire(None, b"\x23\x01\x02").unwrap();
     assert_eq!(properties.alias(), TopicAlias::new(0x102));
     let aliased = Publish { topic: None, properties, payload: b"", ..bare };
@@ -341,7 +341,7 @@ fn golden_bytes() {
     assert_eq!(kinds, 0xfffe, "every packet type is in the table");
 }
 
-// Forms that say the same in more bytes than needed are read, and written in the short form.
+// Encodings that are longer than needed are read, and written in the short form.
 #[test]
 fn longer_forms() {
     for (bytes, short) in [
@@ -357,7 +357,7 @@ fn longer_forms() {
     }
 }
 
-// A log that prints a packet does not print what authenticates its client.
+// A log line with a packet does not contain the client's secrets.
 #[test]
 fn debug_hides_authentication_data() {
     let step = AuthProperties { method: "M", data: Some(b"\xab\xcd"), reason_string: None };

@@ -1,4 +1,4 @@
-//! Packets that the standard forbids, row by row, and packets cut short at every byte.
+//! Packets that the standard forbids, row by row, and packets truncated at every byte.
 
 use super::super::wire::put_varint;
 use super::super::{
@@ -35,7 +35,7 @@ fn assert_rows(version: Version, rows: &[(Vec<u8>, DecodeError)]) {
     }
 }
 
-// Only the flags of table 2.2 are taken; 3.1 also resends with DUP.
+// Only the flags of table 2.2 are accepted; 3.1 also resends with DUP.
 #[test]
 fn fixed_header_flags() {
     for_each(|version, packet, bytes| {
@@ -57,7 +57,8 @@ fn fixed_header_flags() {
     });
 }
 
-// The connect flags are consistent, and the payload has what they say and no more (3.1).
+// The connect flags are consistent, and the payload has exactly the fields that they announce
+// (3.1).
 #[test]
 fn connects() {
     let id = b"\x00\x01c";
@@ -95,7 +96,7 @@ fn protocol_names_and_levels() {
         packet(0x10, &[&[0, length][..], name, &[level]].concat())
     };
     for level in 0..=255 {
-        // Bit 7 is a bridge's.
+        // Bit 7 is set by bridges.
         let answer = if level & 0x7f >= 5 { V5 } else { V311 };
         let of_mqtt = match level {
             4 | 5 => E::UnexpectedEnd,
@@ -117,7 +118,8 @@ fn protocol_names_and_levels() {
     }
 }
 
-// Packets that 3.1 does not forbid pass: unused flags, and a user name announced but missing.
+// Packets that 3.1 does not forbid are accepted: unused flags, and a missing user name that is
+// announced.
 #[test]
 fn v31_is_wider() {
     let good = connect_v31(0x02, b"\x00\x01c");
@@ -184,7 +186,7 @@ fn fixed_size_packets() {
     assert_rows(V311, &rows);
 }
 
-// SUBSCRIBE, SUBACK and UNSUBSCRIBE: every element is checked before the first is seen.
+// SUBSCRIBE, SUBACK and UNSUBSCRIBE: every element is checked before the first is returned.
 #[test]
 fn lists() {
     let rows = [
@@ -217,7 +219,7 @@ fn lists() {
     assert_rows(V31, &rows);
 }
 
-// A prefix of a packet asks for more or names its frame; taken for whole, it is refused.
+// A prefix of a packet needs more bytes or has a frame; decoded as a whole packet, it is refused.
 #[test]
 fn every_truncation() {
     for_each(|version, packet, bytes| {
@@ -230,14 +232,15 @@ fn every_truncation() {
             if end >= whole.header_bytes {
                 let shorter = Frame { total_bytes: end, ..whole };
                 let result = decode(version, shorter, cut);
-                // Cut between two elements, a list is a list, and a payload a payload.
+                // A list that is cut between two elements is a list, and a shorter payload a
+                // payload.
                 assert!(result.is_err() || may_end_early(version, packet.kind(), cut), "{cut:x?}");
             }
         }
     });
 }
 
-/// Whether a prefix of a good packet may be one too.
+/// Whether a prefix of a valid packet may be valid too.
 fn may_end_early(version: Version, kind: PacketKind, cut: &[u8]) -> bool {
     match kind {
         PacketKind::Publish => {
@@ -245,7 +248,7 @@ fn may_end_early(version: Version, kind: PacketKind, cut: &[u8]) -> bool {
             cut.len() >= 7 + id_bytes
         }
         PacketKind::Subscribe | PacketKind::Suback | PacketKind::Unsubscribe => cut.len() >= 5,
-        // Its user name may be missing.
+        // The user name may be missing.
         PacketKind::Connect => version == V31,
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! Packets that MQTT 5 forbids, apart from properties, with the code that a DISCONNECT would carry.
+//! Packets that MQTT 5 forbids, except for properties, with the code that a DISCONNECT would carry.
 
 use super::super::{
     Ack, AckKind, Auth, AuthProperties, Connack, DecodeError, Disconnect, Frame, InvalidTopic,
@@ -19,12 +19,12 @@ fn assert_rows(rows: &[(Vec<u8>, DecodeError, u8)]) {
     }
 }
 
-/// A CONNECT with these flags, and these bytes behind the keep alive.
+/// A CONNECT with these flags, and these bytes after the keep alive.
 fn connect(flags: u8, rest: &[u8]) -> Vec<u8> {
     packet(0x10, &[b"\x00\x04MQTT\x05", &[flags, 0, 10][..], rest].concat())
 }
 
-// CONNECT: flags, and a payload that has what they say, and no more (v5 3.1).
+// CONNECT: flags, and a payload with exactly the fields that they announce (v5 3.1).
 #[test]
 fn connects() {
     let id = b"\x00\x00\x01c";
@@ -50,8 +50,8 @@ fn connects() {
     ]);
 }
 
-// A variable byte integer that takes more bytes than it needs is malformed, in the fixed header of
-// a CONNECT too, whose version is known only then; 3.x does not forbid it.
+// A variable byte integer with more bytes than needed is malformed, also in the fixed header of a
+// CONNECT, whose version is known only later. 3.x does not forbid it.
 #[test]
 fn padded_lengths() {
     for_each(|_, packet, bytes| {
@@ -75,7 +75,7 @@ fn padded_lengths() {
     ]);
 }
 
-// Only the flags of table 2-2 are taken.
+// Only the flags of table 2-2 are accepted.
 #[test]
 fn fixed_header_flags() {
     for_each(|_, packet, bytes| {
@@ -126,7 +126,7 @@ fn publishes() {
         (packet(0x32, b"\x00\x01t\x00\x01"), E::UnexpectedEnd, 0x81),
         (packet(0x30, b"\x00\x01t\x02\x01"), E::UnexpectedEnd, 0x81),
     ]);
-    // In 3.x an empty topic is none, and no alias can stand for it.
+    // In 3.x an empty topic is invalid, and no alias can replace it.
     let bytes = packet(0x30, b"\x00\x00\x03\x23\x00\x01");
     assert_eq!(decode_whole(V311, &bytes), Err(E::Topic(InvalidTopic::Empty)));
 }
@@ -166,7 +166,7 @@ fn subscription_options() {
     }
 }
 
-// SUBSCRIBE, UNSUBSCRIBE and their answers: the lists and what stands in front of them.
+// SUBSCRIBE, UNSUBSCRIBE and their answers: the lists and the fields before them.
 #[test]
 fn lists() {
     use super::super::InvalidFilterReason as F;
@@ -196,7 +196,7 @@ fn lists() {
     ]);
 }
 
-// All 256 codes in each packet: those of its table are read, in both directions.
+// All 256 codes in each packet: those of its table are accepted, in both directions.
 #[test]
 fn reason_codes() {
     let method = b"\x04\x15\x00\x01M";
@@ -235,15 +235,15 @@ fn reason_codes() {
     }
 }
 
-// A prefix of a packet asks for more or names its frame; taken for whole, it is refused, or is one
-// that may end there.
+// A prefix of a packet needs more bytes or has a frame. Decoded as a whole packet, it is refused,
+// or is a packet that may end there.
 #[test]
 fn every_truncation() {
     let mut ends = [0; 16];
     for_each(|_, packet, bytes| {
         let whole = peek_frame(V5, bytes, BYTES_MAX).unwrap().unwrap();
         for end in 0..bytes.len() {
-            // A copy of its own, so that what is read behind it is found.
+            // A separate copy, so that a read past its end is detected.
             let cut = bytes[..end].to_vec().into_boxed_slice();
             let expected = (end >= whole.header_bytes).then_some(whole);
             assert_eq!(peek_frame(V5, &cut, BYTES_MAX), Ok(expected), "{cut:x?}");
@@ -262,7 +262,7 @@ fn every_truncation() {
     assert_eq!(found, [3, 4, 5, 6, 7, 8, 9, 10, 11, 14], "those that may end early do");
 }
 
-/// Whether the first bytes of a packet's body may be one too.
+/// Whether the first bytes of a packet's body may be a valid body too.
 fn may_end(packet: &Packet<'_>, body: usize) -> bool {
     match packet {
         Packet::Publish(publish) => {
@@ -281,12 +281,12 @@ fn may_end(packet: &Packet<'_>, body: usize) -> bool {
     }
 }
 
-/// Bytes of the fixed header of a packet of so many bytes.
+/// Bytes of the fixed header of a packet with this many bytes.
 fn peek_header(total: usize) -> usize {
     if total < 130 { 2 } else { 3 }
 }
 
-// The version of a CONNECT is known from its first bytes, however bad or short the rest is.
+// The version of a CONNECT is known from its first bytes, however malformed or short the rest is.
 #[test]
 fn connect_versions() {
     for (bytes, expected) in [
@@ -307,7 +307,7 @@ fn connect_versions() {
     }
 }
 
-// User properties go first, then the reason string, where a packet would be too large.
+// If a packet would be too large, user properties are left out first, then the reason string.
 #[test]
 fn packets_fit_their_receiver() {
     let list = b"\x1f\x00\x03why\x26\x00\x01k\x00\x01v\x26\x00\x01k\x00\x01w";
@@ -357,7 +357,7 @@ fn packets_fit_their_receiver() {
         assert!(packet.encode_within(V5, bytes.len(), &mut out));
         assert_eq!(out, bytes);
     }
-    // 3.x has nothing to leave out.
+    // Packets of 3.x have nothing to leave out.
     let mut out = Vec::new();
     assert!(!Packet::Puback(ack).encode_within(V311, 3, &mut out));
     assert!(Packet::Puback(ack).encode_within(V311, 4, &mut out));

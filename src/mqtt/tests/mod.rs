@@ -73,7 +73,7 @@ fn decode_whole(version: Version, bytes: &[u8]) -> Result<Packet<'_>, DecodeErro
 }
 
 fn encode(version: Version, packet: &Packet<'_>) -> Vec<u8> {
-    // Something stands before it: encoding appends.
+    // The buffer is not empty before: encoding appends.
     let mut out = vec![0xee];
     packet.encode(version, &mut out);
     assert_eq!(out.len(), 1 + packet.encoded_bytes(version), "{packet:?}");

@@ -10,7 +10,7 @@ use super::{golden, golden_v5};
 
 const ROUNDS: usize = 200_000;
 
-/// Decodes, looks at everything, and encodes again.
+/// Decodes, reads everything, and encodes again.
 fn exercise(version: Version, bytes: &[u8]) -> Result<Option<PacketKind>, DecodeError> {
     let Some(frame) = peek_frame(version, bytes, BYTES_MAX)? else {
         return Ok(None);
@@ -37,14 +37,14 @@ fn exercise(version: Version, bytes: &[u8]) -> Result<Option<PacketKind>, Decode
         Packet::Auth(auth) => drop(AuthProperties::of(auth.properties)),
         _ => {}
     }
-    // The whole of it can be shown.
+    // The whole packet can be printed.
     assert!(!format!("{packet:?}").is_empty());
     let again = encode(version, &packet);
     assert_eq!(decode_whole(version, &again), Ok(packet), "{bytes:x?} and {again:x?}");
     Ok(Some(packet.kind()))
 }
 
-/// The forwarded part of a message is a list of properties, with its expiry in front.
+/// The forwarded part of a message is a list of properties with the expiry first.
 fn assert_forwards(forwarded: impl Fn(&mut Vec<u8>) -> Vec<u8>) {
     let bytes = forwarded(&mut Vec::new());
     let list = forwarded_list(&bytes).expect("it was checked");
@@ -53,7 +53,7 @@ fn assert_forwards(forwarded: impl Fn(&mut Vec<u8>) -> Vec<u8>) {
     assert_eq!(expiry(&bytes).is_some(), at.is_some(), "{list:?}");
 }
 
-/// Changes a packet in one to four places: a bit, a byte, a byte more or less, a splice.
+/// Changes a packet in one to four places: a bit, a byte, an inserted or removed byte, a splice.
 fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
     for _ in 0..=random.below(4) {
         let at = random.below(bytes.len());
@@ -69,13 +69,13 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
             }
         }
     }
-    // Half the time the length fits again, so that more than the length check is tried.
+    // Half of the time the length is corrected, so that more than the length check is tested.
     if bytes.len() > 1 && bytes.len() < 128 && random.below(2) == 0 {
         bytes[1] = u8::try_from(bytes.len() - 2).unwrap();
     }
 }
 
-// Mutated packets never panic, and those that decode come round.
+// Mutated packets never panic, and those that can be decoded can be encoded and decoded again.
 #[test]
 fn mutated_packets() {
     let mut corpus = Vec::new();
@@ -83,7 +83,7 @@ fn mutated_packets() {
     mutate_all(&corpus, Random::new(0x6d71_7474_0002), 14);
 }
 
-// The same for MQTT 5; each packet is a box of its own, so that a read behind its end is found.
+// The same for MQTT 5. Each packet is in its own box, so that a read past its end is detected.
 #[test]
 fn mutated_packets_of_v5() {
     let mut corpus = Vec::new();
@@ -93,7 +93,7 @@ fn mutated_packets_of_v5() {
     }
 }
 
-/// `kind_max`: the last packet type that must be among what decodes.
+/// `kind_max`: the last packet type that some decoded packet must have.
 fn mutate_all(corpus: &[(Version, Vec<u8>)], mut random: Random, kind_max: usize) {
     let mut decoded = [0; 16];
     let mut refused = 0;
@@ -113,7 +113,7 @@ fn mutate_all(corpus: &[(Version, Vec<u8>)], mut random: Random, kind_max: usize
     }
 }
 
-// Bytes from nowhere never panic.
+// Random bytes never panic.
 #[test]
 fn random_bytes() {
     let mut random = Random::new(0x6d71_7474_0003);
@@ -121,7 +121,7 @@ fn random_bytes() {
         let length = random.below(24);
         let bytes: Vec<_> = (0..length).map(|_| random.byte()).collect();
         for version in [Version::V31, Version::V311, Version::V5] {
-            // Mostly refused, which is fine.
+            // Most of them are refused.
             let _ = exercise(version, &bytes);
         }
     }

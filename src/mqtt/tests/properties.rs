@@ -35,7 +35,7 @@ const ALLOWED: [(Carrier, &[u8]); 14] = [
     (Carrier::Packet(PacketKind::Auth), &[0x15, 0x16, 0x1f, 0x26]),
 ];
 
-/// A value that the property may have, by the standard's types.
+/// A value that is valid for the property, by the standard's types.
 fn value(id: u8) -> &'static [u8] {
     match id {
         0x01 | 0x17 | 0x19 | 0x24 | 0x25 | 0x28 | 0x29 | 0x2a => &[1],
@@ -43,7 +43,7 @@ fn value(id: u8) -> &'static [u8] {
         0x02 | 0x11 | 0x18 | 0x27 => &[0, 0, 0, 1],
         0x0b => &[1],
         0x26 => b"\x00\x01k\x00\x01v",
-        // A string, binary data, or nothing that is known.
+        // A string, binary data, or an unknown type.
         _ => b"\x00\x01x",
     }
 }
@@ -52,9 +52,9 @@ fn property(id: u8) -> Vec<u8> {
     [&[id], value(id)].concat()
 }
 
-/// A packet with these properties, and the rest of it as it should be.
+/// A valid packet with these properties.
 fn carry(carrier: Carrier, list: &[u8]) -> Vec<u8> {
-    // An AUTH has a method; authentication data do too.
+    // An AUTH has a method, as authentication data require.
     let method = |list: &[u8]| {
         let has_method = list.first() == Some(&0x15);
         [if has_method { &[][..] } else { b"\x15\x00\x01M" }, list].concat()
@@ -91,13 +91,14 @@ fn carry(carrier: Carrier, list: &[u8]) -> Vec<u8> {
     packet(kind.first_byte(), &body)
 }
 
-/// Decodes a packet that a client has sent.
+/// Decodes a packet from a client.
 fn from_client(bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
     let frame = peek_frame(V5, bytes, BYTES_MAX)?.expect("a whole fixed header");
     decode_from_client(V5, frame, bytes)
 }
 
-// Each of the 256 identifiers in each packet: allowed, or malformed; twice, or a protocol error.
+// Each of the 256 identifiers in each packet is allowed or malformed; twice, it may be a protocol
+// error.
 #[test]
 fn every_property_in_every_packet() {
     let mut good = 0;
@@ -133,7 +134,7 @@ fn decode_bytes(bytes: &[u8]) -> Result<(), DecodeError> {
     decode_whole(V5, bytes).map(drop)
 }
 
-/// A property that is cut off by the length in front of the list.
+/// A property that the length before the list truncates.
 fn every_cut(carrier: Carrier, id: u8) {
     let whole = property(id);
     for end in 1..whole.len() {
@@ -142,7 +143,8 @@ fn every_cut(carrier: Carrier, id: u8) {
     }
 }
 
-// Three properties are the server's or the client's to send, in a packet that both send.
+// Three properties of packets that both sides send may come only from the server, or only from the
+// client.
 #[test]
 fn properties_of_one_side() {
     let mut from_server = Vec::new();
@@ -172,7 +174,7 @@ fn properties_of_one_side() {
     assert_eq!(from_server, expected);
 }
 
-// Values that the standard names, each with the code that it names or leaves open.
+// Values for which the standard names a code or leaves it open.
 #[test]
 fn values() {
     let connect = Carrier::Packet(PacketKind::Connect);
@@ -206,14 +208,14 @@ fn values() {
         (publish, b"\x26\x00\x00\x00\x01\x00", E::NulInString, malformed),
         (subscribe, &[0x0b, 0x81, 0], E::PaddedInteger, malformed),
         (subscribe, &[0x0b, 0xff, 0xff, 0xff, 0xff, 1], E::LengthTooLong, malformed),
-        // A padded identifier is none.
+        // An identifier with padding is invalid.
         (publish, &[0x81, 0, 1], E::PropertyNotAllowed { id: 0x81, carrier: publish }, malformed),
     ];
     for (carrier, list, error, reason) in rows {
         assert_eq!(decode_bytes(&carry(carrier, list)), Err(error), "{carrier} {list:x?}");
         assert_eq!(error.reason(), reason, "{error}");
     }
-    // Both values of a flag, both ends of the others.
+    // Both values of a flag, and both ends of other ranges.
     let good: [(Carrier, &[u8]); 9] = [
         (connect, &[0x17, 0]),
         (connack, &[0x24, 0]),
@@ -230,7 +232,7 @@ fn values() {
     }
 }
 
-// Authentication data need a method, which may stand behind them.
+// Authentication data need a method, which may follow them.
 #[test]
 fn data_need_a_method() {
     let connect = |list: &[u8]| {
@@ -248,8 +250,8 @@ fn data_need_a_method() {
     assert_eq!(decode_bytes(&packet(0xf0, b"\x18")), Err(E::UnexpectedEnd));
 }
 
-// Forwarded properties are borrowed if they are contiguous with the expiry in front, else
-// assembled.
+// Forwarded properties are borrowed if they are contiguous with the expiry first; otherwise they
+// are assembled.
 #[test]
 fn forwarded_properties() {
     let table: [(&[u8], &[u8], bool); 13] = [
@@ -288,7 +290,7 @@ fn forwarded_properties() {
     assert_eq!(read.alias(), TopicAlias::new(5));
     let ids = [1, 128].map(|id| SubscriptionId::new(id).unwrap());
     assert!(read.subscription_ids().eq(ids));
-    // A will's delay is its own.
+    // A will's delay is not forwarded.
     let list = b"\x01\x00\x18\x00\x00\x00\x07\x02\x00\x00\x00\x09";
     let will = WillProperties::from_wire(list).unwrap();
     assert_eq!(will.delay_s(), 7);
@@ -298,7 +300,7 @@ fn forwarded_properties() {
     assert_eq!(forwarded_list(b"\x01"), Err(E::UnexpectedEnd));
 }
 
-// The expiry of forwarded properties is read and replaced in front of them.
+// The expiry of forwarded properties can be read and replaced before them.
 #[test]
 fn expiries() {
     for (forwarded, expected) in [
@@ -340,7 +342,7 @@ fn forwarded_like_the_model() {
     assert!(borrowed > 5_000 && assembled > 5_000, "{random}: {borrowed}, {assembled}");
 }
 
-/// Properties of a PUBLISH in random order, each by itself.
+/// Properties of a PUBLISH in random order, each separate.
 fn random_list(random: &mut Random) -> Vec<Vec<u8>> {
     let mut list: Vec<Vec<u8>> = Vec::new();
     for _ in 0..random.below(6) {

@@ -1,5 +1,4 @@
-//! A template's copies, and heads with their tails, are what encoding each receiver's PUBLISH would
-//! give.
+//! A template's copies, and heads with their tails, equal the encoded PUBLISH of each receiver.
 
 use super::super::{
     Delivery, MessageParts, Packet, Property, PropertyId, Publish, PublishHead, PublishProperties,
@@ -19,13 +18,13 @@ fn forwarded(text_bytes: usize) -> Vec<u8> {
 
 fn publish<'a>(qos: QoS, forwarded: &'a [u8], payload: &'a [u8]) -> Publish<'a> {
     let topic = Some(topic("site/7/温度"));
-    // The message as its publisher sent it: none of these three may show in a copy.
+    // The publisher's values of these three must not appear in a copy.
     let packet_id = Some(id(0x5555));
     let properties = PublishProperties::forwarding(forwarded);
     Publish { dup: true, qos, retain: true, topic, packet_id, properties, payload }
 }
 
-/// The packet that `delivery` makes of `publish`, encoded on its own.
+/// The separately encoded packet for `delivery` of `publish`.
 fn expected(version: Version, publish: Publish<'_>, delivery: Delivery) -> Vec<u8> {
     let Delivery { packet_id, dup, retain } = delivery;
     let mut out = Vec::new();
@@ -79,8 +78,8 @@ fn copies() {
     }
 }
 
-// What a message has for its only receiver, and its template for several, is the packet that is
-// encoded alone; the bytes of the head are what was announced.
+// A message for one receiver, and its template for several, equal the packet that is encoded
+// separately. The head has the announced length.
 #[test]
 fn copies_of_a_message() {
     let lists = [(V311, Vec::new()), (V5, Vec::new()), (V5, forwarded(1)), (V5, forwarded(200))];
@@ -114,7 +113,7 @@ fn copies_of_a_message() {
     }
 }
 
-// 3.x receivers get a message with properties without them.
+// 3.x receivers get a message without its properties.
 #[test]
 fn v3_has_no_properties() {
     let list = forwarded(3);
@@ -123,8 +122,8 @@ fn v3_has_no_properties() {
     assert_eq!(with, expected(V311, publish(QoS::AtMostOnce, &[], b"hi"), delivery));
 }
 
-// A head and the shared tail are a packet that says what the head was told; without an alias and
-// identifiers it is the template's.
+// A head and the shared tail form a packet with the head's values. Without an alias and identifiers
+// it equals the template's.
 #[test]
 fn heads() {
     let ids = [1, 127, 128, SubscriptionId::MAX].map(|id| SubscriptionId::new(id).unwrap());
@@ -187,7 +186,7 @@ fn assert_says(bytes: &[u8], head: &PublishHead<'_>, message: &Publish<'_>) {
     assert_eq!(found.payload, message.payload);
 }
 
-// A header is laid out without room for the payload that is sent from elsewhere.
+// A header does not include space for a payload that is sent separately.
 #[test]
 fn header_does_not_hold_the_payload() {
     let payload = vec![0; 1 << 20];

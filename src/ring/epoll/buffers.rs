@@ -1,12 +1,12 @@
-//! The receive buffers that are free. The one that came back last is the next to be lent: it is
-//! the likeliest to be in the cache.
+//! The free receive buffers. The buffer that was recycled last is lent next, because it is the most
+//! likely to be in the cache.
 
 use std::io;
 
 use crate::ring::Buffer;
 use crate::ring::pool::Pool;
 
-/// See the module.
+/// See the file.
 pub(super) struct Buffers {
     pool: Pool,
     /// Buffers that are not lent.
@@ -15,12 +15,12 @@ pub(super) struct Buffers {
 
 impl Buffers {
     /// # Errors
-    /// If there is no address space.
+    /// If there is not enough address space.
     pub(super) fn new(count: u16, buffer_bytes: u32) -> io::Result<Self> {
         Ok(Self { pool: Pool::new(0, count, buffer_bytes)?, free: (0..count).rev().collect() })
     }
 
-    /// Lends a whole buffer, if one is free.
+    /// Lends a complete buffer, if one is free.
     pub(super) fn lend(&mut self) -> Option<Buffer> {
         let id = self.free.pop()?;
         Some(self.pool.lend(id, self.pool.buffer_bytes()))

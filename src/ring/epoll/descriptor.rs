@@ -1,7 +1,7 @@
-//! The socket of a link, by its number: an operation keeps this of a socket that the caller owns.
+//! The number of a link's socket, which an operation keeps while the caller owns the socket.
 //!
-//! Obligation of its owners: the number is used only while the link has an operation in flight.
-//! The trait asks the caller to drop a socket only after that.
+//! Obligation of its owners: the number is used only while the link has an operation in flight. The
+//! trait requires the caller to drop a socket only after that.
 
 #![allow(unsafe_code)]
 
@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use crate::ring::Socket;
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Descriptor(RawFd);
 

@@ -1,12 +1,12 @@
-//! Listeners, and which of them connections are accepted from.
+//! Listeners, and which of them accept connections.
 //!
 //! ```text
 //!  Off ──arm──► Armed ──event──► Armed, ready ──nobody waits──► Armed
 //!   ▲             │                  │
 //!   └─────────────┴─cancel, failure──┘
 //! ```
-//! A listener is watched while it is armed and not longer. Several rings may share one: the kernel
-//! tells one that sleeps, and a ring that does not accept must not be the one that is told.
+//! A listener is watched only while it is armed. Several rings may share one: the kernel notifies
+//! one ring that sleeps, and that must not be a ring that does not accept.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,8 +18,8 @@ use rustix::net::{SocketFlags, accept_with};
 
 use crate::ring::{ListenSocket, Socket};
 
-/// Connections that one turn accepts from one listener. The rest go to others that share it, or to
-/// the next turn.
+/// The connections that one turn accepts from one listener. Other rings that share it, or the next
+/// turn, accept the rest.
 const ACCEPTS_MAX: usize = 64;
 
 /// A listener and whether an accept is armed on it.
@@ -31,14 +31,14 @@ pub(super) struct Accepting {
 }
 
 impl Accepting {
-    /// Takes a listener. Others that share it must not mind that it does not block any more.
+    /// Takes a listener and makes it non-blocking, also for others that share it.
     pub(super) fn new(listener: ListenSocket) -> Self {
         let flags = fcntl_getfl(&listener).expect("it is open");
         fcntl_setfl(&listener, flags | OFlags::NONBLOCK).expect("every socket can be so");
         Self { listener, armed: false, ready: false }
     }
 
-    /// Has the kernel watch it.
+    /// Makes the kernel watch it.
     ///
     /// # Errors
     /// If the kernel has no memory for that.
@@ -46,15 +46,14 @@ impl Accepting {
         self.armed = true;
         let watched = EventFlags::IN | EventFlags::ET;
         match epoll::add(epoll, &self.listener, data, watched | EventFlags::EXCLUSIVE) {
-            // A sandbox that does not know the flag: all rings that share the listener are
-            // notified.
+            // A sandbox may not know the flag. Then all rings that share the listener are notified.
             Err(Errno::INVAL) => epoll::add(epoll, &self.listener, data, watched)?,
             added => added?,
         }
         Ok(())
     }
 
-    /// Takes note of an event.
+    /// Notes an event.
     pub(super) fn note(&mut self) {
         self.ready = self.armed;
     }
@@ -62,14 +61,14 @@ impl Accepting {
     /// Ends the accept.
     pub(super) fn disarm(&mut self, epoll: &OwnedFd) {
         (self.armed, self.ready) = (false, false);
-        // It is not there if arming it failed.
+        // It is not watched if arming failed.
         let _not_there = epoll::delete(epoll, self.listener.as_fd());
     }
 
-    /// Hands connections that wait to `accepted`, a bounded number.
+    /// Passes waiting connections to `accepted`, a bounded number.
     ///
     /// # Errors
-    /// If accepting failed, of which the caller is to be told.
+    /// If accepting fails.
     pub(super) fn accept(&mut self, mut accepted: impl FnMut(Socket)) -> io::Result<()> {
         for _ in 0..ACCEPTS_MAX {
             match accept_with(&self.listener, SocketFlags::CLOEXEC) {
@@ -78,7 +77,7 @@ impl Accepting {
                     self.ready = false;
                     break;
                 }
-                // One that waited is gone; the next is none the worse for it.
+                // A waiting client has disconnected; the others are not affected.
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,5 +1,5 @@
-//! [`Epoll`]: the ring on epoll, for where io_uring is forbidden. The kernel tells what is ready,
-//! and the ring does it.
+//! [`Epoll`]: the ring on epoll, for hosts that forbid io_uring. The kernel reports readiness, and
+//! the ring performs the operations.
 //!
 //! One turn, in one [`Ring::wait`]:
 //!
@@ -8,17 +8,17 @@
 //! connections, the writer's result, the waker → a receive for each link that has bytes
 //! ```
 //! As with io_uring, operations start only in the wait: a send of a turn has not begun when its
-//! link is shut down in the same turn. A turn does a bounded amount: the receive buffers there are,
-//! a few of them for one link, a few connections of each listener. A source with more to read
-//! continues in the next turn, which then does not sleep.
+//! link is shut down in the same turn. A turn does a bounded amount of work: it fills the free
+//! receive buffers, a few of them for one link, and accepts a few connections of each listener. A
+//! source with more to read continues in the next turn, which then does not sleep.
 //!
-//! A message costs its receive, its send and a share of one `epoll_wait`: sockets are watched once
-//! for all, and a receive that leaves room in its buffer is not asked again ([`watches`]). Every
-//! call says that it is not to wait, so sockets may be in blocking mode.
+//! A message costs its receive, its send and a share of one `epoll_wait`. Sockets are registered
+//! once, and a receive that leaves room in its buffer is not repeated ([`watches`]). Every call is
+//! non-blocking by a flag, so sockets may be in blocking mode.
 //!
-//! Writes to files are done by a thread of the ring's own ([`writer`]).
+//! A thread of the ring writes to files ([`Writer`]).
 //!
-//! It needs Linux 4.5 (for `EPOLLEXCLUSIVE`), and can do without that flag.
+//! It needs Linux 4.5 for `EPOLLEXCLUSIVE`, but can work without that flag.
 
 mod buffers;
 mod descriptor;
@@ -27,7 +27,6 @@ mod sends;
 #[cfg(test)]
 mod tests;
 mod watches;
-mod writer;
 
 use std::collections::VecDeque;
 use std::io;
@@ -51,6 +50,7 @@ use super::options::Options;
 use super::pause::Pause;
 use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
+use super::writer::Writer;
 use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
 
 use buffers::Buffers;
@@ -58,44 +58,43 @@ use descriptor::Descriptor;
 use listeners::Accepting;
 use sends::{Sends, Step};
 use watches::{INPUT, INPUT_AND_ROOM, Input, Watches};
-use writer::Writer;
 
-/// Events that one turn takes from the kernel. More stay with it until the next.
+/// The events that one turn takes from the kernel. Others stay there until the next turn.
 const EVENTS_MAX: usize = 1024;
 
-/// Buffers that one turn fills for one link, if it has so much: larger pieces make larger batches,
-/// and others must have their turn.
+/// The buffers that one turn fills for one link at most: larger pieces make larger batches, but
+/// other links must have their turn.
 const RECEIVES_MAX: usize = 4;
 
-/// Calls that one turn makes for one send: the first finds no room for all, the second is to find
-/// none at all, and then the kernel tells of room.
+/// The calls that one turn makes for one send. The first finds no room for all bytes, the second
+/// finds none at all, and then the kernel reports room.
 const SEND_STEPS_MAX: usize = 2;
 
 /// The longest sleep: the kernel's argument is an `int` of milliseconds.
 const SLEEP_MAX: Duration = Duration::from_hours(24);
 
-/// Events after which a send that waits goes on, or finds out that it cannot.
+/// The events after which a waiting send continues or fails.
 const ROOM: EventFlags = EventFlags::OUT.union(EventFlags::HUP).union(EventFlags::ERR);
 
-/// How an operation ends that was cancelled, or could not begin, at the next wait.
+/// The result, at the next wait, of an operation that was cancelled or could not begin.
 enum Ending {
     Recv(Key, Received),
     Send(Key, io::Error),
     Accept(u32, io::Error),
 }
 
-/// How receiving from a link went.
+/// The result of receiving from a link.
 enum Went {
-    /// The receive is armed still.
+    /// The receive is still armed.
     On,
     Over,
     OutOfBuffers,
 }
 
-/// A ring on epoll. Stays in the thread that made it.
+/// A ring on epoll. It stays in the thread that made it.
 pub struct Epoll {
     epoll: OwnedFd,
-    /// Operations in flight: requested, and not completed.
+    /// Operations in flight: requested and not completed.
     links: Links,
     watches: Watches,
     sends: Sends,
@@ -105,16 +104,16 @@ pub struct Epoll {
     waker: Waker,
     pause: Pause,
     endings: Vec<Ending>,
-    /// Sends that begin or go on in the next turn. Some may have ended meanwhile.
+    /// Sends that begin or continue in the next turn. Some may have ended meanwhile.
     due: Vec<Key>,
-    /// Links to receive from, each once: their receive is armed and they may have something. Some
-    /// may have been released meanwhile. A turn that runs out of buffers leaves the rest in front.
+    /// Links to receive from, each once: their receive is armed and there may be data. Some may
+    /// have been released meanwhile. A turn that runs out of buffers leaves the others in front.
     readable: VecDeque<Key>,
-    /// Room for what the kernel tells.
+    /// Memory for events.
     events: Vec<Event>,
-    /// Whether this wait has completions that somebody waits for.
+    /// Whether this wait has completions for which the caller waits.
     has_news: bool,
-    /// Whether the log knows that the kernel watches no more.
+    /// Whether it was logged that the kernel watches no more sockets.
     warned: bool,
     features: String,
 }
@@ -131,7 +130,7 @@ impl Epoll {
         let signals = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &waker, data(Tag::other(Kind::Wake, 0)), signals)?;
         epoll::add(&epoll, writer.signal(), data(Tag::other(Kind::Write, 0)), signals)?;
-        let pause = Pause::new(&waker)?;
+        let pause = Pause::new([&waker, writer.signal()])?;
         Ok(Self {
             epoll,
             links: Links::default(),
@@ -157,12 +156,12 @@ impl Epoll {
         &self.features
     }
 
-    /// Ends what was cancelled or could not begin.
+    /// Completes operations that were cancelled or could not begin.
     fn end_cancelled(&mut self, into: &mut Vec<Completion<Socket>>) {
         let mut endings = mem::take(&mut self.endings);
         for ending in endings.drain(..) {
             match ending {
-                // A second cancel of the same finds it ended.
+                // A second cancel of the same operation finds it ended.
                 Ending::Recv(key, received) if self.links.receives(key) => {
                     self.links.on_received(key, false);
                     into.push(Completion::Received { key, received, more: false });
@@ -179,7 +178,7 @@ impl Epoll {
         self.endings = endings;
     }
 
-    /// Takes the sends that are due a step further.
+    /// Takes the next step of the sends that are due.
     fn advance_sends(&mut self, into: &mut Vec<Completion<Socket>>) {
         let due = self.due.len();
         for at in 0..due {
@@ -188,7 +187,7 @@ impl Epoll {
         self.due.drain(..due);
     }
 
-    /// Sends what there is room for, if this link has a send in flight.
+    /// Sends as much as there is room for, if this link has a send in flight.
     fn advance_send(&mut self, key: Key, into: &mut Vec<Completion<Socket>>) {
         let Some(slot) = self.links.send_slot(key) else { return };
         for _ in 0..SEND_STEPS_MAX {
@@ -210,14 +209,14 @@ impl Epoll {
         self.due.push(key);
     }
 
-    /// Has the kernel tell when there is room for a send that has found none.
+    /// Makes the kernel report room for a send that has found none.
     fn watch_room(&mut self, key: Key, socket: Descriptor) -> io::Result<()> {
         let data = data(Tag::link(Kind::Recv, key));
         match self.watches.get_mut(key) {
-            // It tells of room that comes after a send has found none.
+            // It reports room that appears after a send has found none.
             Some(watch) if watch.room => {}
             Some(watch) => {
-                // It looks at once, so room that came meanwhile is told too.
+                // It checks at once, so room that appeared meanwhile is reported too.
                 epoll::modify(&self.epoll, socket, data, INPUT_AND_ROOM)?;
                 watch.room = true;
             }
@@ -229,7 +228,7 @@ impl Epoll {
         Ok(())
     }
 
-    /// Ends a send. If a part of it went, that is told rather than why the rest did not.
+    /// Ends a send. If a part was sent, that is reported, and not the fault of the rest.
     fn end_send(
         &mut self,
         key: Key,
@@ -244,8 +243,8 @@ impl Epoll {
         into.push(Completion::Sent { key, result, batch });
     }
 
-    /// Sleeps until the kernel has something to tell, and does what is then possible. Returns how
-    /// many events there were.
+    /// Sleeps until the kernel reports events, and does what they allow. Returns the number of
+    /// events.
     fn collect_events(
         &mut self,
         timeout: Option<Duration>,
@@ -271,21 +270,20 @@ impl Epoll {
             Kind::Recv => self.on_link_event(key, event.flags, into),
             Kind::Accept => self.listeners[key.slot as usize].note(),
             Kind::Wake => {
-                self.pause.note_woken();
+                self.pause.note_signal();
                 into.push(Completion::Woken);
             }
             Kind::Write => {
+                self.pause.note_signal();
                 let result = self.writer.take_result();
                 into.extend(result.map(|result| Completion::Written { result }));
             }
-            Kind::Send | Kind::Cancel | Kind::Sync => {
-                unreachable!("nothing is watched as {kind:?}")
-            }
+            Kind::Send | Kind::Cancel => unreachable!("nothing is watched as {kind:?}"),
         }
     }
 
     fn on_link_event(&mut self, key: Key, told: EventFlags, into: &mut Vec<Completion<Socket>>) {
-        // One of a link that was released in the same turn.
+        // The link may have been released in the same turn.
         let Some(watch) = self.watches.get_mut(key) else { return };
         watch.note(told);
         if told.intersects(ROOM)
@@ -297,7 +295,7 @@ impl Epoll {
         self.queue_receive(key);
     }
 
-    /// Puts a link on the list of those to receive from, if it may have something to receive.
+    /// Lists a link to receive from, if there may be data.
     fn queue_receive(&mut self, key: Key) {
         let Some(watch) = self.watches.get_mut(key) else { return };
         if watch.input != Input::Empty && !watch.queued && self.links.receives(key) {
@@ -326,7 +324,7 @@ impl Epoll {
         into.push(Completion::Accepted { listener, result: Err(error), more: false });
     }
 
-    /// Receives from the links on the list, one after another, until there is no buffer.
+    /// Receives from the listed links, one after another, until there is no buffer.
     fn receive_all(&mut self, into: &mut Vec<Completion<Socket>>) {
         let mut lent = 0;
         for _ in 0..self.readable.len() {
@@ -341,7 +339,8 @@ impl Epoll {
             match self.receive(key, &mut lent, into) {
                 Went::On => self.queue_receive(key),
                 Went::Over => {}
-                // The caller has what this turn brought: when that is recycled these go on.
+                // The caller has the buffers of this turn: the others continue when they are
+                // recycled.
                 Went::OutOfBuffers if lent > 0 => {
                     self.watches.get_mut(key).expect("it is watched").queued = true;
                     self.readable.push_front(key);
@@ -352,7 +351,7 @@ impl Epoll {
         }
     }
 
-    /// Receives from a link what there is, up to its share of the turn.
+    /// Receives the available data of a link, up to its share of the turn.
     fn receive(&mut self, key: Key, lent: &mut usize, into: &mut Vec<Completion<Socket>>) -> Went {
         let watch = self.watches.get_mut(key).expect("who receives is watched");
         let (socket, more) = (watch.socket, watch.multishot);
@@ -402,7 +401,7 @@ impl Epoll {
         into.push(Completion::Received { key, received, more: false });
     }
 
-    /// Says once what to do about a kernel that watches no more sockets for this user.
+    /// Logs once what to do if the kernel watches no more sockets for this user.
     fn warn_of_full(&mut self, error: Errno) {
         if error == Errno::NOSPC && !mem::replace(&mut self.warned, true) {
             log::warn!(
@@ -412,7 +411,7 @@ impl Epoll {
         }
     }
 
-    /// Whether the next wait has something to do that no event will tell of.
+    /// Whether the next wait has work that no event will report.
     fn is_busy(&self) -> bool {
         let accepts = || self.listeners.iter().any(|listener| listener.ready);
         !self.due.is_empty() || !self.readable.is_empty() || accepts()
@@ -566,7 +565,7 @@ fn cancelled() -> io::Error {
     Errno::CANCELED.into()
 }
 
-/// Not less than `time`, which may be longer than every kernel takes: waking early is allowed.
+/// At least `time`, cut to a bound that all kernels accept: waking early is allowed.
 fn whole_milliseconds(time: Duration) -> Timespec {
     let time = time.min(SLEEP_MAX);
     let ms = i64::try_from(time.as_nanos().div_ceil(1_000_000)).expect("it is bounded");

@@ -1,11 +1,11 @@
-//! The sends in flight: their memory, and how far each is.
+//! The sends in flight: their memory and progress.
 //!
 //! ```text
 //! begin ──► due ──step──┬─ whole, or failed ──► end
 //!            ▲          └─ no room ──► waiting ──room, hang-up──┐
 //!            └──────────────────────────────────────────────────┘
 //! ```
-//! Invariant: `sent` is below the bytes of the first [`SEND_CHUNKS_MAX`] slices, unless the send
+//! Invariant: `sent` is below the size of the first [`SEND_CHUNKS_MAX`] slices, unless the send
 //! ends.
 
 use std::io::{self, IoSlice};
@@ -26,17 +26,17 @@ const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
 pub(super) struct Sending {
     pub(super) socket: Descriptor,
     batch: Batch,
-    /// Bytes that went.
+    /// Bytes that were sent.
     sent: usize,
-    /// Whether it waits for the kernel to tell of room; else it is due.
+    /// Whether it waits for the kernel to report room; otherwise it is due.
     pub(super) waits: bool,
-    /// Whether nobody waits for its end.
+    /// Whether no one waits for its end.
     pub(super) is_quiet: bool,
 }
 
 /// The result of one step.
 pub(super) enum Step {
-    /// It is over.
+    /// It has ended.
     Ended(io::Result<usize>),
     /// There may be room for more.
     Short,
@@ -66,7 +66,7 @@ impl Sends {
         &mut self.slots[slot as usize]
     }
 
-    /// Gives the batch back, with the bytes of it that went.
+    /// Returns the batch and the number of bytes that were sent.
     pub(super) fn end(&mut self, slot: u32) -> (Batch, usize) {
         let Sending { batch, sent, .. } = self.slots.remove(slot as usize);
         (batch, sent)
@@ -86,7 +86,7 @@ impl Sends {
 }
 
 impl Sending {
-    /// Sends as much as there is room for.
+    /// Sends as many bytes as there is room for.
     pub(super) fn step(&mut self) -> Step {
         let mut vectors = [IoSlice::new(&[]); SEND_CHUNKS_MAX];
         let (mut count, mut left, mut skipped) = (0, 0, self.sent);

@@ -1,4 +1,5 @@
-//! Behaviour of the ring on epoll alone: watches that end, memory of links, sleeps in milliseconds.
+//! Behaviour of the ring on epoll only: the end of watches, memory of links, sleeps in
+//! milliseconds.
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -34,15 +35,15 @@ fn turn(ring: &mut Epoll) -> Vec<Completion<Socket>> {
     seen
 }
 
-/// How many descriptors the kernel watches for a ring, but for its own two.
+/// The number of descriptors that the kernel watches for a ring, except its own two.
 fn watched(ring: &Epoll) -> usize {
     let info = format!("/proc/self/fdinfo/{}", ring.epoll.as_raw_fd());
     let info = std::fs::read_to_string(info).expect("it is open");
     info.lines().filter(|line| line.starts_with("tfd:")).count() - 2
 }
 
-/// A link is watched from the first operation that needs it until it is released, also while
-/// another descriptor of the same socket is open; a send that finds room needs nothing.
+/// A link is watched from the first operation that needs it until it is released, even while
+/// another descriptor of the same socket is open. A send that finds space needs no watch.
 #[test]
 fn released_links_are_not_watched() {
     let mut ring = new_ring();
@@ -68,7 +69,7 @@ fn released_links_are_not_watched() {
     assert!(turn(&mut ring).is_empty());
 }
 
-/// A listener is watched while an accept is armed, and not longer: other rings that share it are
+/// A listener is watched while an accept is armed, and no longer: other rings that share it are
 /// notified instead.
 #[test]
 fn idle_listeners_are_not_watched() {
@@ -86,8 +87,8 @@ fn idle_listeners_are_not_watched() {
     }
 }
 
-/// A socket that gets the number of one before it, as it does unless another test is faster, is
-/// another: its events are attributed to its own link alone, whatever key that has.
+/// A socket that gets the number of a closed one (as it usually does) is a different one: its
+/// events belong to its own link only, whatever key that has.
 #[test]
 fn numbers_are_used_again() {
     let mut ring = new_ring();
@@ -103,14 +104,14 @@ fn numbers_are_used_again() {
             panic!("{seen:?}");
         };
         assert_eq!(*whose, key);
-        // Told of, and not asked for.
+        // The kernel has reported it, but no operation asked for it.
         peer.write_all(b"x").expect("room");
         assert!(turn(&mut ring).is_empty());
         ring.release(key, &socket);
     }
 }
 
-/// Memory of links that left is released; the rest is used again.
+/// Memory of links that have left is released; the other memory is reused.
 #[test]
 fn memory_goes_back() {
     let mut ring = new_ring();
@@ -139,7 +140,7 @@ fn memory_goes_back() {
     }
 }
 
-/// A time to sleep is never cut, and never longer than the kernel takes.
+/// A sleep is never too short, and never longer than the kernel permits.
 #[test]
 fn sleeps_are_whole_milliseconds() {
     for (given, seconds, nanoseconds) in [

@@ -1,4 +1,4 @@
-//! Which sockets the kernel watches for this ring, and what it has told of each.
+//! The sockets that the kernel watches for this ring, and the last report on each.
 //!
 //! ```text
 //!          event                    a receive that left room in its buffer, or found nothing
@@ -6,15 +6,15 @@
 //!    ▲  └─────────────► Unsure ──a receive that found nothing──┐
 //!    └─────────────────────────────────────────────────────────┘
 //! ```
-//! A socket is watched from the first operation that needs it until its link is released. The
-//! watch is edge triggered: the kernel tells of a change once, so what it told is kept here until
-//! an operation finds out that it holds no more.
+//! A socket is watched from the first operation that needs it until its link is released. The watch
+//! is edge-triggered: the kernel reports a change once, so the report is kept here until an
+//! operation finds that it does not hold any more.
 //!
-//! A receive that leaves room in its buffer has drained the socket: later data is an event of its
-//! own (epoll(7), question 9). That is not so with an end, an error or urgent data in the stream: a
-//! receive stops there. Then only a receive that finds nothing drains it.
+//! A receive that leaves room in its buffer has drained the socket: later data causes a new event
+//! (epoll(7), question 9). That does not hold for an end, an error or urgent data in the stream,
+//! because a receive stops there. Then only a receive that finds nothing has drained it.
 //!
-//! Invariant: an event is believed only if its slot is watched under its generation.
+//! Invariant: an event is used only if its slot is watched with its generation.
 
 use rustix::event::epoll::EventFlags;
 
@@ -23,41 +23,41 @@ use crate::slots::{make_room, shorten};
 
 use super::descriptor::Descriptor;
 
-/// After one of these a receive that leaves room may have left bytes, or the end, as well.
+/// After one of these, a receive that leaves room may have left bytes, or the end.
 const UNSURE: EventFlags =
     EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR).union(EventFlags::PRI);
 
-/// Events that are watched from the beginning. HUP and ERR always are.
+/// Events that are watched from the beginning. HUP and ERR are always watched.
 pub(super) const INPUT: EventFlags =
     EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::PRI).union(EventFlags::ET);
 
 /// Events that are watched after a send first found no room. A Unix socket reports room whenever
-/// its peer reads, so it is not watched for room before.
+/// its peer reads, so room is not watched before.
 pub(super) const INPUT_AND_ROOM: EventFlags = INPUT.union(EventFlags::OUT);
 
 /// The result that a receive would have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Input {
-    /// Nothing; an event will tell.
+    /// Nothing; an event will report data.
     Empty,
-    /// Bytes; one that leaves room in its buffer is the last.
+    /// Bytes; a receive that leaves room in its buffer is the last.
     Readable,
     /// Bytes, an end, an error or nothing.
     Unsure,
 }
 
-/// A link's socket. Idle links cost this much memory, so it is small.
+/// The watch of a link's socket. Idle links need this much memory, so it is small.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Watch {
-    /// Of the link whose socket is watched.
+    /// The generation of the link.
     generation: u32,
     pub(super) socket: Descriptor,
     pub(super) input: Input,
-    /// Whether room for output is watched as well.
+    /// Whether room for output is watched too.
     pub(super) room: bool,
     /// Whether it is on the list of links to receive from.
     pub(super) queued: bool,
-    /// Whether the receive that is armed stays so when it has brought something.
+    /// Whether the armed receive stays armed after it has brought data.
     pub(super) multishot: bool,
 }
 
@@ -70,16 +70,16 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    /// The watch of this very link.
+    /// The watch of the link with this generation.
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Watch> {
         let watch = self.slots.get_mut(key.slot as usize)?.as_mut()?;
         (watch.generation == key.generation).then_some(watch)
     }
 
-    /// Notes that a link's socket is watched from now on, for room as well or not.
+    /// Notes that a link's socket is watched from now on; `room`: for room too.
     ///
     /// # Panics
-    /// If another link's socket is watched under this slot: that was not released.
+    /// If another link's socket is still watched under this slot.
     pub(super) fn insert(&mut self, key: Key, socket: Descriptor, room: bool) -> &mut Watch {
         let at = key.slot as usize;
         while at >= self.slots.len() {
@@ -93,7 +93,7 @@ impl Watches {
         slot.insert(Watch { generation, socket, input, room, queued, multishot })
     }
 
-    /// Forgets a link's watch; whether there was one.
+    /// Removes a link's watch; returns whether there was one.
     pub(super) fn remove(&mut self, key: Key) -> bool {
         let is_watched = self.get_mut(key).is_some();
         if is_watched {
@@ -107,15 +107,15 @@ impl Watches {
         self.slots.len()
     }
 
-    /// Releases memory of slots whose links have left, of `slots_max` at most; returns whether
-    /// there is more.
+    /// Returns memory of slots whose links have left, of `slots_max` at most; returns whether there
+    /// is more to do.
     pub(super) fn reclaim(&mut self, slots_max: usize) -> bool {
         shorten(&mut self.slots, slots_max, Option::is_none)
     }
 }
 
 impl Watch {
-    /// Takes note of an event.
+    /// Notes an event.
     pub(super) fn note(&mut self, told: EventFlags) {
         if told.intersects(UNSURE) {
             self.input = Input::Unsure;
@@ -124,7 +124,7 @@ impl Watch {
         }
     }
 
-    /// Takes note that a receive brought bytes, and whether they filled its buffer.
+    /// Notes that a receive brought bytes, and whether they filled its buffer.
     pub(super) fn note_received(&mut self, is_full: bool) {
         if !is_full && self.input == Input::Readable {
             self.input = Input::Empty;
@@ -140,8 +140,8 @@ mod tests {
     use super::*;
     use crate::ring::Socket;
 
-    /// The state of a link is that of its last event, until a receive finds another; a receive that
-    /// may have left data does not count as draining.
+    /// The state of a link is that of its last event, until a receive finds another. A receive that
+    /// may have left data does not drain.
     #[test]
     fn input_is_known() {
         let (ours, _theirs) = UnixStream::pair().expect("descriptors");

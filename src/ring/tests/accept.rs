@@ -1,4 +1,4 @@
-//! Accepting: many at once, cancelled, and out of descriptors.
+//! Accepting: many connections at once, cancelled accepts, and a lack of descriptors.
 
 use std::env;
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ on_both_rings!(
     rings_share_a_listener,
 );
 
-/// Set in the process that a test starts from itself to spoil its limits.
+/// Set in the process that a test starts to change its limits.
 const CHILD: &str = "RINGMQ_RING_TEST_CHILD";
 
 fn listen(rig: &mut Rig) -> (u32, std::net::SocketAddr) {
@@ -61,7 +61,8 @@ fn accept_ends_and_starts_again(kind: Kind) {
     assert!(rig.take_accepted(listener).0.is_ok());
 }
 
-/// Without descriptors an accept fails and ends; armed again when there are some, nobody is lost.
+/// Without descriptors an accept fails and ends. Armed again with descriptors, it loses no
+/// connection.
 fn accept_survives_the_descriptor_limit(kind: Kind) {
     if env::var_os(CHILD).is_some() {
         return exhaust_descriptors(kind);
@@ -102,8 +103,8 @@ fn exhaust_descriptors(kind: Kind) {
     assert!(rig.take_accepted(listener).0.is_ok() && rig.take_accepted(listener).0.is_ok());
 }
 
-/// Two rings that accept from one Unix socket get each connection once, whichever is awake; when
-/// one of them accepts no more, the other gets all.
+/// Two rings that accept from one Unix socket get each connection once, whichever is awake. When
+/// one of them stops accepting, the other gets all.
 fn rings_share_a_listener(kind: Kind) {
     let name = format!("ringmq-ring-test-{}-{kind:?}.sock", std::process::id());
     let path = env::temp_dir().join(name);

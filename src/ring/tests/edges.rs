@@ -1,4 +1,4 @@
-//! Edges: an event that the kernel reports once must not be lost, whatever was armed then.
+//! Events that the kernel reports once must not be lost, whatever was armed then.
 
 use std::net::{TcpListener, TcpStream};
 
@@ -23,16 +23,16 @@ on_both_rings!(
     many_links_share_few_buffers,
 );
 
-/// More than any socket's buffers take.
+/// More bytes than the buffers of any socket.
 const MUCH: usize = 8 << 20;
 
 impl Rig {
-    /// A turn in which the kernel may tell of what there is.
+    /// A turn in which the kernel may report events.
     fn turn(&mut self) {
         self.ring.wait(Some(Duration::ZERO), &mut self.seen).expect("the ring works");
     }
 
-    /// Asks for one receive after another until `bytes` are there or there is an end.
+    /// Arms one receive after another until `bytes` have arrived or the stream ends.
     fn gather(&mut self, socket: &Socket, mode: RecvMode, inbox: &mut Inbox, bytes: usize) {
         loop {
             self.ring.submit_recv(LINK, socket, mode);
@@ -60,7 +60,7 @@ fn tcp_pair() -> (Socket, TcpStream) {
     (Socket::from(OwnedFd::from(ours)), peer)
 }
 
-/// Reads what has come, until there was nothing for a turn of the ring.
+/// Receives until a turn of the ring brings no data.
 fn swallow(mut peer: &UnixStream) -> usize {
     peer.set_nonblocking(true).expect("a socket");
     let (mut buffer, mut bytes) = (vec![0; 1 << 20], 0);
@@ -71,8 +71,7 @@ fn swallow(mut peer: &UnixStream) -> usize {
     bytes
 }
 
-/// Bytes that came while nothing was asked for, and of which the kernel has told, are there when
-/// they are asked for.
+/// Bytes that arrived and were reported without an armed receive are received later.
 fn what_came_unasked_is_received(kind: Kind) {
     for mode in [RecvMode::Once, RecvMode::Multishot] {
         let mut rig = Rig::new(kind);
@@ -89,7 +88,7 @@ fn what_came_unasked_is_received(kind: Kind) {
     }
 }
 
-/// So is an end, and it stays.
+/// The end of the stream, too, is received later, repeatedly.
 fn an_end_that_came_unasked_is_received(kind: Kind) {
     for mode in [RecvMode::Once, RecvMode::Multishot] {
         let mut rig = Rig::new(kind);
@@ -126,7 +125,7 @@ fn cancelled_receives_go_on(kind: Kind) {
     }
 }
 
-/// Bytes that fill their buffers exactly are followed by the next event: more bytes, or the end.
+/// After bytes that fill their buffers exactly, the next event is received: more bytes, or the end.
 fn full_buffers_hide_no_end(kind: Kind) {
     for bytes in [63, 64, 65, 127, 128, 129] {
         for mode in [RecvMode::Once, RecvMode::Multishot] {
@@ -154,8 +153,7 @@ fn full_buffers_hide_no_end(kind: Kind) {
     }
 }
 
-/// A byte of urgent data in the stream, at which the kernel cuts a receive short, hides nothing of
-/// what follows it.
+/// A byte of urgent data, at which the kernel ends a receive early, hides none of the later bytes.
 fn urgent_data_stops_nothing(kind: Kind) {
     for mode in [RecvMode::Once, RecvMode::Multishot] {
         let mut rig = Rig::new(kind);
@@ -171,7 +169,7 @@ fn urgent_data_stops_nothing(kind: Kind) {
     }
 }
 
-/// A peer that has closed its side still gets all that is sent to it.
+/// A peer that has shut down its direction still gets all sent bytes.
 fn half_closed_links_send(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
@@ -192,8 +190,8 @@ fn half_closed_links_send(kind: Kind) {
     assert!(reader.join().expect("the reader") == pattern(0, MUCH));
 }
 
-/// A link that has found no room once finds it again, each time that its peer reads, over Unix
-/// sockets and TCP.
+/// A link whose send found no space continues each time that its peer reads, over Unix sockets and
+/// TCP.
 fn parked_sends_go_on_each_time(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (unix, mut unix_peer) = pair();
@@ -218,7 +216,8 @@ fn parked_sends_go_on_each_time(kind: Kind) {
     }
 }
 
-/// A send after one that was cancelled for want of room waits as well, and goes when there is room.
+/// A send after one that was cancelled for lack of space also waits, and continues when there is
+/// space.
 fn a_send_follows_a_cancelled_one(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, peer) = pair();
@@ -235,8 +234,8 @@ fn a_send_follows_a_cancelled_one(kind: Kind) {
     assert_eq!(swallow(&peer), 1000);
 }
 
-/// A peer that goes while a send waits for it ends the send, and the receive, with something unread
-/// or not, over Unix sockets and TCP.
+/// A peer that closes while a send waits ends the send and the receive, with unread bytes or
+/// without, over Unix sockets and TCP.
 fn a_reset_ends_a_parked_send(kind: Kind) {
     for unread in [false, true] {
         let (unix, unix_peer) = pair();
@@ -266,7 +265,7 @@ fn a_reset_ends_a_parked_send(kind: Kind) {
 trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
 
-/// A send of the turn in which its link is shut down has not begun: the peer gets nothing of it.
+/// A send in the turn in which its link is shut down does not begin: the peer gets none of it.
 fn shutdown_comes_before_the_sends_of_its_turn(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
@@ -279,7 +278,7 @@ fn shutdown_comes_before_the_sends_of_its_turn(kind: Kind) {
 }
 
 /// Every waiting client is accepted, however many connected before an accept was armed, or between
-/// two.
+/// two accepts.
 fn crowds_are_accepted(kind: Kind) {
     let mut rig = Rig::new(kind);
     let any = "127.0.0.1:0".parse().expect("an address");
@@ -301,7 +300,7 @@ fn crowds_are_accepted(kind: Kind) {
     }
 }
 
-/// A waker that rings while there is other work is heard, once.
+/// A waker that rings during other work is noticed, once.
 fn wakes_among_others_are_seen(kind: Kind) {
     let mut rig = Rig::new(kind);
     let waker = rig.ring.waker();
@@ -318,7 +317,7 @@ fn wakes_among_others_are_seen(kind: Kind) {
     }
 }
 
-/// A link goes from ring to ring and back, also under the key that another link had.
+/// A link moves between two rings and back, also with the key of an earlier link.
 fn links_change_rings(kind: Kind) {
     let mut rigs = [Rig::new(kind), Rig::new(kind)];
     let mut links: Vec<_> = (0..4).map(|_| pair()).collect();
@@ -337,8 +336,7 @@ fn links_change_rings(kind: Kind) {
     }
 }
 
-/// Links that all have something get it all, though there are fewer buffers than links, and nothing
-/// more comes that would tell of them.
+/// All links with data receive it, even if there are fewer buffers than links and no further event.
 fn many_links_share_few_buffers(kind: Kind) {
     let mut rig = Rig::starving(kind, 4);
     let links: Vec<_> = (0..20).map(|_| pair()).collect();
@@ -366,7 +364,7 @@ fn many_links_share_few_buffers(kind: Kind) {
     assert!(got.iter().all(|bytes| *bytes == pattern(0, 200)));
 }
 
-/// A link that always has more data, with any number of buffers, does not starve others.
+/// A link that always has more data does not starve others, with any number of buffers.
 #[test]
 fn hogs_leave_room() {
     let mut rig = Rig::starving(Kind::Epoll, 4);

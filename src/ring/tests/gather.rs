@@ -1,8 +1,9 @@
-//! Completions that gather before a wait takes them, and ends of sends that nobody waits for.
+//! Completions that gather before a wait returns them, and quiet sends.
 
 use std::fs;
 use std::thread;
 
+use bytes::Bytes;
 use rustix::thread::{Pid, gettid};
 
 use super::write::TempPath;
@@ -13,17 +14,17 @@ on_both_rings!(
     what_is_there_is_not_gathered,
     gathers_no_longer_than_the_wait,
     gathers_nothing_in_no_time,
-    writes_go_on_meanwhile,
+    ends_of_writes_end_pauses,
     quiet_ends_come_with_others,
     quiet_sends_without_room_end_waits,
     awaited_sends_end_waits,
     quiet_sends_that_fail_end_waits,
 );
 
-/// Far longer than a test may take: whoever waits so long waits for something else.
+/// Far longer than a test may take: a wait of this length waits for an event.
 const LONG: Duration = Duration::from_hours(1);
 
-/// Links that receive in these tests: more than the kernel gives at a time.
+/// Links that receive in these tests: more completions than the kernel returns at once.
 const LINKS: u32 = 50;
 
 fn link(slot: u32) -> Key {
@@ -47,8 +48,8 @@ fn await_sleep(thread: Pid) {
     }
 }
 
-/// What comes during a pause does not end it, and is all there when the waker ends it; a waker that
-/// rang earlier ends no later pause.
+/// Completions during a pause do not end it, and all are returned when the waker ends it. A waker
+/// that rang earlier, or a write that ended earlier, ends no later pause.
 fn gathers_until_woken(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (sockets, mut peers): (Vec<_>, Vec<_>) = (0..LINKS).map(|_| pair()).unzip();
@@ -56,7 +57,10 @@ fn gathers_until_woken(kind: Kind) {
         rig.ring.submit_recv(link(slot), socket, RecvMode::Multishot);
     }
     rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
+    let path = TempPath::new();
+    let file = path.create();
     for round in 0..5 {
+        assert_eq!(rig.write(&file, 0, vec![round; 5], true), Ok(()));
         let (waker, sleeper) = (rig.ring.waker(), gettid());
         let other = thread::spawn(move || {
             await_sleep(sleeper);
@@ -77,7 +81,7 @@ fn gathers_until_woken(kind: Kind) {
     }
 }
 
-/// There is no pause while there is something to do.
+/// There is no pause while there is work.
 fn what_is_there_is_not_gathered(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
@@ -95,7 +99,7 @@ fn what_is_there_is_not_gathered(kind: Kind) {
     drop(rig.take(woken));
 }
 
-/// A pause ends with the wait that it belongs to: a timer is not late for it.
+/// A pause ends with its wait: timers are not delayed.
 fn gathers_no_longer_than_the_wait(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, _peer) = pair();
@@ -106,7 +110,7 @@ fn gathers_no_longer_than_the_wait(kind: Kind) {
     }
 }
 
-/// No time to gather is a wait like any other: it ends with the first completion.
+/// Without time to gather, a wait ends with the first completion.
 fn gathers_nothing_in_no_time(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
@@ -118,30 +122,36 @@ fn gathers_nothing_in_no_time(kind: Kind) {
     rig.ring.gather(Duration::ZERO, None, &mut rig.seen).expect("the ring works");
     let _peer = other.join().expect("it writes");
     while rig.seen.is_empty() {
-        // It may return when what completed was its own affair.
+        // It may return for a completion of the ring's own.
         rig.ring.gather(Duration::ZERO, None, &mut rig.seen).expect("the ring works");
     }
     assert!(matches!(rig.take_received(LINK), (Received::Data(_), true)));
 }
 
-/// A write and its sync end though nothing but pauses follow.
-fn writes_go_on_meanwhile(kind: Kind) {
+/// The end of a write ends a pause; earlier completions are returned with it.
+fn ends_of_writes_end_pauses(kind: Kind) {
     let mut rig = Rig::new(kind);
+    let (socket, mut peer) = pair();
+    rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
+    rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
     let path = TempPath::new();
     let file = path.create();
     for round in 0..10_u8 {
         let offset = u64::from(round) * 5;
-        rig.ring.submit_write(&file, offset, bytes::Bytes::from(vec![round; 5]), true);
-        let start = Instant::now();
-        while rig.seen.is_empty() && start.elapsed() < PATIENCE {
-            let (time, timeout) = (Duration::from_micros(200), Duration::from_millis(1));
-            rig.ring.gather(time, Some(timeout), &mut rig.seen).expect("the ring works");
+        rig.ring.submit_write(&file, offset, Bytes::from(vec![round; 5]), round % 2 == 0);
+        if round == 9 {
+            peer.write_all(b"x").expect("room");
+        }
+        while !rig.seen.iter().any(|c| matches!(c, Completion::Written { .. })) {
+            rig.ring.gather(LONG, None, &mut rig.seen).expect("the ring works");
         }
         assert_eq!(rig.take_written(), Ok(()));
     }
+    assert!(matches!(rig.take_received(LINK), (Received::Data(_), true)));
 }
 
-/// The end of a quiet send that goes at once ends no wait; it comes with what does, and before it.
+/// The end of a quiet send that is sent at once ends no wait; it is returned before the next
+/// completion.
 fn quiet_ends_come_with_others(kind: Kind) {
     for time in [Duration::ZERO, Duration::from_micros(1)] {
         let mut rig = Rig::new(kind);
@@ -175,7 +185,7 @@ fn quiet_ends_come_with_others(kind: Kind) {
     assert_eq!(rig.take_sent(LINK).0, Ok(10), "and so does one that is over");
 }
 
-/// A quiet send that does not go at once is like any other: its end ends a wait.
+/// The end of a quiet send that must wait ends a wait, as for other sends.
 fn quiet_sends_without_room_end_waits(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
@@ -194,7 +204,7 @@ fn quiet_sends_without_room_end_waits(kind: Kind) {
     assert!(all == pattern(0, bytes));
 }
 
-/// A quiet send that somebody waits for after all ends a wait.
+/// A quiet send that a caller begins to wait for ends a wait.
 fn awaited_sends_end_waits(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, _peer) = pair();

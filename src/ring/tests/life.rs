@@ -1,4 +1,4 @@
-//! How links and rings end: shutdown, drop, and the resources that are returned.
+//! The ends of links and rings: shutdown, drop, and the returned resources.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ impl Drop for Counted {
     }
 }
 
-/// Shutting down with a receive armed and a send parked ends both, and the peer sees the end.
+/// Shutting down with an armed receive and a parked send ends both, and the peer sees the end.
 fn shutdown_ends_everything(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
@@ -48,7 +48,8 @@ fn shutdown_ends_everything(kind: Kind) {
     rig.ring.shutdown(&socket);
 }
 
-/// A ring dropped with everything in flight lets go of descriptors and memory before it returns.
+/// A ring that is dropped with operations in flight releases descriptors and memory before it
+/// returns.
 fn drop_lets_go(kind: Kind) {
     let drops = Arc::new(AtomicUsize::new(0));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -69,9 +70,9 @@ fn drop_lets_go(kind: Kind) {
         rig.ring.submit_send(key, socket, batch);
     }
     rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
-    // Accepted by the kernel, or about to be, but not seen by anyone.
+    // Accepted by the kernel, or about to be, but not handled.
     let mut client = TcpStream::connect(address).expect("the backlog takes it");
-    // Some more that the kernel has not even seen.
+    // Some more that the kernel has not received yet.
     let (late, late_peer) = pair();
     rig.ring.submit_recv(Key { slot: 99, generation: 0 }, &late, RecvMode::Once);
 
@@ -80,7 +81,7 @@ fn drop_lets_go(kind: Kind) {
     assert_eq!(drops.load(Ordering::SeqCst), links + links / 2);
     drop((sockets, late));
     for peer in peers.iter().chain([&late_peer]) {
-        // Data sent before is still read; then the end comes, so no descriptor is held.
+        // Data that was sent before is still read. Then the end follows, so no descriptor is held.
         std::io::copy(&mut &*peer, &mut std::io::sink()).expect("no reset");
         assert!(sees_end(peer));
     }
@@ -92,7 +93,7 @@ fn drop_lets_go(kind: Kind) {
     assert!(TcpStream::connect(address).is_err(), "nobody listens");
 }
 
-/// A send brings back the very memory it was given, and untouched.
+/// A send returns the same memory, unchanged.
 fn memory_comes_back(kind: Kind) {
     let mut rig = Rig::new(kind);
     for chunks in [1, 2, SEND_CHUNKS_MAX, SEND_CHUNKS_MAX + 1] {
@@ -119,7 +120,7 @@ fn features_are_told() {
     }
 }
 
-/// Completions that a full submission queue made the ring take early outlast a reclaim.
+/// Completions that the ring took early, because its submission queue was full, survive a reclaim.
 fn reclaiming_keeps_completions(kind: Kind) {
     let mut rig = Rig::with(kind, &Options { submissions: 8, ..Options::default() });
     let (socket, _peer) = pair();

@@ -1,6 +1,6 @@
-//! Both rings against this machine's kernel, over loopback and socket pairs: both behave the same.
+//! Both rings against this machine's kernel, over loopback and socket pairs: they behave the same.
 
-/// Runs each of these with either ring.
+/// Runs each of these with both rings.
 macro_rules! on_both_rings {
     ($($test:ident),* $(,)?) => {
         mod uring {
@@ -34,14 +34,14 @@ use super::{
 };
 use crate::chunk::{Batch, Chunk, ChunkPool};
 
-/// How long a test waits for a completion before it counts as hanging.
+/// The time after which a test gives up on a completion.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const LINK: Key = Key { slot: 1, generation: 3 };
 
 type File = Arc<OwnedFd>;
 
-/// One or the other.
+/// One of the two rings.
 type AnyRing = Box<dyn Ring<Socket = Socket, Listener = ListenSocket, Waker = Waker, File = File>>;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +50,7 @@ enum Kind {
     Epoll,
 }
 
-/// A ring and what came out of it that no test has looked at yet.
+/// A ring, and its completions that no test has handled yet.
 struct Rig {
     ring: AnyRing,
     seen: Vec<Completion<Socket>>,
@@ -60,13 +60,13 @@ struct Rig {
 #[derive(Debug, Default)]
 struct Inbox {
     bytes: Vec<u8>,
-    /// How the receive ended, once it did.
+    /// The end of the receive, once there is one.
     end: Option<End>,
 }
 
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 enum End {
-    /// One receive, and it brought data.
+    /// Makes one receive, which must return data.
     Once,
     Peer,
     NoBuffers,
@@ -164,7 +164,7 @@ impl Rig {
         }
     }
 
-    /// Sends a batch whole, however short the kernel's steps are.
+    /// Sends a whole batch, in any number of steps.
     fn send_whole(&mut self, link: Key, socket: &Socket, mut batch: Batch) -> usize {
         let (mut sends, mut pool) = (0, ChunkPool::default());
         while !batch.is_empty() {
@@ -184,7 +184,7 @@ fn pair() -> (Socket, UnixStream) {
     (Socket::from(OwnedFd::from(ours)), theirs)
 }
 
-/// `chunks` of `bytes` each, whose content depends on the place.
+/// `chunks` of `bytes` each, whose content depends on the position.
 fn batch_of(chunks: usize, bytes: usize) -> Batch {
     let mut batch = Batch::default();
     for at in 0..chunks {
@@ -193,12 +193,12 @@ fn batch_of(chunks: usize, bytes: usize) -> Batch {
     batch
 }
 
-/// Bytes that tell where in a stream they belong.
+/// Bytes that depend on their position in a stream.
 fn pattern(from: usize, bytes: usize) -> Vec<u8> {
     (from..from + bytes).map(|at| (at % 251).to_le_bytes()[0]).collect()
 }
 
-/// Whether the peer sees the end of the stream, now.
+/// Whether the peer sees the end of the stream now.
 fn sees_end(mut peer: &UnixStream) -> bool {
     peer.set_nonblocking(true).expect("a socket");
     let end = matches!(peer.read(&mut [0; 64]), Ok(0));

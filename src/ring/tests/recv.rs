@@ -13,7 +13,7 @@ on_both_rings!(
     slots_are_reused,
 );
 
-/// Data comes before the end, in order, and the end comes once, as the last completion.
+/// Data precedes the end, in order, and the end is the last completion, once.
 fn data_then_end(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
@@ -28,7 +28,7 @@ fn data_then_end(kind: Kind) {
     assert_eq!((inbox.bytes.as_slice(), inbox.end), (&b"firstlast"[..], Some(End::Peer)));
 }
 
-/// A single receive brings one piece and is over: the link may move, and the rest waits for it.
+/// A single receive returns one piece and ends: the link may move, and later data waits for it.
 fn once_is_once(kind: Kind) {
     let mut rig = Rig::starving(kind, 4);
     let (socket, mut peer) = pair();
@@ -106,7 +106,7 @@ fn cancel_loses_no_data(kind: Kind) {
     }
 }
 
-/// A receive that waits in vain is cancelled; a cancel that finds nothing does no harm.
+/// A receive that waits without data is cancelled; a cancel without a receive has no effect.
 fn cancel_ends_an_idle_receive(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, peer) = pair();
@@ -117,14 +117,14 @@ fn cancel_ends_an_idle_receive(kind: Kind) {
     let mut inbox = Inbox::default();
     rig.fill(LINK, &mut inbox, usize::MAX);
     assert_eq!(inbox.end, Some(End::Cancelled));
-    // A cancel too late for the receive before must not hit the next.
+    // A cancel that is too late for its receive must not affect the next one.
     rig.ring.submit_recv(LINK, &socket, RecvMode::Multishot);
     (&peer).write_all(b"x").expect("room");
     rig.fill(LINK, &mut inbox, 1);
     assert_eq!((inbox.bytes.as_slice(), inbox.end), (&b"x"[..], None));
 }
 
-/// A failed connection is a failed receive, with its reason.
+/// A failed connection fails the receive with its reason.
 fn failure_has_its_reason(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, mut peer) = pair();
@@ -139,7 +139,7 @@ fn failure_has_its_reason(kind: Kind) {
     assert_eq!(inbox.end, Some(End::Failed(libc::ECONNRESET)));
 }
 
-/// A buffer can be written in place, and the next link to use it sees only its own bytes.
+/// A buffer can be written in place, and the next link that uses it sees only its own bytes.
 fn buffers_are_writable(kind: Kind) {
     let mut rig = Rig::starving(kind, 1);
     let (socket, mut peer) = pair();
@@ -157,7 +157,8 @@ fn buffers_are_writable(kind: Kind) {
     assert_eq!(inbox.bytes, b"tea");
 }
 
-/// A slot serves its next owner after the last completion of the one before; tags tell them apart.
+/// A slot serves its next owner after the last completion of the previous owner; tags distinguish
+/// them.
 fn slots_are_reused(kind: Kind) {
     let mut rig = Rig::new(kind);
     for generation in [0, 1, (1 << 24) - 1, 0] {

@@ -1,4 +1,4 @@
-//! Sending: large, many chunks, parked, failing; and queues that overflow.
+//! Sending: large batches, many chunks, parked and failing sends, and queues that overflow.
 
 use std::thread;
 
@@ -37,7 +37,7 @@ fn large_send_is_whole(kind: Kind) {
     }
 }
 
-/// More chunks than one send takes go out in several, in order, at the edges too.
+/// More chunks than one send can carry are sent in several sends, in order, also at the bounds.
 fn many_chunks_continue(kind: Kind) {
     const MAX: usize = SEND_CHUNKS_MAX;
     let cases = [(1, 1), (MAX - 1, 1), (MAX, 1), (MAX + 1, 2), (2 * MAX, 2), (3 * MAX + 1, 4)];
@@ -50,8 +50,8 @@ fn many_chunks_continue(kind: Kind) {
     }
 }
 
-/// A send to a peer that does not read is parked; cancelled, it tells what went and returns the
-/// memory, and nothing more goes.
+/// A send to a peer that does not read is parked. When it is cancelled, it reports the sent bytes
+/// and returns the memory, and sends no more.
 fn parked_send_is_cancelled(kind: Kind) {
     for chunks in [1, 8] {
         let mut rig = Rig::new(kind);
@@ -71,7 +71,7 @@ fn parked_send_is_cancelled(kind: Kind) {
     }
 }
 
-/// A send to a peer that is gone fails by value.
+/// A send to a closed peer fails by value.
 fn send_to_nobody_fails(kind: Kind) {
     let mut rig = Rig::new(kind);
     for chunks in [1, 2] {
@@ -84,7 +84,7 @@ fn send_to_nobody_fails(kind: Kind) {
     }
 }
 
-/// More submissions in a turn than the queue holds: all are made, each completes, in order.
+/// More submissions in a turn than the queue holds: all are made, and each completes, in order.
 fn full_queue_loses_nothing(kind: Kind) {
     let mut rig =
         Rig::with(kind, &Options { submissions: 256, completions: 2048, ..Options::default() });
@@ -138,7 +138,7 @@ fn overflowing_completions_are_delivered(kind: Kind) {
         let mut inbox = Inbox::default();
         rig.fill(link, &mut inbox, usize::MAX);
         while inbox.end != Some(End::Peer) {
-            // A multishot that found the queue full ended early.
+            // A multishot operation that found the queue full has ended early.
             assert_eq!(inbox.end, Some(End::Once));
             rig.ring.submit_recv(link, socket, RecvMode::Multishot);
             rig.fill(link, &mut inbox, usize::MAX);

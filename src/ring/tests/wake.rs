@@ -15,7 +15,7 @@ fn woken(completion: &Completion<Socket>) -> bool {
     matches!(completion, Completion::Woken)
 }
 
-/// A ring that was woken before it sleeps does not sleep; many wakes are one.
+/// A ring that was woken before it sleeps does not sleep; many wakes count as one.
 fn wakes_before_sleeping(kind: Kind) {
     let mut rig = Rig::new(kind);
     let waker = rig.ring.waker();
@@ -31,7 +31,7 @@ fn wakes_before_sleeping(kind: Kind) {
     assert!(rig.seen.is_empty(), "nobody woke it again");
 }
 
-/// A sleeping ring is woken from another thread, again and again.
+/// A sleeping ring is woken from another thread, repeatedly.
 fn wakes_from_another_thread(kind: Kind) {
     let mut here = Rig::new(kind);
     let (waker, turns) = (here.ring.waker(), 200);
@@ -52,7 +52,7 @@ fn wakes_from_another_thread(kind: Kind) {
     other.join().expect("the other ring");
 }
 
-/// A wait of no time returns at once, though nothing completed; one of some time, after that time.
+/// A wait without time returns at once even without a completion, one with time after that time.
 fn waits_no_longer_than_asked(kind: Kind) {
     let mut rig = Rig::new(kind);
     let (socket, _peer) = pair();
@@ -68,7 +68,7 @@ fn waits_no_longer_than_asked(kind: Kind) {
     assert!(start.elapsed() >= pause && rig.seen.is_empty());
 }
 
-/// Waits of no time see all that comes, however much at once, without a wait that sleeps.
+/// Waits without time return all completions, however many at once, without a sleep.
 fn polling_sees_completions(kind: Kind) {
     let mut rig = Rig::new(kind);
     let pairs: Vec<_> = (0..100).map(|_| pair()).collect();

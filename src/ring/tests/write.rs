@@ -1,15 +1,13 @@
-//! Writing to files: whole, at its place, durable on request; and to pipes, which are slow and
-//! short when a test wants it.
+//! Writing to files: complete, at the right offset, durable on request.
 
 use std::fs;
-use std::io::PipeReader;
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use bytes::Bytes;
-use rustix::thread::{gettid, sched_getaffinity};
+use rustix::thread::sched_getaffinity;
 
 use super::*;
 
@@ -24,10 +22,7 @@ on_both_rings!(
     workers_are_kept_to_their_cpus,
 );
 
-/// The least that a pipe holds; a larger write is short or waits.
-const PIPE_BYTES_MAX: usize = 1 << 20;
-
-/// A path of its own, removed in the end.
+/// A path for one test, removed at its end.
 pub(super) struct TempPath(PathBuf);
 
 impl TempPath {
@@ -54,19 +49,20 @@ impl Drop for TempPath {
     }
 }
 
-fn pipe() -> (File, PipeReader) {
-    let (reader, writer) = std::io::pipe().expect("descriptors");
-    (Arc::new(writer.into()), reader)
-}
-
 impl Rig {
-    fn write(&mut self, file: &File, offset: u64, bytes: Vec<u8>, sync: bool) -> Result<(), i32> {
+    pub(super) fn write(
+        &mut self,
+        file: &File,
+        offset: u64,
+        bytes: Vec<u8>,
+        sync: bool,
+    ) -> Result<(), i32> {
         self.ring.submit_write(file, offset, bytes.into(), sync);
         self.take_written()
     }
 }
 
-/// Any number of bytes is written whole at the right offset, synced or not; the memory is free
+/// Any number of bytes is written completely at the right offset, synced or not. The memory is free
 /// again when the write completes.
 fn bytes_arrive_at_their_offset(kind: Kind) {
     let mut rig = Rig::new(kind);
@@ -88,7 +84,7 @@ fn bytes_arrive_at_their_offset(kind: Kind) {
     }
 }
 
-/// One write after another to the same place: the later stays. To other places: both stay.
+/// After two writes to the same place the later one stays; writes to other places both stay.
 fn writes_follow_each_other(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -102,8 +98,8 @@ fn writes_follow_each_other(kind: Kind) {
     }
 }
 
-/// A failed write is reported by value, once, with the write's error and not the cancelled sync's;
-/// the next write is not affected.
+/// A failed write is reported by value, once, with its own error and not that of the cancelled
+/// sync. The next write is not affected.
 fn refused_writes_fail(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -120,43 +116,7 @@ fn refused_writes_fail(kind: Kind) {
     assert!(rig.seen.is_empty() && path.read() == pattern(0, 10));
 }
 
-/// A file that takes a part at a time gets all of it, in order, in one completion. The sync that
-/// each short write cancels is asked for again; at last it runs, and a pipe refuses it.
-#[test]
-fn short_writes_go_on() {
-    for (sync, wanted) in [(false, Ok(())), (true, Err(libc::EINVAL))] {
-        let mut rig = Rig::new(Kind::Uring);
-        let (file, mut reader) = pipe();
-        let bytes = 3 * PIPE_BYTES_MAX;
-        let reading = thread::spawn(move || {
-            let mut got = vec![0; bytes];
-            reader.read_exact(&mut got).expect("all of it comes");
-            got
-        });
-        assert_eq!(rig.write(&file, 0, pattern(0, bytes), sync), wanted);
-        assert!(rig.seen.is_empty() && Arc::strong_count(&file) == 1);
-        drop(file);
-        assert!(reading.join().expect("the reader") == pattern(0, bytes));
-    }
-}
-
-/// A pipe that breaks in the middle of a write is its error.
-#[test]
-fn rest_that_fails_is_told() {
-    for sync in [false, true] {
-        let mut rig = Rig::new(Kind::Uring);
-        let (file, reader) = pipe();
-        rig.ring.submit_write(&file, 0, pattern(0, 2 * PIPE_BYTES_MAX).into(), sync);
-        for _ in 0..3 {
-            rig.ring.wait(Some(Duration::from_millis(1)), &mut rig.seen).expect("the ring works");
-        }
-        assert!(rig.seen.is_empty(), "it waits for the reader");
-        drop(reader);
-        assert_eq!(rig.take_written(), Err(libc::EPIPE));
-    }
-}
-
-/// A ring that sleeps wakes when a write completes.
+/// A sleeping ring wakes when a write completes.
 fn completion_wakes(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -173,7 +133,7 @@ fn completion_wakes(kind: Kind) {
     assert!(start.elapsed() < Duration::from_secs(15), "it slept through its completion");
 }
 
-/// A send that waits for its peer and an armed receive do not notice a write, nor it them.
+/// A send that waits for its peer, an armed receive and a write do not affect each other.
 fn links_are_not_disturbed(kind: Kind) {
     let mut rig = Rig::new(kind);
     let path = TempPath::new();
@@ -202,7 +162,7 @@ fn links_are_not_disturbed(kind: Kind) {
     assert!(got == pattern(0, bytes) && path.read() == pattern(1, 1 << 20));
 }
 
-/// A write finds its way through a queue that is full or has a single place left.
+/// A write is submitted although the queue is full or has a single entry left.
 fn full_queue_takes_a_write(kind: Kind) {
     let path = TempPath::new();
     let file = path.create();
@@ -220,45 +180,34 @@ fn full_queue_takes_a_write(kind: Kind) {
     }
 }
 
-/// A ring dropped with a write in flight, or asked for only, lets go of file and memory before it
-/// returns. A file has the write or not; a pipe without a reader keeps its writer for ever.
+/// A ring that is dropped with a write in flight releases file and memory before it returns.
 fn drop_lets_go_of_a_write(kind: Kind) {
-    let cases = (0..8).map(|n| (n & 1 > 0, n & 2 > 0, n & 4 > 0));
-    // A thread that writes to a pipe in vain cannot be told to stop; and it has given memory up
-    // before it tells.
-    let is_uring = kind == Kind::Uring;
-    for (is_submitted, is_parked, sync) in cases.filter(|case| is_uring || !case.1) {
+    for (waits, sync) in [(false, false), (false, true), (true, false), (true, true)] {
         let path = TempPath::new();
-        let (parking, reader) = pipe();
-        let file = if is_parked { parking } else { path.create() };
-        let bytes = Bytes::from(pattern(0, 2 * PIPE_BYTES_MAX));
+        let file = path.create();
+        let bytes = Bytes::from(pattern(0, 2 << 20));
         let mut rig = Rig::new(kind);
         rig.ring.submit_write(&file, 0, bytes.clone(), sync);
-        if is_submitted {
+        if waits {
             rig.ring.wait(Some(Duration::ZERO), &mut rig.seen).expect("the ring works");
         }
-        assert!(!is_uring || !rig.seen.is_empty() || !bytes.is_unique());
-        assert!(!is_parked || rig.seen.is_empty(), "nobody reads");
         drop(rig);
         assert!(bytes.is_unique() && Arc::strong_count(&file) == 1);
-        drop((file, reader));
+        assert!(path.read() == bytes, "it was asked for");
     }
 }
 
-/// Threads that write to files are kept to the CPUs that the options name.
+/// Threads that write to files run only on the CPUs that the options name.
 fn workers_are_kept_to_their_cpus(kind: Kind) {
     let mask = sched_getaffinity(None).expect("a mask");
     for cpu in (0..1024).filter(|cpu| mask.is_set(*cpu)).take(2) {
-        // A thread of its own: its ring's workers are told by its number, or its name.
+        // A separate thread: the writer of its ring is found by its name.
         let work = move || {
             let options = Options { worker_cpus: vec![cpu], ..Options::default() };
             let mut rig = Rig::with(kind, &options);
             let path = TempPath::new();
             assert_eq!(rig.write(&path.create(), 0, pattern(0, 10), true), Ok(()));
-            worker_cpus(&match kind {
-                Kind::Uring => format!("iou-wrk-{}", gettid().as_raw_nonzero()),
-                Kind::Epoll => format!("pin-{cpu}-writer"),
-            })
+            worker_cpus(&format!("pin-{cpu}-writer"))
         };
         let found = thread::Builder::new().name(format!("pin-{cpu}")).spawn(work);
         let found = found.expect("a thread").join().expect("the thread");
@@ -269,7 +218,7 @@ fn workers_are_kept_to_their_cpus(kind: Kind) {
     }
 }
 
-/// The CPUs that each thread of this name may run on, as `/proc` lists them.
+/// The CPUs on which each thread of this name may run, from `/proc`.
 fn worker_cpus(name: &str) -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").expect("it is mounted");
     let cpus_of = |task: fs::DirEntry| {

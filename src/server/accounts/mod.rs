@@ -10,12 +10,12 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `places` | which file has what of which vhost |
-//! | `file_steps` | files that are written, made and removed, and how that is undone |
-//! | `listing` | what there is |
+//! | `places` | the paths of each vhost's files |
+//! | `file_steps` | files that are written, created and removed together, and the undo |
+//! | `listing` | lists of users, vhosts and limits |
 //! | `changes` | the steps of each change |
-//! | `definitions` | all of it as one document |
-//! | `work` | what there is to be done for a task |
+//! | `definitions` | all of them as one document |
+//! | `work` | the work that a task needs |
 
 mod changes;
 mod definitions;

@@ -38,7 +38,7 @@ impl Failures {
         self.max = max;
     }
 
-    /// Sets `max`.
+    /// The bound.
     pub(super) fn max(&self) -> u32 {
         self.max
     }

@@ -222,7 +222,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Verifies a proof at once: it takes microseconds, and comes once only.
+    /// Verifies a proof at once: that takes microseconds, and each proof is sent only once.
     fn answer_proof(&self, question: &Question, address: Option<IpAddr>) -> Answer {
         let now = Instant::now();
         if self.lock().failures.is_exceeded(address, now) {

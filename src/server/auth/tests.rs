@@ -73,8 +73,8 @@ fn looked_at_once() {
     assert_eq!(counter.ask(4, HERE, &long, true), Some(Answer::Wrong), "not looked at");
 }
 
-// A proof is answered at once; wrong ones count as wrong passwords do, and beyond the bound none is
-// looked at.
+// A proof is answered at once. Wrong proofs count as wrong passwords do, and beyond the bound none
+// is verified.
 #[test]
 fn proofs_count() {
     let path = std::env::temp_dir().join(format!("ringmq-proofs-{}", std::process::id()));

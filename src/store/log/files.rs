@@ -1,15 +1,15 @@
-//! The files a log has ready, and what it wants of its medium. Owned by the log.
+//! The unused files of a log, and its requests to the medium. Owned by the log.
 //!
 //! ```text
 //!  spares, by length     1   4  │ 16   16  │ 200
 //!                        used   │ the      │ for one
 //!                        first  │ reserve  │ record
 //! ```
-//! Invariant: beyond what segments wait for, and files for large records aside, no more is asked
-//! for than the reserve and one file; of those for large records there is one at most that no
-//! segment waits for.
+//! Invariant: besides the files for which segments wait and those for large records, only the
+//! reserve and one more file are requested. At most one file for large records is kept for which no
+//! segment waits.
 //!
-//! Of spares the shortest that will do is used, of those the one with the lowest id.
+//! The shortest sufficient spare is used; among equal ones, the one with the lowest id.
 
 use std::collections::VecDeque;
 
@@ -25,37 +25,37 @@ pub(super) struct SegmentFile {
 }
 
 impl SegmentFile {
-    /// Its bytes, header included.
+    /// Its size in bytes, including the header.
     pub(super) fn length(&self) -> u64 {
         self.mapping.bytes().len() as u64
     }
 }
 
-/// The file that a segment without one waits for: the wanted length, and the least that is enough.
+/// The file for which a segment waits: the wanted length, and the least sufficient one.
 #[derive(Clone, Copy)]
 pub(super) struct Need {
     pub(super) wanted: u64,
     pub(super) least: u64,
 }
 
-/// A file that was asked for.
+/// A requested file.
 #[derive(Clone, Copy)]
 struct FileRequest {
     bytes: u64,
-    /// A shorter one would not do.
+    /// Whether a shorter one would not be enough.
     is_least: bool,
 }
 
-/// Bytes of records that must remain free in unused files, beyond [`RESERVE_FILES`].
+/// Bytes of records that must stay free in unused files, beyond [`RESERVE_FILES`].
 #[derive(Clone, Copy, Default)]
 pub(super) struct Reserve {
     pub(super) on_the_way: u64,
-    /// Of which the half of one file of the reserve has its share.
+    /// Half of one file of the reserve counts towards these.
     pub(super) checkpoints: u64,
 }
 
 impl Reserve {
-    /// How many of these files are the reserve; `None` if all are not enough.
+    /// The number of files in the reserve; `None` if all of them are not enough.
     fn count(self, longest_first: impl Iterator<Item = u64>) -> Option<usize> {
         let mut rooms = longest_first.map(|length| length - HEADER_BYTES);
         let mut least = u64::MAX;
@@ -73,24 +73,24 @@ impl Reserve {
     }
 }
 
-/// See the module.
+/// See the file.
 pub(super) struct Files {
     pub(super) lengths: Lengths,
-    /// By length, then by id.
+    /// Sorted by length, then by id.
     spares: Vec<SegmentFile>,
     pub(super) reserve: Reserve,
-    /// Length of a file that is wanted before a record that needs it is appended.
+    /// The length of a file that must be present before a large record is appended.
     large: Option<u64>,
-    /// Unneeded files must not be kept.
+    /// Whether unneeded files are given back.
     sheds: bool,
-    /// Not answered yet.
+    /// Requests without an answer.
     asked: VecDeque<FileRequest>,
     /// Other requests to the medium.
     requests: VecDeque<Request>,
     /// The last answer was that there is no file.
     is_refused: bool,
     failures_in_a_row: u32,
-    /// Lengths that will be there, for a look at them.
+    /// Memory for the lengths of present and requested files.
     scratch: Vec<u64>,
 }
 
@@ -110,25 +110,25 @@ impl Files {
         }
     }
 
-    /// A file of at least `bytes`.
+    /// Takes a file of at least `bytes`.
     pub(super) fn take(&mut self, bytes: u64) -> Option<SegmentFile> {
         let at = self.shortest(bytes)?;
         Some(self.spares.remove(at))
     }
 
-    /// The spare that a segment of at least `bytes` would be given.
+    /// The spare that a segment of at least `bytes` would get.
     fn shortest(&self, bytes: u64) -> Option<usize> {
         let at = self.spares.partition_point(|file| file.length() < bytes);
         (at < self.spares.len()).then_some(at)
     }
 
-    /// The spares that are not longer than they must be for records of most sizes.
+    /// The spares that are not longer than the usual most.
     fn usual(&self) -> &[SegmentFile] {
         let most = self.lengths.most();
         &self.spares[..self.spares.partition_point(|file| file.length() <= most)]
     }
 
-    /// This file is not needed any more. Its space may be enough for a request that was refused.
+    /// Returns an unneeded file. Its space may be enough for a request that was refused.
     pub(super) fn recycle(&mut self, id: FileId) {
         self.requests.push_back(Request::Recycle(id));
         self.retry_supply();
@@ -137,7 +137,7 @@ impl Files {
         }
     }
 
-    /// Whether unneeded files are given back to the file system.
+    /// Sets whether unneeded files are given back to the file system.
     pub(super) fn set_sheds(&mut self, sheds: bool) {
         if sheds && !self.sheds {
             self.requests.push_back(Request::Shed);
@@ -145,30 +145,30 @@ impl Files {
         self.sheds = sheds;
     }
 
-    /// Files that no segment has yet.
+    /// Files without a segment.
     pub(super) fn spare_count(&self) -> u64 {
         self.spares.len() as u64
     }
 
-    /// Bytes of records that the spares have room for.
+    /// The space for records in the spare files.
     pub(super) fn room(&self) -> u64 {
         room(self.usual())
     }
 
-    /// The same beyond the reserve; `None` if that is not whole.
+    /// The same beyond the reserve; `None` if the reserve is not complete.
     pub(super) fn room_beyond_reserve(&self) -> Option<u64> {
         let usual = self.usual();
         let reserve = self.reserve.count(usual.iter().rev().map(SegmentFile::length))?;
         Some(room(&usual[..usual.len() - reserve]))
     }
 
-    /// Bytes of records in the longest spare.
+    /// Bytes of records for which the longest spare has room.
     pub(super) fn longest_room(&self) -> u64 {
         self.usual().last().map_or(0, |file| file.length() - HEADER_BYTES)
     }
 
-    /// Whether there is a spare of at least so many bytes that leaves the reserve whole; it is
-    /// asked for if not.
+    /// Whether there is a spare of at least `bytes` besides a complete reserve; if not, it is
+    /// requested.
     pub(super) fn has_large(&mut self, bytes: u64) -> bool {
         let usual = self.usual();
         let is_there = self.shortest(bytes).is_some_and(|taken| {
@@ -183,7 +183,7 @@ impl Files {
         is_there
     }
 
-    /// The log goes so far.
+    /// Requests to note the extent of the log.
     pub(super) fn note(&mut self, extent: Extent) {
         self.requests.push_back(Request::Note(extent));
     }
@@ -222,8 +222,8 @@ impl Files {
         Some(FileRequest { bytes, is_least: bytes <= least.max(self.least_usual()) })
     }
 
-    /// The file that is missing once files of these lengths are there: its length, and the least
-    /// that is enough.
+    /// The file that is missing besides files of these lengths: its length, and the least
+    /// sufficient one.
     fn lacking_beside(
         &self,
         there: &mut Vec<u64>,
@@ -236,7 +236,7 @@ impl Files {
             let reserve = self.reserve.count(usual.iter().rev().copied());
             reserve.is_some_and(|reserve| usual.len() >= reserve + beyond)
         };
-        // A segment waits: it comes before the spares.
+        // Waiting segments precede the spares.
         for Need { wanted, least } in needs {
             match there.partition_point(|length| *length < wanted) {
                 at if at < there.len() => _ = there.remove(at),
@@ -254,18 +254,18 @@ impl Files {
         (!is_whole(there, 0)).then_some((usual, 0))
     }
 
-    /// Length of the files to ask for, for a log of so many bytes.
+    /// The length of the files to request for a log of `written` bytes.
     pub(super) fn usual_length(&self, written: u64) -> u64 {
         self.lengths.usual(written).max(self.least_usual())
     }
 
-    /// No record of a checkpoint is to wait for a longer file.
+    /// A record of a checkpoint must never wait for a longer file.
     fn least_usual(&self) -> u64 {
         self.lengths.enough_for(HEADER_BYTES + self.reserve.checkpoints)
     }
 
     /// # Panics
-    /// If it was not asked for, or is shorter than it must be.
+    /// If no file was requested, or this one is too short.
     pub(super) fn on_supplied(&mut self, file: SegmentFile) {
         let asked = self.asked.pop_front().expect("a file is supplied that was asked for").bytes;
         let length = file.length();
@@ -276,7 +276,7 @@ impl Files {
         self.spares.insert(at, file);
     }
 
-    /// A shorter file is asked for, if one will do.
+    /// Handles a refusal: requests a shorter file, if that is enough.
     ///
     /// # Panics
     /// If no file was requested.
@@ -313,7 +313,7 @@ impl Files {
     }
 }
 
-/// Bytes of records that files have room for.
+/// Bytes of records for which files have room.
 fn room(files: &[SegmentFile]) -> u64 {
     files.iter().map(|file| file.length() - HEADER_BYTES).sum()
 }

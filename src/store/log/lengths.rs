@@ -1,16 +1,16 @@
-//! How long the next segment file is to be. Owned by the log's files.
+//! The length of the next segment file. Owned by the log's files.
 //!
 //! ```text
 //!  written, in first lengths    0     1/2       2        8
 //!  length of the next file        1    │   4    │   16   │   64 …   up to the most
 //! ```
-//! Files grow with what is written, so that an empty directory takes little and a busy one has few
-//! files. Invariant: `first <= ceiling <= most`. The ceiling is lowered where the disk has no room
-//! for more; each length but the last is the one before times [`SEGMENT_GROWTH`].
+//! The files grow with the log, so that an empty directory is small and a busy one has few files.
+//! Invariant: `first <= ceiling <= most`. The ceiling is lowered if the disk has no room for more.
+//! Each length but the last is the previous one times [`SEGMENT_GROWTH`].
 
 use crate::limits::SEGMENT_GROWTH;
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lengths {
     first: u64,
@@ -32,23 +32,23 @@ impl Lengths {
         self.most
     }
 
-    /// The length of files that have no record yet, for a log of so many bytes.
+    /// The length of files without records, for a log of `written` bytes.
     pub(super) fn usual(&self, written: u64) -> u64 {
         self.grow(self.ceiling, |length| length <= written.saturating_mul(2))
     }
 
-    /// The length of a file that is to have so many bytes at least. A segment beyond the ceiling
-    /// gets the length it needs, and no more.
+    /// The length of a file for at least `bytes`. A segment beyond the ceiling gets the length it
+    /// needs, and no more.
     pub(super) fn at_least(&self, bytes: u64) -> u64 {
         self.grow(self.ceiling, |length| length < bytes).max(bytes)
     }
 
-    /// The length of a file for this many bytes, if one is allowed, whatever room there is.
+    /// The length of a file for `bytes` up to the greatest length, whatever the ceiling.
     pub(super) fn enough_for(&self, bytes: u64) -> u64 {
         self.grow(self.most, |length| length < bytes)
     }
 
-    /// There is no room for a file of this length.
+    /// Notes that the disk has no room for a file of this length.
     pub(super) fn lower(&mut self, refused: u64) {
         let mut below = self.first;
         while below.saturating_mul(SEGMENT_GROWTH) < refused {
@@ -57,7 +57,7 @@ impl Lengths {
         self.ceiling = self.ceiling.min(below);
     }
 
-    /// There may be room again.
+    /// Notes that there may be room again.
     pub(super) fn lift(&mut self) {
         self.ceiling = self.most;
     }
@@ -75,7 +75,8 @@ impl Lengths {
 mod tests {
     use super::*;
 
-    // What was written decides, up to the most; where that is no power, it is the last length.
+    // The length grows with what was written, up to the greatest length, also if that is not a
+    // power of the growth.
     #[test]
     fn growth() {
         for (first, most, written, usual) in [
@@ -96,7 +97,7 @@ mod tests {
         }
     }
 
-    // A file has room for what it is made for, with and without room on the disk.
+    // A file is long enough for its record, with or without room on the disk.
     #[test]
     fn large_records() {
         let mut lengths = Lengths::new(2, 48);
@@ -112,8 +113,8 @@ mod tests {
         }
     }
 
-    // A length that was refused is not requested again, down to the first length; then the rule
-    // above applies again.
+    // A refused length is not requested again, except for the first length, until the ceiling is
+    // lifted.
     #[test]
     fn refusals() {
         let mut lengths = Lengths::new(2, 48);

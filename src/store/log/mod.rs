@@ -1,4 +1,5 @@
-//! The log of one shard: an endless stream of records on segment files, owned by the shard's store.
+//! The log of one shard: an endless sequence of records in segment files, owned by the shard's
+//! store.
 //!
 //! ```text
 //!            files                     memory
@@ -6,21 +7,21 @@
 //!   0 … segments …       committed  in flight, staged  appended
 //! ```
 //!
-//! Invariant: `committed <= appended`; the records between the two are in commit groups, of which
-//! one is being written. A record lies in one segment. A segment is kept while one of its records
+//! Invariant: `committed <= appended`; the records between the two are in commit groups, one of
+//! which is being written. A record is in one segment. A segment is kept while one of its records
 //! is referenced, while recovery would read it, and while it is the newest.
 //!
-//! The log opens, writes and reads no file: it hands out [`Request`](super::medium::Request)s and
-//! [`GroupWrite`]s, is told of their ends, and reads through the mappings that it is given.
+//! The log itself opens, writes and reads no file. It returns [`Request`](super::medium::Request)s
+//! and [`GroupWrite`]s, is told their results, and reads through the mappings that it gets.
 //!
-//! A write that fails is not tried again in its file: the segment ends where it was good, and a new
-//! one at that offset takes what is staged, in the next file. The bytes stay the same, since a
-//! record's sum depends on its offset in the log and on no file.
+//! A failed write is not repeated in its file. The segment ends at its last good byte, and a new
+//! segment in the next file takes the staged records. Their bytes stay the same, since a record's
+//! checksum depends on its offset in the log and not on the file.
 //!
-//! A part of a file that was never written may be an unwritten extent in the file system. The sync
-//! of the first write there then changes metadata, which costs a journal commit. So a small group
-//! that enters another part of its file fills that part with zeros, and only one sync in many pays
-//! for it. A large group pays for itself. The zeros are behind the end of the log, where the next
+//! A part of a file that was never written may be an unwritten extent of the file system. The sync
+//! of the first write there changes metadata, which costs a journal commit. So a small group that
+//! enters another part of its file fills that part with zeros, and only one sync in many has that
+//! cost. A large group does not need it. The zeros are after the end of the log, where the next
 //! group goes.
 
 mod files;
@@ -56,37 +57,37 @@ pub use report::{Fault, FaultKind, OpenError, OpenReport, TornTail};
 pub use segments::SegmentFacts;
 pub use walk::{LogEnd, SegmentWalk, Walked, segment_walks};
 
-/// What a log is opened with.
+/// The options of a log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogOptions {
     /// The shard that owns the log.
     pub shard: u16,
-    /// Length of a segment's file, header included, once much is written.
+    /// The greatest length of a segment's file, including the header.
     pub segment_bytes: u64,
-    /// Length of the first files. Others are longer, up to `segment_bytes`, the more is written.
+    /// The length of the first files. Later ones are longer, up to `segment_bytes`.
     pub first_segment_bytes: u64,
-    /// Committed means synced; else written.
+    /// Whether committed means synced, and not only written.
     pub sync: bool,
-    /// Length of the parts of a file that a group, if it is smaller, fills with zeros when it
-    /// enters them. 0: it never does, as without syncs that gains no time.
+    /// The length of the parts of a file that a smaller group fills with zeros when it enters them.
+    /// 0: never, because without syncs it saves no time.
     pub zeros_bytes: u64,
 }
 
-/// A write that is to be made. Its bytes are dropped before the log is told of its end: then their
-/// memory serves again.
+/// A write. Its bytes must be dropped before the log is told its result, so that the memory can be
+/// used again.
 #[derive(Clone, Debug)]
 pub struct GroupWrite {
-    /// Where to.
+    /// The file.
     pub file: FileId,
-    /// Offset in the file.
+    /// The offset in the file.
     pub offset: u64,
-    /// All of them are to be written; behind records there may be zeros.
+    /// The bytes, all of which are to be written; after the records there may be zeros.
     pub bytes: Bytes,
-    /// The file is to be synced behind them.
+    /// Whether the file is to be synced after the write.
     pub sync: bool,
 }
 
-/// See the module.
+/// See the file.
 pub struct Log {
     options: LogOptions,
     segments: Segments,
@@ -94,14 +95,14 @@ pub struct Log {
     files: Files,
     /// The offset at which the newest segment is full.
     room_end: u64,
-    /// Content of the next header.
+    /// The checkpoint for the next header.
     checkpoint: u64,
-    /// Content of the header that is being written.
+    /// The checkpoint in the header that is being written.
     checkpoint_in_flight: Option<u64>,
     naming: Naming,
-    /// Bytes of records that were found, without what was appended since, count from here.
+    /// The offset from which the size of the log is counted: the found end less the found bytes.
     grown_from: u64,
-    /// Files that the first header to be written makes useless.
+    /// Files that are not needed once the first header is written.
     superseded: Vec<FileId>,
     failures: u64,
     last_error: Option<String>,
@@ -142,8 +143,8 @@ impl Log {
         }
     }
 
-    /// The next group to be written, once the one before is. There is none while its segment waits
-    /// for a file.
+    /// The next group to write, after the previous one has ended. There is none while its segment
+    /// waits for a file.
     pub fn next_write(&mut self) -> Option<GroupWrite> {
         if self.staging.is_in_flight() || self.naming.is_in_flight() {
             return None;
@@ -154,8 +155,8 @@ impl Log {
         let Range { start, end } = self.staging.next()?;
         let mut at = self.segments.find(start).expect("what is staged has a segment");
         if self.segments.list[at].is_damaged.get() {
-            // Records behind damage are found again only in another segment, and the mapping of a
-            // page that could not be read may show zeros for good.
+            // Records after damage are found again only in another segment, and the mapping of an
+            // unreadable page may show zeros for good.
             self.leave_file(at, "what stands before it is damaged");
             at = self.segments.find(start).expect("what is staged has a segment");
         }
@@ -177,10 +178,10 @@ impl Log {
         Some(GroupWrite { file, offset, bytes, sync: self.options.sync })
     }
 
-    /// The write that was handed out has ended; it is a failure if a single byte is missing.
+    /// Handles the end of the write; it has failed if a single byte is missing.
     ///
     /// # Panics
-    /// If none was handed out.
+    /// If there is no such write.
     pub fn on_written(&mut self, result: io::Result<()>) {
         let result = result.map_err(|error| error.to_string());
         if self.naming.is_in_flight() {
@@ -196,19 +197,19 @@ impl Log {
         let (start, end) = self.staging.land();
         assert_eq!(start, self.segments.written, "groups are written in their order");
         self.segments.written = end;
-        // Before any step that depends on it: the crash test relies on that.
+        // This precedes all steps that depend on it, because the crash test relies on that line.
         log::trace!("committed up to {end}");
         self.files.on_written();
         if let Some(checkpoint) = self.checkpoint_in_flight.take() {
             self.segments.on_checkpoint_written(checkpoint);
             self.naming.note(checkpoint);
-            // Before a file is cleared that the log was known by.
+            // This precedes the recycling of files by which the log was known.
             self.note_extent(false);
             self.superseded.drain(..).for_each(|file| self.files.recycle(file));
         }
     }
 
-    /// Has it noted how far the log goes.
+    /// Requests to note the extent of the log.
     fn note_extent(&mut self, is_ended: bool) {
         let end = self.segments.written;
         let newest = end.checked_sub(1).and_then(|last| self.segments.find(last));
@@ -218,8 +219,8 @@ impl Log {
         self.files.note(Extent { start, file, end, is_ended });
     }
 
-    /// Nothing more is appended, and all is committed: has it noted that the log ends here, so that
-    /// whatever of it is missing at the next start is missed.
+    /// Notes that the log ends here, so that a missing part is noticed at the next start. Nothing
+    /// may be appended afterwards.
     ///
     /// # Panics
     /// If something is not committed.
@@ -236,8 +237,8 @@ impl Log {
         self.leave_file(at, says);
     }
 
-    /// The file of the segment at `at` is not written to any more: records that are not committed
-    /// go to another file.
+    /// Stops writing to the file of the segment at `at`: records that are not committed go to
+    /// another file.
     fn leave_file(&mut self, at: usize, says: &str) {
         let (segment, start) = (&self.segments.list[at], self.segments.written);
         let file = segment.file.as_ref().expect("it was written to").id;
@@ -249,7 +250,7 @@ impl Log {
         self.files.on_failed();
         let (capacity, is_newest) = (segment.capacity, at + 1 == self.segments.list.len());
         if self.segments.end_of(at) == start {
-            // Nothing of it is left to be written: it only ends here.
+            // All its records are written, so it ends here.
             if is_newest {
                 self.room_end = start;
             }
@@ -262,33 +263,33 @@ impl Log {
         self.assign_files();
     }
 
-    /// Sets the offset that recovery reads from, as the next segment's header says. It must be that
-    /// of a record "checkpoint begun" of which the end is committed.
+    /// Sets the offset of the checkpoint for the next segment's header. It must be that of a record
+    /// "checkpoint begun" whose end is committed.
     pub fn set_checkpoint(&mut self, offset: u64) {
         debug_assert!(self.checkpoint <= offset && offset < self.committed(), "it is committed");
         self.checkpoint = offset;
     }
 
-    /// The offset that was last set, or found when the log was opened.
+    /// The offset that was last set, or found at opening.
     pub fn checkpoint(&self) -> u64 {
         self.checkpoint
     }
 }
 
-/// Reading. A position that is not in the log, or not any more, is `None`.
+/// Reading. A position outside of the log returns `None`.
 impl Log {
-    /// A message. It is `None` as well if it is damaged.
+    /// A message; `None` also if it is damaged.
     #[inline]
     pub fn message(&self, position: Position) -> Option<MessageRecord<'_>> {
         let offset = offset_of(position);
         if offset >= self.segments.written {
-            // It never left memory, so its sum need not be checked.
+            // It never left memory, so its checksum need not be checked.
             return Record::message_unchecked(self.staging.bytes_at(offset)?);
         }
         self.segments.message(offset)
     }
 
-    /// A block of a session's queue. It is `None` as well if it is damaged.
+    /// A block of a session's queue; `None` also if it is damaged.
     pub fn block(&self, position: Position) -> Option<BlockRecord<'_>> {
         let offset = offset_of(position);
         if offset < self.segments.written {
@@ -300,7 +301,7 @@ impl Log {
         }
     }
 
-    /// Bytes of a record, by its own account.
+    /// The size of a record, as it says itself.
     #[inline]
     pub fn record_bytes(&self, position: Position) -> Option<usize> {
         let offset = offset_of(position);
@@ -310,8 +311,8 @@ impl Log {
         self.segments.look_at(offset, Record::length)?
     }
 
-    /// The record at `offset` and where the next one of its segment would stand: so an owner walks
-    /// through a segment, up to [`Log::end_of_segment`]. A record of an unknown kind is passed over
+    /// The record at `offset` and the offset of the next one in its segment. An owner walks with it
+    /// through a segment, up to [`Log::end_of_segment`]. A record of an unknown kind is skipped
     /// with [`Log::record_bytes`].
     pub(in crate::store) fn record_at(&self, offset: u64) -> Result<(Record<'_>, u64), BadRecord> {
         if offset < self.segments.written {
@@ -325,35 +326,36 @@ impl Log {
 
 /// References and space.
 impl Log {
-    /// Adds references to a record's segment. False if it is gone, or never was.
+    /// Adds references to a record's segment; returns false if there is no such segment.
     #[inline]
     pub fn hold(&mut self, position: Position, count: u32) -> bool {
         self.segments.hold(offset_of(position), count)
     }
 
-    /// Takes references away; the record may be gone after the turn. Nothing happens if it was set
-    /// aside.
+    /// Removes references; the record may be gone after the turn. Nothing happens if its segment
+    /// was set aside.
     ///
     /// # Panics
-    /// If its segment has not so many.
+    /// If its segment has fewer references.
     #[inline]
     pub fn release(&mut self, position: Position, count: u32) {
         self.segments.release(offset_of(position), count);
     }
 
-    /// Gives memory back that groups of records have had.
+    /// Returns memory of commit groups.
     pub fn reclaim(&mut self) {
         self.staging.reclaim();
     }
 
-    /// Releases unneeded segments: once a turn, after all records are appended that made them
-    /// unneeded.
+    /// Releases unneeded segments. It is called once a turn, after the records that made them
+    /// unneeded were appended.
     pub fn end_turn(&mut self) {
         self.segments.retire(&mut self.files);
         self.segments.forget_reading();
     }
 
-    /// The owner holds all it needs of what was found when the log was opened: the rest may go.
+    /// Ends the opening: the owner holds all it needs of the found segments, and the others may be
+    /// released.
     pub fn finish_open(&mut self) {
         for at in 0..self.segments.list.len() {
             self.segments.consider_found(at);
@@ -361,78 +363,78 @@ impl Log {
         self.segments.forget_all();
     }
 
-    /// End of the log.
+    /// The end of the log.
     #[inline]
     pub fn appended(&self) -> u64 {
         self.segments.end
     }
 
-    /// End of what is kept for good, in the sense of [`LogOptions::sync`].
+    /// The end of the committed part, in the sense of [`LogOptions::sync`].
     #[inline]
     pub fn committed(&self) -> u64 {
         self.segments.written
     }
 
-    /// Bytes that are appended and not committed.
+    /// Bytes that were appended and are not committed.
     pub fn staged_bytes(&self) -> u64 {
         self.appended() - self.committed()
     }
 
-    /// Whether something waits for a file.
+    /// Whether the next group waits for a file.
     pub fn is_stalled(&self) -> bool {
         let next = self.staging.next().filter(|_| !self.staging.is_in_flight());
         let segment = next.and_then(|group| self.segments.find(group.start));
         segment.is_some_and(|at| self.segments.list[at].file.is_none())
     }
 
-    /// Its segments, by start.
+    /// The segments, by start.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = SegmentFacts> + ExactSizeIterator {
         (0..self.segments.list.len()).map(|at| self.segments.facts(at))
     }
 
-    /// A number that no other record of the shard has, also of those that a crash undid: after it
-    /// the log goes on where it was cut.
+    /// A number that no other record of the shard has, including those that a crash undid, whose
+    /// offsets are used again.
     pub fn mark_of(&self, position: Position) -> u64 {
         self.segments.mark_of(offset_of(position))
     }
 
-    /// Start of the segment that a position stands in; of one that took over from a failed file,
-    /// start of that file's.
+    /// The start of the segment of a position; if the segment replaces a failed file, the start of
+    /// the first part.
     pub fn segment_of(&self, position: Position) -> Option<u64> {
         let at = self.segments.find(offset_of(position))?;
         Some(self.segments.list[self.segments.counter(at)].start)
     }
 
-    /// One past the last offset of the segment that a position stands in, so far.
+    /// The present end of the segment of a position.
     pub fn segment_end(&self, position: Position) -> Option<u64> {
         let at = self.segments.find(offset_of(position))?;
         Some(self.segments.end_of(at))
     }
 
-    /// Offsets of the segment that starts at `start`, and of those that share its references.
+    /// The offsets of the segment that starts at `start`, and of those that share its references.
     pub(in crate::store) fn shared_range(&self, start: u64) -> Option<Range<u64>> {
         let at = self.segments.index_of(start)?;
         Some(self.segments.shared_range(at))
     }
 
-    /// Start of the first segment that starts behind `offset`.
+    /// The start of the first segment after `offset`.
     pub(in crate::store) fn next_segment(&self, offset: u64) -> Option<u64> {
         self.segments().map(|segment| segment.start).find(|start| *start > offset)
     }
 
-    /// Start and length of each segment but the newest of which the end is known.
+    /// The start and length of each segment but the newest, if its end is known.
     pub(in crate::store) fn known_ends(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> {
         let known = self.segments.list.iter().filter(|segment| !segment.is_end_guessed);
         known.filter_map(|segment| Some((segment.start, segment.end? - segment.start)))
     }
 
-    /// The end of the last segment that starts before `offset`; 0 if there is none.
+    /// The end of the last segment that starts at or before `offset`; 0 if there is none.
     pub(in crate::store) fn end_before(&self, offset: u64) -> u64 {
         let mut before = self.segments().rev().filter(|segment| segment.start <= offset);
         before.next().map_or(0, |segment| segment.end)
     }
 
-    /// One past the last byte of the segment that starts at `start`.
+    /// The end of the segment that starts at `start`.
     pub fn end_of_segment(&self, start: u64) -> Option<u64> {
         let at = self.segments.index_of(start)?;
         Some(self.segments.end_of(at))
@@ -444,8 +446,8 @@ fn offset_of(position: Position) -> u64 {
     position.offset()
 }
 
-/// Zeros that are written behind a group with this place in its file, to the end of the part of
-/// `part` bytes that it ends in, if it enters that part.
+/// The zeros to write after a group at this place in its file, up to the end of its last part of
+/// `part` bytes, if the group enters that part.
 fn zeros_behind(group: Range<u64>, part: u64) -> u64 {
     let Range { start, end } = group;
     if end - start >= part || end < start.next_multiple_of(part) {

@@ -1,28 +1,28 @@
-//! Naming a checkpoint in the header of a segment that is written already, without waiting for the
-//! next one: where there is no file for that, it is the only way to get one. Owned by the log.
+//! Names a checkpoint in the header of a segment that is written already, without waiting for the
+//! next segment. If there is no file for a next segment, that is the only way to free one. Owned by
+//! the log.
 //!
-//! A header is written over in place: 64 bytes at the beginning of a sector, which a disk keeps
-//! whole, as it must where records are appended to a sector that has others. Both headers are good,
-//! and what the old one needs is let go of when the new one is written.
+//! A header is overwritten in place: 64 bytes at the beginning of a sector, which a disk writes as
+//! a whole, as it must when records are appended to a sector that has others. Both headers are
+//! valid. Segments that only the old one needs are released when the new one is written.
 //!
-//! Invariant: the header that is written over is the newest on disk, so that it is the one which
-//! recovery reads.
+//! Invariant: the overwritten header is the newest on disk, which recovery reads.
 
 use bytes::Bytes;
 
 use super::super::segment::SegmentHeader;
 use super::{GroupWrite, Log};
 
-/// See the module.
+/// See the file.
 pub(super) struct Naming {
     /// The checkpoint that the newest header on disk names.
     named: u64,
-    /// Another one is to be named at once.
+    /// Whether another one is to be named at once.
     is_due: bool,
-    /// The name for the header that is being rewritten, and the index of its segment.
+    /// The checkpoint in the header that is being overwritten, and the start of its segment.
     in_flight: Option<(u64, u64)>,
-    /// A write that would have begun a segment here has failed: until another is made, the header
-    /// in its file may be the newest there is.
+    /// The offset of a segment whose first write has failed. Until another one is written, the
+    /// header in its file may be the newest.
     refused_at: Option<u64>,
 }
 
@@ -35,34 +35,34 @@ impl Naming {
         self.in_flight.is_some()
     }
 
-    /// A header that names this is on disk.
+    /// Notes the checkpoint of a header that was written.
     pub(super) fn note(&mut self, checkpoint: u64) {
         self.named = checkpoint;
     }
 
-    /// A write that begins here has failed.
+    /// Notes that the first write of a segment has failed.
     pub(super) fn refuse_at(&mut self, start: u64) {
         self.refused_at = Some(start);
     }
 }
 
 impl Log {
-    /// Whether the checkpoint is in no header on disk.
+    /// Whether no header on disk has the checkpoint.
     pub fn has_unnamed_checkpoint(&self) -> bool {
         self.checkpoint > self.naming.named
     }
 
-    /// Whether a header is written over, or is to be.
+    /// Whether a header is being overwritten, or is to be.
     pub fn is_naming(&self) -> bool {
         self.naming.is_in_flight() || self.naming.is_due
     }
 
-    /// Has the checkpoint named in the newest header, if it is in none.
+    /// Makes the next write name the checkpoint in the newest header, if none has it.
     pub fn name_checkpoint(&mut self) {
         self.naming.is_due = true;
     }
 
-    /// The newest header, if it is to be written over.
+    /// The newest header, if it is to be overwritten.
     pub(super) fn next_naming(&mut self) -> Option<GroupWrite> {
         if !std::mem::take(&mut self.naming.is_due) || !self.has_unnamed_checkpoint() {
             return None;
@@ -84,7 +84,7 @@ impl Log {
         Some(GroupWrite { file, offset: 0, bytes, sync: self.options.sync })
     }
 
-    /// The header is written over, or not.
+    /// Handles the end of an overwrite.
     pub(super) fn on_named(&mut self, result: Result<(), String>) {
         let (checkpoint, start) = self.naming.in_flight.take().expect("the caller saw it");
         match result {

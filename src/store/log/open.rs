@@ -1,8 +1,8 @@
-//! Opening: the files that were found become a log, and the part that recovery needs is read.
-//! Opening changes no file: changes to files wait among the log's requests.
+//! Opening: the found files become a log, and the part that recovery needs is read. Opening changes
+//! no file: its changes are requests that wait in the log.
 //!
-//! The newest header tells the checkpoint to read from (see `reading`). The next record opens a new
-//! segment, so what stands behind the end that was found is never read again.
+//! The newest header has the checkpoint to read from (see `reading`). The next record opens a new
+//! segment, so bytes after the found end are never read again.
 
 use std::collections::BTreeMap;
 
@@ -17,17 +17,17 @@ use super::segments::{Segment, Segments};
 use super::staging::Staging;
 use super::{Fault, FaultKind, Log, LogOptions, OpenError, OpenReport, index};
 
-/// A segment that was found.
+/// A found segment.
 struct FoundSegment {
     header: SegmentHeader,
-    /// The header is not what it was, but that is known.
+    /// Whether a byte of the header is damaged and its right value known.
     is_mended: bool,
     file: SegmentFile,
 }
 
 impl Log {
-    /// Makes a log of the files that were found, and reads it from its checkpoint on. Nothing in it
-    /// is held afterwards: see [`Log::finish_open`]. `extent` is what the medium has noted last.
+    /// Makes a log of the found files, and reads it from its checkpoint on. None of its records is
+    /// held afterwards: see [`Log::finish_open`]. `extent` is the medium's last note.
     pub(in crate::store) fn open(
         options: LogOptions,
         found: Vec<Found>,
@@ -52,12 +52,13 @@ impl Log {
         if start.is_checkpoint {
             segments.recovered_from = checkpoint;
         }
-        // Without syncs the power may take a checkpoint and leave the header that names it.
+        // Without syncs, a power failure may remove a checkpoint and leave the header that names
+        // it.
         let checkpoint = if checkpoint < end { checkpoint } else { start.from.min(end) };
         let mut superseded = Vec::new();
         if let Some(last) = segments.list.pop_back_if(|last| last.start == end) {
-            // Nothing came after its header. Another segment will start here; until that one's
-            // header is written, this one's is the one that tells the checkpoint.
+            // The segment has only its header. Another one will start here; until that one's header
+            // is written, this header is the one with the checkpoint.
             superseded.extend(last.file.map(|file| file.id));
         }
         let found_bytes: u64 =
@@ -76,14 +77,14 @@ impl Log {
             failures: 0,
             last_error: None,
         };
-        // A record that is reported missing now is not reported again.
+        // A missing record that is reported now is not reported again.
         log.note_extent(false);
         Ok((log, report))
     }
 }
 
-/// The segments among the files, by start. Other files are reported, and a request says what to do
-/// with them.
+/// Finds the segments among the files, sorted by start. Other files are reported, and requested to
+/// be recycled or set aside.
 fn sort(
     shard: u16,
     found: Vec<Found>,
@@ -124,8 +125,8 @@ fn sort(
             kept.push(segment);
             continue;
         };
-        // They are of one opening of the log, so what both have is the same, and the one that goes
-        // further has all of the other; or one is only its header.
+        // Both are of the same opening of the log, so the longer one has all records of the other;
+        // or one of them has only its header.
         let end = |found: &FoundSegment| records_end(&found.header, &*found.file.mapping);
         let rank = |of: &FoundSegment| (end(of), of.header.checkpoint);
         let (stays, goes) =
@@ -155,11 +156,11 @@ pub(super) fn records_end(header: &SegmentHeader, file: &dyn Mapping) -> u64 {
             rest = &rest[length..];
         }
     };
-    // Zeros are no record, so what cannot be read ends them.
+    // Zeros are not a record, so unreadable bytes end the records.
     file.look(end_in).unwrap_or_else(|end| end)
 }
 
-/// The table, with everything in it that may be there.
+/// The table of the found segments, each with the greatest possible end.
 fn table(found: Vec<FoundSegment>, checkpoint: u64) -> Segments {
     let mut segments = Segments::default();
     let mut next = None;
@@ -185,7 +186,7 @@ fn table(found: Vec<FoundSegment>, checkpoint: u64) -> Segments {
 /// The offset to read from.
 struct Start {
     from: u64,
-    /// There is a checkpoint, or there never was one and all segments are there.
+    /// Whether there is a checkpoint, or there never was one and no segment is missing.
     is_checkpoint: bool,
 }
 
@@ -207,8 +208,8 @@ fn begin(segments: &Segments, checkpoint: u64, report: &mut OpenReport) -> Start
         Ok((Record::CheckpointBegun, _)) => {
             return Start { from: checkpoint, is_checkpoint: true };
         }
-        // It says nothing but that it is there, and the header says that as well. Without syncs the
-        // power may have taken all of it.
+        // The record has no content, and the header names it too. Without syncs, a power failure
+        // may have removed it.
         Err(BadRecord::Sum | BadRecord::Cut)
             if is_record(segments, behind) || is_before_record(segments, behind) =>
         {
@@ -227,9 +228,9 @@ fn begin(segments: &Segments, checkpoint: u64, report: &mut OpenReport) -> Start
 }
 
 impl Log {
-    /// Adds segments to the report that are missing and that somebody refers to: how often, by
-    /// where the segment before them ends. Behind other damage that may be a reference of which the
-    /// end is lost, to a segment that went when it had ended.
+    /// Reports missing segments with the number of references to them, by the end of the segment
+    /// before. After other damage nothing is reported: a reference may be one whose release is
+    /// lost, to a segment that was released.
     pub(in crate::store) fn report_missed(
         &self,
         missed: &BTreeMap<u64, u64>,

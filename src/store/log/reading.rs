@@ -1,4 +1,4 @@
-//! Reading the log again: each record from the checkpoint on, and what is damaged among them.
+//! Reading in recovery: each record from the checkpoint on, and the damage among them.
 //!
 //! A group is written only when the one before it is committed. So all bytes before the first
 //! record of a later group were committed, and if they are not a valid record, they are damaged.
@@ -6,9 +6,9 @@
 //! extent that the medium has noted ([`Extent`]). Other bytes may be of the last group, which was
 //! never finished: the log ends there.
 //!
-//! Behind damage reading goes on with the next record. Which that is the damaged record tells, by
-//! its length, or its length with one other byte, if its sum says that it has no other damage; or
-//! else it is the next that is found.
+//! Reading continues after damage with the next record. The damaged record's length leads to it, or
+//! that length with one byte changed, if the checksum shows that nothing else is damaged. Otherwise
+//! the next valid record is searched for.
 
 use super::super::medium::Extent;
 use super::super::position::Position;
@@ -19,7 +19,7 @@ use super::segments::{Segment, Segments};
 use super::{Fault, FaultKind, OpenReport, TornTail, index};
 use crate::limits::GROUP_BYTES_MAX;
 
-/// Is given each record that recovery reads, in order, and the segments to look up others.
+/// Gets each record that recovery reads, in order, and the segments for look-ups of others.
 pub(in crate::store) type Replay<'a> = dyn FnMut(Position, Reading<'_>, &Segments) + 'a;
 
 /// The result of reading a record in recovery.
@@ -29,20 +29,20 @@ pub(in crate::store) enum Reading<'a> {
     /// A record with one damaged byte, as it was before the damage. A later read at its offset
     /// finds no record.
     Mended(Record<'a>),
-    /// A damaged one, and what it may have been.
+    /// A damaged record, and a guess of its content.
     Damaged(Option<Record<'a>>),
-    /// The number is unknown.
+    /// An unknown number of records is missing.
     Gap,
 }
 
-/// See the module.
+/// See the file.
 pub(super) struct Walk<'a, 'r> {
     pub(super) segments: &'a Segments,
     pub(super) checkpoint: u64,
     pub(super) extent: Option<Extent>,
     pub(super) replay: &'a mut Replay<'r>,
     pub(super) report: &'a mut OpenReport,
-    /// Indexes of segments that are.
+    /// Indexes of damaged segments.
     pub(super) damaged: Vec<usize>,
     /// Bytes before this offset were committed, as the records found behind it show.
     proven: u64,
@@ -61,7 +61,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         Self { segments, checkpoint, extent, replay, report, damaged, proven: 0, patience }
     }
 
-    /// Reads all from `from` on; tells where the log ends.
+    /// Reads all records from `from` on; returns the end of the log.
     pub(super) fn run(&mut self, from: u64) -> u64 {
         let list = &self.segments.list;
         let first = self.segments.find(from).unwrap_or(0);
@@ -78,7 +78,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         end
     }
 
-    /// Reads the records of the segment at `at` from `offset` on; tells where they end.
+    /// Reads the records of the segment at `at` from `offset` on; returns their end.
     fn read(&mut self, at: usize, mut offset: u64) -> u64 {
         let end = self.segments.end_of(at);
         while offset < end {
@@ -108,12 +108,12 @@ impl<'a, 'r> Walk<'a, 'r> {
         offset
     }
 
-    /// Up to where the segment at `at` is known to have been committed, by others; what its file
-    /// has behind that may be of the log as well if it is the newest, and else is not.
+    /// The end up to which the segment at `at` is known to be committed. If it is the newest, later
+    /// bytes of its file may belong to the log too.
     fn known_end(&self, at: usize) -> u64 {
         let segment = &self.segments.list[at];
         let known = if at + 1 < self.segments.list.len() {
-            // Before the checkpoint others may have stood between this one and its successor.
+            // Before the checkpoint, a segment between this one and its successor may be missing.
             segment.end.filter(|_| !segment.is_end_guessed)
         } else {
             self.extent.filter(|extent| extent.start == segment.start).map(|extent| extent.end)
@@ -121,7 +121,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         known.unwrap_or(segment.start).min(segment.start + segment.capacity)
     }
 
-    /// Whether what stands at `offset`, in the segment at `at`, and is no record, was committed.
+    /// Whether the invalid bytes at `offset`, in the segment at `at`, were committed.
     fn is_committed(&mut self, at: usize, offset: u64) -> bool {
         if offset < self.known_end(at).max(self.proven) {
             return true;
@@ -144,7 +144,7 @@ impl<'a, 'r> Walk<'a, 'r> {
     fn behind_damage(&mut self, at: usize, offset: u64) -> Option<u64> {
         let own = self.length_at(offset).map(|length| offset + length);
         let own = own.filter(|own| *own <= self.segments.end_of(at));
-        // The length of this one is known.
+        // The length of a record "checkpoint begun" is known.
         let begun = (offset == self.checkpoint).then_some(offset + FRAME_BYTES as u64);
         let known = self.known_end(at);
         let is_end = |end: u64| end == known || is_record(self.segments, end);
@@ -153,17 +153,17 @@ impl<'a, 'r> Walk<'a, 'r> {
         let found = with_stretch(self.segments, at, |stretch| {
             let (place, start) = (index(offset - stretch.start), stretch.start);
             let own = own.map(|own| index(own - start));
-            // One mapping is read at a time, so nothing else is looked up meanwhile.
+            // Only one mapping may be read at a time.
             let known = known.checked_sub(start).map(index);
             let is_end = |end| Some(end) == known || stretch.record(end).is_some();
-            // A length that is damaged may lead to another record by chance.
+            // A damaged length may lead to another record by chance.
             own.filter(|own| stretch.mended(place, *own).is_some())
                 .or_else(|| stretch.end_by_mended_length(place, is_end))
                 .or_else(|| stretch.up_to(own).next(place + 1, patience))
                 .or(own)
         });
         let found = found.flatten().map(|place| self.segments.list[at].start + place as u64);
-        // Nothing that is found behind the end belongs to the segment.
+        // Records after the end do not belong to the segment.
         let is_newest = at + 1 == self.segments.list.len();
         let found = found.filter(|found| *found <= known || is_newest || known < offset);
         // A truncated file does not have the missing bytes.
@@ -171,7 +171,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         found.or(Some(known).filter(|known| offset < *known && !is_short))
     }
 
-    /// Damage stands from `offset` to `next`, in the segment at `at`.
+    /// Skips the damage from `offset` to `next`, in the segment at `at`.
     fn pass_over(&mut self, at: usize, offset: u64, next: u64) {
         self.blame(at, offset, FaultKind::Record, next - offset);
         self.damaged.push(at);
@@ -182,8 +182,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         });
         let mark = self.segments.mark_of(offset);
         if let Some(whole) = mended.flatten() {
-            // A record of a kind that this version does not know is skipped as all such records
-            // are.
+            // A record of an unknown kind is skipped like all such records.
             if let Ok((record, _)) = Record::decode(mark, &whole) {
                 (self.replay)(position, Reading::Mended(record), self.segments);
             }
@@ -197,18 +196,18 @@ impl<'a, 'r> Walk<'a, 'r> {
         (self.replay)(position, reading, self.segments);
     }
 
-    /// Bytes of the record at `offset`, by its own account.
+    /// The size of the record at `offset`, as it says itself.
     fn length_at(&self, offset: u64) -> Option<u64> {
         Some(self.segments.look_at(offset, Record::length)?? as u64)
     }
 
-    /// The segment at `at` was read to `end`, and the next one starts at `next`: judges what is
-    /// between.
+    /// Ends the segment at `at`, which was read to `end`, while the next one starts at `next`;
+    /// reports what is missing between the two.
     fn end_segment(&mut self, at: usize, end: u64, next: u64) {
         let segment = &self.segments.list[at];
         let made_end = (segment.start + segment.made).min(next);
-        // Before the checkpoint segments may have gone, each with whatever it had; and only what
-        // follows tells where a segment ends.
+        // Before the checkpoint, segments may have been released with all their records, and only
+        // the next segment shows where one ends.
         let from = end.max(self.checkpoint);
         if made_end == next {
             let lost = if end < self.checkpoint && segment.is_end_guessed { from } else { end };
@@ -229,7 +228,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         self.lose(at, end, FaultKind::Missing, next.saturating_sub(from));
     }
 
-    /// The segment at `at` is not read, as recovery does not need it; but its file may be short.
+    /// Reports a short file of the segment at `at`, which recovery need not read.
     fn miss_end(&mut self, at: usize) {
         let segment = &self.segments.list[at];
         if !segment.is_short() {
@@ -244,7 +243,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         }
     }
 
-    /// The log ends at `end`, in the segment at `at`.
+    /// Ends the log at `end`, in the segment at `at`.
     fn end_log(&mut self, at: usize, end: u64) {
         let segment = &self.segments.list[at];
         let extent = self.extent.filter(|extent| extent.start == segment.start);
@@ -268,7 +267,7 @@ impl<'a, 'r> Walk<'a, 'r> {
             let behind = &stretch.bytes[from..];
             let own = Record::length_told(behind).filter(|length| *length as u64 <= made);
             let own = own.filter(|_| Record::may_begin(behind));
-            // Nothing of a group stands further behind, or it would be the proof of damage.
+            // A group does not reach further, or its end would have proved damage.
             let longest = own.map_or(GROUP_BYTES_MAX, |length| length.max(GROUP_BYTES_MAX));
             let stretch = stretch.up_to(Some(from + behind.len().min(longest)));
             let last = stretch.bytes[from..].iter().rposition(|byte| *byte != 0)?;
@@ -284,7 +283,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         self.report.torn = torn.flatten();
     }
 
-    /// The log ends at `end`; it is known to have gone on in a file that is not there.
+    /// Reports that the log, which ends at `end`, is known to continue in a missing file.
     fn miss_newest(&mut self, end: u64) {
         let newest = self.segments.list.back().map_or(0, |newest| newest.start);
         let is_there = |extent: &Extent| {
@@ -297,7 +296,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         (self.replay)(Position::durable(end), Reading::Gap, self.segments);
     }
 
-    /// From `offset` on, which the segment at `at` has, so many bytes are not to be had.
+    /// Reports that bytes of the segment at `at` are lost from `offset` on.
     fn lose(&mut self, at: usize, offset: u64, kind: FaultKind, lost_bytes: u64) {
         if lost_bytes > 0 {
             self.blame(at, offset, kind, lost_bytes);
@@ -319,7 +318,7 @@ pub(super) fn is_record(segments: &Segments, offset: u64) -> bool {
     matches!(segments.record_at(offset), Ok(_) | Err(BadRecord::Unknown))
 }
 
-/// Whether something at `offset` or behind it in its segment is a record.
+/// Whether there is a record at or after `offset` in its segment.
 pub(super) fn is_before_record(segments: &Segments, offset: u64) -> bool {
     let Some(at) = segments.find(offset) else { return false };
     let mut patience = Patience::default();
@@ -329,8 +328,8 @@ pub(super) fn is_before_record(segments: &Segments, offset: u64) -> bool {
     found.unwrap_or(false)
 }
 
-/// Calls `look` with the bytes behind the header of the segment at `at`, as far as its file and its
-/// successor allow. Bytes that the disk cannot read are zeros.
+/// Calls `look` with the bytes after the header of the segment at `at`, up to the end of its file
+/// and the start of its successor. Unreadable bytes are zeros.
 fn with_stretch<T>(
     segments: &Segments,
     at: usize,

@@ -1,39 +1,39 @@
-//! Faults that were found when a log was opened, for the operator to read.
+//! The faults found at the opening of a log, for the operator.
 
 use std::fmt;
 
 use super::super::medium::FileId;
 use super::super::segment::FORMAT_VERSION;
 
-/// Why a log cannot be opened. Nothing was changed.
+/// The reason why a log cannot be opened. Nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OpenError {
     /// A file was written by a later version.
     Newer {
         /// The file.
         file: FileId,
-        /// Version of its format.
+        /// The version of its format.
         version: u32,
     },
     /// A file belongs to another shard.
     OtherShard {
         /// The file.
         file: FileId,
-        /// The shard it belongs to.
+        /// The shard to which it belongs.
         found: u16,
         /// The shard whose log was opened.
         expected: u16,
     },
 }
 
-/// The parts that were read, and those that could not be.
+/// The parts that were read, and those that could not be read.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct OpenReport {
-    /// Records that were read again.
+    /// Records that recovery has read.
     pub replayed_records: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub replayed_bytes: u64,
-    /// Records of a kind that this version does not know; they were passed over.
+    /// Records of unknown kinds, which were skipped.
     pub unknown_records: u64,
     /// Damage.
     pub faults: Vec<Fault>,
@@ -41,18 +41,18 @@ pub struct OpenReport {
     pub torn: Option<TornTail>,
 }
 
-/// Damage that was found, and what it costs.
+/// A damage and its cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fault {
-    /// Where: the file,
+    /// Its file,
     pub file: FileId,
     /// and the offset in it.
     pub offset: u64,
-    /// What.
+    /// Its kind.
     pub kind: FaultKind,
-    /// Bytes of the log that are not to be had, as far as is known.
+    /// Bytes of the log that are lost, as far as known.
     pub lost_bytes: u64,
-    /// Records that these had, at least.
+    /// The least number of records in them.
     pub records: u64,
 }
 
@@ -61,11 +61,11 @@ pub struct Fault {
 pub enum FaultKind {
     /// Its header is damaged: the file is set aside.
     Header,
-    /// One byte of its header is damaged; its right value is known, and used.
+    /// One byte of its header is damaged, but its right value is known and used.
     HeaderByte,
-    /// Another file has a segment with the same start, and is later: this one is set aside.
+    /// Another file has a later version of the same segment: this one is set aside.
     Superseded,
-    /// A record is damaged, or several are: reading went on behind them.
+    /// One or more records are damaged: reading continued after them.
     Record,
     /// The file is shorter than it was made.
     Short,
@@ -73,24 +73,23 @@ pub enum FaultKind {
     Missing,
     /// Segments before this one, which is the first, are missing.
     MissingBefore,
-    /// The file is not there, and had the newest segment.
+    /// The file with the newest segment is missing.
     Gone,
-    /// There is no checkpoint where its header says: everything there is was read instead.
+    /// The checkpoint that the header names is missing: all records were read instead.
     NoCheckpoint,
 }
 
-/// Bytes behind the end of the log that are no records: a write that was not finished, or what an
-/// earlier use of the file left behind.
+/// Bytes after the end of the log that are not records: from an unfinished write, or from an
+/// earlier use of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TornTail {
-    /// Where the log ends: the file,
+    /// The end of the log: its file,
     pub file: FileId,
     /// and the offset in it.
     pub offset: u64,
-    /// Bytes up to the last one that is not zero, as far as was looked: a commit group.
+    /// The number of bytes up to the last non-zero one, within the length of a commit group.
     pub bytes: u64,
-    /// Records among them, whole ones and one that is begun. None: the bytes are left from an
-    /// earlier use of the file.
+    /// Records among them, complete or begun. None: the bytes are from an earlier use of the file.
     pub records: u64,
 }
 

@@ -1,32 +1,32 @@
-//! Looking on behind something that is no record for the next that is one. A sum depends on the
-//! place, so what is found is none by chance, nor what an earlier use of the file left.
+//! The search for the next record after invalid bytes. A checksum depends on the place, so neither
+//! chance nor an earlier use of the file yields a false record.
 
 use super::super::record::{BadRecord, FRAME_BYTES, Record};
 
-/// Bytes of the longest record that is looked for, the payload of a message aside. A bound, because
-/// any four bytes may be taken for a length, and all that it spans is summed up then; a message has
-/// a second length, which must agree.
+/// The longest record that is searched for, without the payload of a message. The bound is needed
+/// because any four bytes may be read as a length, and a checksum of all bytes in that length is
+/// computed. A message has a second length, which must agree.
 const SOUGHT_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes that are summed up in vain before it is given up: a payload may be made to look like the
-/// beginnings of many records. Half a second's worth.
+/// The number of bytes whose checksums may be computed in vain before the search is given up: a
+/// payload may imitate the beginnings of many records. That takes half a second.
 const VAIN_BYTES_MAX: usize = 1 << 30;
 
-/// Zeros are passed over so many at a time.
+/// The number of zeros that are skipped at once.
 const ZEROS: usize = 4096;
 
-/// The bytes behind a segment's header, and what the sums of its records depend on.
+/// The bytes after a segment's header, and the values on which their checksums depend.
 #[derive(Clone, Copy)]
 pub(super) struct Stretch<'a> {
-    /// Up to where records may stand.
+    /// The bytes up to the last possible record.
     pub(super) bytes: &'a [u8],
-    /// Where they begin in the log.
+    /// Their offset in the log.
     pub(super) start: u64,
-    /// The segment's.
+    /// The salt of the segment.
     pub(super) salt: u64,
 }
 
-/// How much more may be summed up in vain.
+/// The number of bytes that may still be checked without a result.
 pub(super) struct Patience(usize);
 
 impl Default for Patience {
@@ -36,18 +36,18 @@ impl Default for Patience {
 }
 
 impl<'a> Stretch<'a> {
-    /// The same up to `end`, if it is given.
+    /// The same up to `end`, if given.
     pub(super) fn up_to(self, end: Option<usize>) -> Self {
         let end = end.unwrap_or(self.bytes.len());
         Self { bytes: &self.bytes[..end.min(self.bytes.len())], ..self }
     }
 
-    /// The place that the sum of the record `at` there is computed with.
+    /// The mark with which the checksum of the record at `at` is computed.
     pub(super) fn place(&self, at: usize) -> u64 {
         (self.start + at as u64) ^ self.salt
     }
 
-    /// The record at this place, and its length; it is none if this version does not know its kind.
+    /// The record at this place, and its length; the record is `None` if its kind is unknown.
     pub(super) fn record(&self, at: usize) -> Option<(Option<Record<'a>>, usize)> {
         let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
         match Record::decode(self.place(at), rest) {
@@ -57,12 +57,12 @@ impl<'a> Stretch<'a> {
         }
     }
 
-    /// The first place from `from` on where a record stands.
+    /// The first place at or after `from` with a record.
     pub(super) fn next(&self, from: usize, patience: &mut Patience) -> Option<usize> {
         let mut at = from;
         while let Some(frame) = self.bytes.get(at..at + FRAME_BYTES) {
             if self.bytes.get(at..at + ZEROS).is_some_and(|bytes| bytes == [0; ZEROS]) {
-                // One may begin with the last of them, but for its kind.
+                // A record may begin with the last of these zeros, except for its kind.
                 at += ZEROS - (FRAME_BYTES - 1);
                 continue;
             }
@@ -79,14 +79,14 @@ impl<'a> Stretch<'a> {
         None
     }
 
-    /// Whether the lengths of a message stand there, of which the record has so many bytes.
+    /// Whether the bytes there have the two lengths of a message of `length` bytes.
     fn may_be_long_message(&self, at: usize, length: usize) -> bool {
         let message = Record::message_unchecked(&self.bytes[at..]);
         message.is_some_and(|message| length - message.payload.len() <= SOUGHT_BYTES_MAX)
     }
 
-    /// The first place behind `bad`, where no record stands, that proves that what stood there was
-    /// committed: the first record of a commit group, or one so far behind that no write has both.
+    /// The first place after the invalid bytes at `bad` that proves that those were committed: the
+    /// first record of a commit group, or a record so far behind that one write cannot have both.
     pub(super) fn proof(&self, bad: usize, far: usize, patience: &mut Patience) -> Option<usize> {
         let in_chain = |at: &mut usize| {
             while let Some((_, length)) = self.record(*at) {
@@ -97,8 +97,8 @@ impl<'a> Stretch<'a> {
             }
             false
         };
-        // At the end that its length gives there may be a record that is too long to be searched
-        // for.
+        // At the end given by the record's length, there may be a record that is too long for the
+        // search.
         let own = self.bytes.get(bad..).and_then(Record::length_told);
         let mut at = own.map_or(bad, |length| bad + length);
         if in_chain(&mut at) {
@@ -113,7 +113,7 @@ impl<'a> Stretch<'a> {
         }
     }
 
-    /// The record up to `end`, as it was before one byte of it was damaged.
+    /// The record up to `end`, if one byte of it is damaged and can be corrected.
     pub(super) fn mended(&self, at: usize, end: usize) -> Option<Vec<u8>> {
         Record::mended(self.place(at), self.bytes.get(at..end)?)
     }

@@ -6,13 +6,13 @@
 //!   ┆ retired  │ file 7          │ ┆ retired  │ newest, file 12 │ │ room
 //! ```
 //!
-//! Invariant: `start <= end of it <= start of the next`, `written <= end`, and only the newest
-//! segment grows. A segment ends where the next one was opened, also if that one is gone again;
-//! bytes of its file behind that end are not part of the log.
+//! Invariant: `start <= its end <= start of the next`, `written <= end`, and only the newest
+//! segment grows. A segment ends where the next one was opened, even if that one is released. Later
+//! bytes of its file do not belong to the log.
 //!
-//! When a file cannot be written to any more, its segment is split in two, and the second gets
-//! another file. References to the two are counted together: the second counts as part of the first
-//! until neither is referenced.
+//! When a file cannot be written any more, its segment is split in two, and the second part gets
+//! another file. References to both are counted together: the second part counts as part of the
+//! first until neither is referenced.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -25,37 +25,37 @@ use super::files::{Files, Need, SegmentFile};
 use super::index;
 use crate::limits::READ_BYTES_MAX;
 
-/// A piece of the log, in one file.
+/// A part of the log, in one file.
 pub(super) struct Segment {
     pub(super) start: u64,
-    /// Of the newest it is the log's.
+    /// `None` for the newest: then it is the end of the log.
     pub(super) end: Option<u64>,
-    /// It was found, and its successor is gone: it may have ended before.
+    /// Whether it was found and its successor is missing, so that it may have ended earlier.
     pub(super) is_end_guessed: bool,
-    /// Bytes its file has for records. While it has no file, those that the file it waits for is to
-    /// have: not less than there are records.
+    /// The space for records in its file. While it has no file, the space that the next file should
+    /// have, which is at least the size of its records.
     pub(super) capacity: u64,
-    /// Bytes it was made with, at least: more than it has, if it was cut short.
+    /// The least space with which it was made. It is more than `capacity` if the file was cut.
     pub(super) made: u64,
     /// The salt of its records' checksums, which also depend on their offsets.
     pub(super) salt: u64,
-    /// None until one is supplied; then nothing of it is written yet.
+    /// None until a file is supplied; nothing of it is written before.
     pub(super) file: Option<SegmentFile>,
     pub(super) references: u64,
-    /// References there ever were.
+    /// The number of references there ever were.
     holds: u64,
-    /// End of the log at the end of the turn in which the last reference went.
+    /// The end of the log at the end of the turn that removed the last reference.
     idle_since: Option<u64>,
-    /// It stands in one of the two lists.
+    /// Whether it is in `waiting` or `due`.
     is_candidate: bool,
-    /// A record in it is not what it was, or the disk cannot read some of it. Nothing more is
-    /// written to its file, and that is set aside when nothing refers to the segment.
+    /// Whether one of its records is damaged or unreadable. Then its file is not written any more,
+    /// and is set aside when the segment has no references.
     pub(super) is_damaged: Cell<bool>,
-    /// It took over from a file that failed.
+    /// Whether it replaces a failed file.
     pub(super) continues: bool,
-    /// Start of the segment that has its references.
+    /// The start of the segment that counts its references.
     pub(super) counted_in: Option<u64>,
-    /// Something of it was read since reading was last forgotten.
+    /// Whether any of it was read since reading was last forgotten.
     is_read: Cell<bool>,
 }
 
@@ -80,12 +80,12 @@ impl Segment {
         }
     }
 
-    /// Its file is shorter than it was made.
+    /// Whether its file is shorter than it was made.
     pub(super) fn is_short(&self) -> bool {
         self.capacity < self.made
     }
 
-    /// Length of its file; while it has none, of the one it is to have.
+    /// The length of its file, or of the one for which it waits.
     pub(super) fn file_bytes(&self) -> u64 {
         HEADER_BYTES + self.capacity
     }
@@ -94,59 +94,59 @@ impl Segment {
 /// Properties of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SegmentFacts {
-    /// Offset of its first byte.
+    /// The offset of its first byte.
     pub start: u64,
-    /// One past its last byte.
+    /// The offset after its last byte.
     pub end: u64,
-    /// References there are. A segment that took over from a failed file shares them with that.
+    /// Its references. A segment that replaces a failed file shares them with the first part.
     pub references: u64,
-    /// References there ever were, as far as is known; shared likewise.
+    /// The references there ever were, as far as known; shared likewise.
     pub holds: u64,
-    /// Bytes of records.
+    /// The size of its records in bytes.
     pub used: u64,
     /// Its file, if it has one yet.
     pub file: Option<FileId>,
-    /// Something in it is damaged or cannot be read.
+    /// Whether a part of it is damaged or unreadable.
     pub damaged: bool,
 }
 
 impl SegmentFacts {
-    /// Bytes that are still referenced, if all references were to records of one size.
+    /// The size of the referenced records, if all records had the same size.
     pub fn live_bytes_estimate(&self) -> u64 {
         let live = u128::from(self.used) * u128::from(self.references);
         u64::try_from(live / u128::from(self.holds.max(1))).expect("references <= holds")
     }
 }
 
-/// See the module.
+/// See the file.
 #[derive(Default)]
 pub(in crate::store) struct Segments {
-    /// By start.
+    /// Sorted by start.
     pub(super) list: VecDeque<Segment>,
     /// Segments without a file.
     unfiled: usize,
-    /// End of the log.
+    /// The end of the log.
     pub(super) end: u64,
-    /// End of what stands in files: it is read there.
+    /// The end of what is written to files and read from there.
     pub(super) written: u64,
     /// Bytes of records read since reading was last forgotten.
     read_bytes: Cell<usize>,
-    /// Looks at bytes that the disk could not read.
+    /// The number of reads of bytes that the disk could not read.
     pub(super) read_failures: Cell<u64>,
-    /// Index of the segment that was last found: the next look is mostly for the same.
+    /// The index of the segment found last: the next search is mostly for the same.
     found: Cell<usize>,
-    /// Recovery reads from here on: the checkpoint in the newest header that is written.
+    /// Recovery reads from here on: the checkpoint in the newest written header.
     pub(super) recovered_from: u64,
-    /// Starts of segments that are not referenced, but that recovery would read.
+    /// Starts of segments without references that recovery would read.
     waiting: Vec<u64>,
-    /// Starts of those it would not, but whose last references may have gone for something that is
-    /// not committed.
+    /// Starts of segments without references that recovery would not read. A record that removed
+    /// the last reference may not be committed yet.
     due: Vec<u64>,
 }
 
 /// Reading: committed records.
 impl Segments {
-    /// The message at `offset`, where one was stored; `None` if it is gone or damaged.
+    /// The message that was stored at `offset`; `None` if it is gone or damaged.
     #[inline]
     pub(in crate::store) fn message(&self, offset: u64) -> Option<MessageRecord<'_>> {
         match self.record_at(offset) {
@@ -159,7 +159,7 @@ impl Segments {
         }
     }
 
-    /// The same of a block.
+    /// As [`Segments::message`] for a block.
     pub(in crate::store) fn block(&self, offset: u64) -> Option<BlockRecord<'_>> {
         match self.record_at(offset) {
             Ok((Record::Block(block), _)) => Some(block),
@@ -171,11 +171,11 @@ impl Segments {
         }
     }
 
-    /// A record that was stored at `offset` is damaged.
+    /// Notes that the record at `offset` is damaged.
     #[cold]
     fn on_damaged(&self, offset: u64) {
         let Some(segment) = self.find(offset).map(|at| &self.list[at]) else { return };
-        // Once for each segment: it is cleaned and set aside, whatever else is damaged in it.
+        // Reported once for each segment: all of it is cleaned and set aside.
         if !segment.is_damaged.replace(true) {
             let place = HEADER_BYTES + offset - segment.start;
             let file = segment.file.as_ref().map_or(0, |file| file.id.0);
@@ -194,8 +194,8 @@ impl Segments {
         offset ^ self.find(offset).map_or(0, |at| self.list[at].salt)
     }
 
-    /// The record at `offset`, and where the next one stands. It is [`BadRecord::Cut`] where the
-    /// log has nothing.
+    /// The record at `offset`, and the offset of the next one. Outside of the log it is
+    /// [`BadRecord::Cut`].
     pub(in crate::store) fn record_at(&self, offset: u64) -> Result<(Record<'_>, u64), BadRecord> {
         let mark = self.mark_of(offset);
         let decode = |bytes| Record::decode(mark, bytes);
@@ -204,15 +204,15 @@ impl Segments {
         Ok((record, offset + length as u64))
     }
 
-    /// Lets go of the memory that reading has mapped, when it is much: else a backlog that drains
-    /// would look like memory of ours.
+    /// Releases the pages that reading has mapped, if they are many. Otherwise a backlog that
+    /// drains would look like used memory.
     pub(super) fn forget_reading(&mut self) {
         if self.read_bytes.get() > READ_BYTES_MAX {
             self.forget_all();
         }
     }
 
-    /// As [`Segments::forget_reading`], in any case.
+    /// As [`Segments::forget_reading`], always.
     pub(super) fn forget_all(&mut self) {
         self.read_bytes.set(0);
         for segment in self.list.iter().filter(|segment| segment.is_read.take()) {
@@ -220,8 +220,8 @@ impl Segments {
         }
     }
 
-    /// Calls `look` with the bytes from `offset` to the end of its segment, if there are any. Bytes
-    /// that the disk cannot read are zeros.
+    /// Calls `look` with the bytes from `offset` to the end of its segment, if there are any.
+    /// Unreadable bytes are zeros.
     #[inline]
     pub(super) fn look_at<'a, T>(
         &'a self,
@@ -234,7 +234,7 @@ impl Segments {
         segment.is_read.set(true);
         let mapping = &segment.file.as_ref()?.mapping;
         let place = |offset: u64| index(HEADER_BYTES + offset - segment.start);
-        // A file that lost its end is read as far as it goes.
+        // A file that was cut is read up to its end.
         let range = place(offset)..place(end).min(mapping.bytes().len());
         if range.is_empty() {
             return None;
@@ -250,12 +250,12 @@ impl Segments {
 
 /// The table.
 impl Segments {
-    /// The segment that `offset` stands in.
+    /// The segment of an offset.
     #[inline]
     pub(super) fn find(&self, offset: u64) -> Option<usize> {
         let newest = self.list.len().checked_sub(1)?;
-        // Traffic that is only passing by touches the newest segment alone, and a backlog that
-        // drains one for a long time.
+        // Most traffic concerns the newest segment only, and a backlog that drains concerns one
+        // other for a long time.
         let at = if self.list[newest].start <= offset {
             newest
         } else if self.is_between(self.found.get(), offset) {
@@ -285,7 +285,7 @@ impl Segments {
         self.list.binary_search_by_key(&start, |segment| segment.start).ok()
     }
 
-    /// Opens a segment at `start`; the newest ends there.
+    /// Opens a segment at `start`, where the newest one ends.
     pub(super) fn open(&mut self, start: u64, capacity: u64, salt: u64) {
         if let Some(last) = self.list.back_mut() {
             last.end.get_or_insert(start);
@@ -297,8 +297,8 @@ impl Segments {
         }
     }
 
-    /// Leaves the file of the segment at `at`, which is good up to `written`: later records get
-    /// another file.
+    /// Stops using the file of the segment at `at`, which is good up to `written`. Later records
+    /// get another file.
     pub(super) fn abandon_file(&mut self, at: usize, files: &mut Files) {
         let written = self.written;
         let segment = &mut self.list[at];
@@ -317,11 +317,11 @@ impl Segments {
         if self.list[counter].references > 0 {
             self.list[at + 1].counted_in = Some(self.list[counter].start);
         }
-        // It was the newest, maybe.
+        // It may have been the newest.
         self.consider(at);
     }
 
-    /// Segments that were found share references as they did when they were written.
+    /// Restores which of the found segments share their references.
     pub(super) fn share(&mut self) {
         for at in 1..self.list.len() {
             let before = &self.list[at - 1];
@@ -333,7 +333,7 @@ impl Segments {
         }
     }
 
-    /// Offsets of the segments that have their references together with the one at `at`.
+    /// The offsets of the segments that share their references with the one at `at`.
     pub(super) fn shared_range(&self, at: usize) -> Range<u64> {
         let counter = self.counter(at);
         let start = self.list[counter].start;
@@ -342,8 +342,9 @@ impl Segments {
         start..self.end_of(counter + count)
     }
 
-    /// Gives files to the segments that have none. Any will do that has room for what is in a
-    /// segment so far. Tells where the newest is full, if it is given one.
+    /// Gives files to the segments without one. A file is long enough if it has room for the
+    /// segment's present records. Returns the offset at which the newest segment is full, if it
+    /// gets one.
     pub(super) fn assign(&mut self, files: &mut Files) -> Option<u64> {
         if self.unfiled == 0 {
             return None;
@@ -363,8 +364,8 @@ impl Segments {
         room_end
     }
 
-    /// The newest segment, while it waits for a file, is not to wait for a longer one than this, if
-    /// it can do with it. Tells where it is full.
+    /// If the newest segment waits for a file, makes it wait for one of this capacity at most,
+    /// unless its records need more. Returns the offset at which it is full.
     pub(super) fn shorten_newest(&mut self, capacity: u64) -> Option<u64> {
         let newest = self.list.back_mut()?;
         if newest.file.is_some() || newest.end.is_some() {
@@ -380,14 +381,14 @@ impl Segments {
         self.unfiled > 0
     }
 
-    /// Bytes of the files of segments that only recovery needs, which would read them.
+    /// The size of the files that only recovery still needs.
     pub(super) fn reclaimable(&self) -> u64 {
         let waiting = self.waiting.iter().filter_map(|start| self.index_of(*start));
         let unused = waiting.map(|at| &self.list[at]).filter(|segment| segment.references == 0);
         unused.map(Segment::file_bytes).sum()
     }
 
-    /// The files that segments wait for.
+    /// The files for which segments wait.
     pub(super) fn needs(&self) -> impl Iterator<Item = Need> {
         let unfiled = self.list.iter().rev().filter(|segment| segment.file.is_none());
         unfiled.take(self.unfiled).map(|segment| {
@@ -412,9 +413,9 @@ impl Segments {
     }
 }
 
-/// References, and the end of segments that have none.
+/// References, and the release of segments that have none.
 impl Segments {
-    /// Whether there was such a segment.
+    /// Adds references; returns whether there is such a segment.
     #[inline]
     pub(super) fn hold(&mut self, offset: u64, count: u32) -> bool {
         let Some(at) = self.find(offset) else { return false };
@@ -438,21 +439,21 @@ impl Segments {
         }
     }
 
-    /// There were so many references, at least.
+    /// Notes that there were at least so many references.
     pub(super) fn recall_holds(&mut self, at: usize, holds: u64) {
         let at = self.counter(at);
         let segment = &mut self.list[at];
         segment.holds = segment.holds.max(holds);
     }
 
-    /// The segment at `at` ends there, unless it is the newest.
+    /// Sets the end of the segment at `at`, unless it is the newest.
     pub(super) fn recall_end(&mut self, at: usize, end: u64) {
         let segment = &mut self.list[at];
         segment.end = segment.end.map(|known| end.clamp(segment.start, known));
         segment.is_end_guessed = false;
     }
 
-    /// The segment at `at` is to go, if it may: it is looked at in [`Segments::retire`].
+    /// Lists the segment at `at` for [`Segments::retire`], if it may be released.
     pub(super) fn consider(&mut self, at: usize) {
         let is_newest = at + 1 == self.list.len();
         let is_needed = self.end_of(at) > self.recovered_from;
@@ -466,9 +467,8 @@ impl Segments {
         list.push(segment.start);
     }
 
-    /// The same of a segment that was found. If it is not referenced, committed records say so: it
-    /// need not wait for records that were appended since, for which its own file may be the only
-    /// one.
+    /// As [`Segments::consider`] for a found segment. If it has no references, committed records
+    /// say so, and it need not wait for later records. Its file may be the only one for these.
     pub(super) fn consider_found(&mut self, at: usize) {
         if self.list[at].references == 0 {
             self.list[at].idle_since = Some(self.written);
@@ -476,7 +476,7 @@ impl Segments {
         self.consider(at);
     }
 
-    /// Recovery reads from `checkpoint` on.
+    /// Notes that recovery reads from `checkpoint` on.
     pub(super) fn on_checkpoint_written(&mut self, checkpoint: u64) {
         if checkpoint <= self.recovered_from {
             return;
@@ -490,9 +490,9 @@ impl Segments {
         }
     }
 
-    /// Releases segments that are not referenced and that recovery does not read. A reference may
-    /// have gone because of a record that is lost at a crash: it must be committed first. It may
-    /// have been appended after the reference went, in the same turn, which ends here.
+    /// Releases segments without references that recovery does not read. A record whose loss in a
+    /// crash would restore a reference must be committed first. It may have been appended after the
+    /// reference was removed, in the turn that ends here.
     pub(super) fn retire(&mut self, files: &mut Files) {
         let mut next = 0;
         while let Some(start) = self.due.get(next).copied() {
@@ -519,8 +519,8 @@ impl Segments {
         }
     }
 
-    /// Takes a segment out of the table. Another one that counts in it has its references from then
-    /// on.
+    /// Removes a segment from the table. If others count in it, the first of them takes over the
+    /// references.
     pub(super) fn remove(&mut self, at: usize) -> Option<SegmentFile> {
         let gone = self.list.remove(at)?;
         let mut heir = None;
@@ -534,7 +534,7 @@ impl Segments {
             if heir.is_none() {
                 (segment.references, segment.holds) = (gone.references, gone.holds);
             }
-            // Without references there is nothing to be told apart any more.
+            // Without references, the parts need not be counted together.
             if gone.references > 0 {
                 heir = heir.or(Some(segment.start));
             }
@@ -543,7 +543,7 @@ impl Segments {
         gone.file
     }
 
-    /// The segment that has the references of the one at `at`.
+    /// The segment that counts the references of the one at `at`.
     #[inline]
     pub(super) fn counter(&self, at: usize) -> usize {
         match self.list[at].counted_in {

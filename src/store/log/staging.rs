@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Invariant: the groups follow each other in the log without a gap, none is empty, and none
-//! reaches over the end of a segment. The first record of each says that it is, and no other does.
-//! Each begins with room for a segment's header, which is written only when the group is the first
-//! of its segment.
+//! reaches beyond the end of a segment. The first record of each group is marked as such, and no
+//! other is. Each group begins with space for a segment's header, which is written only if the
+//! group is the first of its segment.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -25,25 +25,25 @@ const HEADER: usize = 64;
 const _: () = assert!(HEADER as u64 == HEADER_BYTES);
 const _: () = assert!(HEADER + GROUP_BYTES_MAX >= OWN_MEMORY_BYTES_MIN);
 
-/// Memory a buffer may have to be kept: it grows by doubling.
+/// The greatest capacity of a buffer that is kept; buffers grow by doubling.
 const BUFFER_BYTES_KEPT_MAX: usize = 2 * GROUP_BYTES_MAX;
 
-/// Records from `start` on.
+/// The records from `start` on.
 #[derive(Default)]
 struct Group {
     start: u64,
-    /// The header's room and the records; empty if there are none.
+    /// The space for the header and the records; empty if there are none.
     bytes: Vec<u8>,
 }
 
 /// A group that is being written.
 struct Flight {
     start: u64,
-    /// As a group's. The zeros behind it are written with it and are none of it.
+    /// As in a group. The zeros after it are written too, but do not belong to it.
     bytes: Bytes,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Default)]
 pub(super) struct Staging {
     flight: Option<Flight>,
@@ -51,12 +51,12 @@ pub(super) struct Staging {
     open: Group,
     /// Empty buffers.
     spares: Vec<Vec<u8>>,
-    /// Of the segments that are written.
+    /// The salt of the segments that are written.
     pub(super) salt: u64,
 }
 
 impl Staging {
-    /// Appends a record that stands at `offset`, the end of the log; tells its bytes.
+    /// Appends a record at `offset`, the end of the log; returns its size.
     #[inline]
     pub(super) fn append(&mut self, record: &Record<'_>, offset: u64) -> usize {
         if self.open.bytes.len() + record.bytes_max() > HEADER + GROUP_BYTES_MAX {
@@ -71,7 +71,7 @@ impl Staging {
         self.open.bytes.len() - before
     }
 
-    /// Lets the last record, which stands at `offset`, begin a group of its own.
+    /// Makes the last record, which is at `offset`, the first of a new group.
     pub(super) fn part(&mut self, offset: u64) {
         let at = HEADER + index(offset - self.open.start);
         if at == HEADER {
@@ -85,7 +85,7 @@ impl Staging {
         self.open = Group { start: offset, bytes };
     }
 
-    /// The group that is next to be written.
+    /// The offsets of the next group to write.
     pub(super) fn next(&self) -> Option<Range<u64>> {
         let group = self.sealed.front().unwrap_or(&self.open);
         let records = group.bytes.get(HEADER..).filter(|records| !records.is_empty())?;
@@ -96,8 +96,8 @@ impl Staging {
         self.flight.is_some()
     }
 
-    /// Takes the next group into flight: its bytes, behind the header if there is one, and so many
-    /// zeros.
+    /// Takes the next group into flight: returns its bytes, after the header if there is one, and
+    /// with `zeros` zeros behind.
     ///
     /// # Panics
     /// If there is none, or one is in flight.
@@ -119,8 +119,8 @@ impl Staging {
         written
     }
 
-    /// The group in flight is written: where it began and ends. Its memory is used again if it is
-    /// not shared.
+    /// Ends the write of the group in flight; returns its start and end. Its memory is used again
+    /// if it is not shared.
     ///
     /// # Panics
     /// If none is in flight.
@@ -134,7 +134,7 @@ impl Staging {
         (start, end)
     }
 
-    /// The group in flight is not written: it is the next one again. Tells where it begins.
+    /// Makes the group in flight the next one again, because its write failed; returns its start.
     ///
     /// # Panics
     /// If none is in flight.
@@ -177,8 +177,8 @@ impl Staging {
         }
     }
 
-    /// A buffer with a header's room. Memory of it that is never written is not counted as used: it
-    /// has an allocation of its own.
+    /// A buffer with space for a header. It has an allocation of its own, so memory that is never
+    /// written is not counted as used.
     fn buffer(&mut self) -> Vec<u8> {
         let new = || Vec::with_capacity(HEADER + GROUP_BYTES_MAX);
         let mut bytes = self.spares.pop().unwrap_or_else(new);

@@ -1,5 +1,4 @@
-//! The log's side of its files: asks for them, takes them, says how much room they have, and which
-//! of them can go.
+//! The log's interface to its files: requests, supply, the space in them, and their release.
 
 use std::io;
 
@@ -9,25 +8,26 @@ use super::Log;
 use super::files::{Reserve, SegmentFile};
 
 impl Log {
-    /// Requests to the medium, in their order. No file is requested between a refusal, or several
-    /// failed writes in a row, and [`Log::retry_supply`].
+    /// The next request to the medium. No file is requested between a refusal, or several failed
+    /// writes in a row, and [`Log::retry_supply`].
     pub fn next_request(&mut self) -> Option<Request> {
         self.files.next_request(self.segments.needs(), self.written_bytes())
     }
 
-    /// A file that was asked for.
+    /// Handles a supplied file.
     ///
     /// # Panics
-    /// If it was not, or is shorter.
+    /// If none was requested, or this one is shorter.
     pub fn on_supplied(&mut self, id: FileId, mapping: Box<dyn Mapping>) {
         self.files.on_supplied(SegmentFile { id, mapping });
         self.assign_files();
     }
 
-    /// There is no file. Unless [`Log::is_refused`] is true then, a shorter one is asked for.
+    /// Handles a refusal. Unless [`Log::is_refused`] is true afterwards, a shorter file is
+    /// requested.
     ///
     /// # Panics
-    /// If none was asked for.
+    /// If none was requested.
     pub fn on_refused(&mut self, error: &io::Error) {
         self.files.on_refused();
         if let Some(room_end) = self.segments.shorten_newest(self.usual_capacity()) {
@@ -36,18 +36,18 @@ impl Log {
         self.last_error = Some(format!("no file for the next segment: {error}"));
     }
 
-    /// Whether no file is asked for since there is none.
+    /// Whether no file is requested because the last request was refused.
     pub fn is_refused(&self) -> bool {
         self.files.is_refused()
     }
 
-    /// Lets files be asked for again: the owner says so once a second.
+    /// Allows requests for files again: the owner calls it once a second.
     pub fn retry_supply(&mut self) {
         self.files.retry();
     }
 
-    /// Bytes of records that there are files for, beyond what was appended; none while something of
-    /// that waits for one.
+    /// The space for records in files, beyond the appended ones; 0 while a segment waits for a
+    /// file.
     pub fn room(&self) -> u64 {
         if self.segments.is_waiting() {
             return 0;
@@ -55,8 +55,9 @@ impl Log {
         self.room_end - self.appended() + self.files.room()
     }
 
-    /// Bytes of that room that messages may take. The reserve is for acknowledgements, checkpoints
-    /// and cleaning, and must be in files of which nothing is used: a start goes on in a new one.
+    /// The part of that space that messages may use. The reserve is for acknowledgements,
+    /// checkpoints and cleaning. It must be in unused files, because the log continues in a new
+    /// file after a start.
     pub fn room_for_messages(&self) -> u64 {
         let beyond = self.files.room_beyond_reserve();
         beyond.filter(|_| !self.segments.is_waiting()).map_or(0, |beyond| {
@@ -65,41 +66,41 @@ impl Log {
         })
     }
 
-    /// Has the reserve be two files, those that messages on their way may begin, and those that
-    /// `checkpoints`, in bytes, need beyond the half of one.
+    /// Sets the reserve: two files, those that messages on their way may begin, and those that
+    /// `checkpoints`, in bytes, need beyond half of one file.
     pub fn set_reserve(&mut self, on_the_way: u64, checkpoints: u64) {
         self.files.reserve = Reserve { on_the_way, checkpoints };
     }
 
-    /// Bytes of records that a segment has, once much is written.
+    /// The greatest space for records in a segment.
     pub fn capacity(&self) -> u64 {
         self.options.segment_bytes - HEADER_BYTES
     }
 
-    /// Bytes of records that each segment has, at least.
+    /// The least space for records in a segment.
     pub fn capacity_min(&self) -> u64 {
         self.files.lengths.first() - HEADER_BYTES
     }
 
-    /// The same of those that are asked for now.
+    /// The space for records in the files that are requested now.
     pub(super) fn usual_capacity(&self) -> u64 {
         self.files.usual_length(self.written_bytes()) - HEADER_BYTES
     }
 
-    /// Bytes of records that were found when the log was opened, and were appended since: by that
-    /// its files grow.
+    /// The size of the records that were found at opening and appended since. The length of new
+    /// files depends on it.
     pub fn written_bytes(&self) -> u64 {
         self.appended() - self.grown_from
     }
 
-    /// Whether a record of so many bytes can be appended without waiting for a file, and leaves the
-    /// reserve whole; a file for it is asked for if not.
+    /// Whether a record of `bytes` can be appended without waiting for a file and leaves the
+    /// reserve complete; if not, a file for it is requested.
     pub fn is_ready_for(&mut self, bytes: u64) -> bool {
         let fits = bytes <= self.room_end - self.appended() && !self.segments.is_waiting();
         fits || self.files.has_large(HEADER_BYTES + bytes)
     }
 
-    /// The longest record that there is a file for.
+    /// The longest record for which there is space.
     pub fn longest_room(&self) -> u64 {
         if self.segments.is_waiting() {
             return 0;
@@ -107,21 +108,21 @@ impl Log {
         (self.room_end - self.appended()).max(self.files.longest_room())
     }
 
-    /// Notes whether space is low: while it is, unneeded files are given back.
+    /// Sets whether space is low: then unneeded files are given back.
     pub fn set_sheds(&mut self, sheds: bool) {
         self.files.set_sheds(sheds);
     }
 
-    /// Bytes of files that are free when a checkpoint that is begun now is in a header.
+    /// The size of the files that become free when a checkpoint that begins now is in a header.
     pub fn reclaimable(&self) -> u64 {
         self.segments.reclaimable()
     }
 
-    /// Takes the segment that starts at `start` out of the log; its file is kept under another
+    /// Removes the segment that starts at `start` from the log; its file is kept under another
     /// name. References to its records become invalid.
     ///
     /// # Panics
-    /// If something of it is not committed.
+    /// If a part of it is not committed.
     pub fn set_aside(&mut self, start: u64) {
         let Some(at) = self.segments.index_of(start) else { return };
         assert!(self.segments.end_of(at) <= self.committed(), "all of it is in its file");
@@ -133,16 +134,16 @@ impl Log {
         }
     }
 
-    /// There were so many references to the segment that starts at `start`, before the log was
-    /// opened as well.
+    /// Restores the count of references that the segment at `start` ever had, from before the log
+    /// was opened.
     pub(in crate::store) fn recall_holds(&mut self, start: u64, holds: u64) {
         if let Some(at) = self.segments.index_of(start) {
             self.segments.recall_holds(at, holds);
         }
     }
 
-    /// A segment started at `start`, whether it is there or not: the one before it ended there, or
-    /// earlier.
+    /// Notes that a segment started at `start`, even if it is missing: the one before it ended
+    /// there or earlier.
     pub(in crate::store) fn recall_start(&mut self, start: u64) {
         if let Some(before) = start.checked_sub(1).and_then(|before| self.segments.find(before)) {
             let segment = &mut self.segments.list[before];
@@ -150,23 +151,22 @@ impl Log {
         }
     }
 
-    /// The segment that starts at `start` ends there: that is known no more when the one behind it
-    /// is gone.
+    /// Restores the end of the segment at `start`, which is unknown if the next segment is gone.
     pub(in crate::store) fn recall_end(&mut self, start: u64, end: u64) {
         if let Some(at) = self.segments.index_of(start) {
             self.segments.recall_end(at, end);
         }
     }
 
-    /// The record at `offset` is damaged: the file of its segment is set aside when the segment is
-    /// not referenced any more.
+    /// Marks the record at `offset` as damaged: the file of its segment is set aside when the
+    /// segment has no references.
     pub(in crate::store) fn set_damaged(&mut self, offset: u64) {
         if let Some(at) = self.segments.find(offset) {
             self.segments.list[at].is_damaged.set(true);
         }
     }
 
-    /// Looks at bytes that the disk could not read.
+    /// The number of reads of bytes that the disk could not read.
     pub fn read_failures(&self) -> u64 {
         self.segments.read_failures.get()
     }

@@ -1,10 +1,10 @@
-//! Every record of every segment file, also of those that recovery need not read: for a check of a
-//! log. It changes no file.
+//! A walk over all records of all segment files, including those that recovery need not read. It
+//! serves checks of a log and changes no file.
 //!
-//! A segment ends where the next one starts. But before the checkpoint segments go when nothing
-//! refers to them, and the one before may have ended earlier: the checkpoint tells, of those that
-//! somebody refers to. Of others what is no record is taken for the end: a write that was not
-//! finished may have left records behind it.
+//! A segment ends where the next one starts. But before the checkpoint, segments without references
+//! are released, and the segment before a released one may have ended earlier. The checkpoint has
+//! the ends of segments with references. For others, the first invalid byte counts as the end: an
+//! unfinished write may have left records behind it.
 
 use std::collections::BTreeMap;
 
@@ -16,26 +16,26 @@ use super::open::records_end;
 use super::seek::{Patience, Stretch};
 use crate::limits::GROUP_BYTES_MAX;
 
-/// A segment, in the file that it was found in.
+/// A segment in its file.
 #[derive(Clone, Copy)]
 pub struct SegmentWalk<'a> {
     /// The file.
     pub file: FileId,
     header: SegmentHeader,
     mapping: &'a dyn Mapping,
-    /// Bytes behind the header.
+    /// Bytes after the header.
     room: usize,
     bound: Bound,
 }
 
-/// How it is known where a segment ends.
+/// The knowledge about a segment's end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Bound {
-    /// After so many bytes: there the next one started.
+    /// It ends after this many bytes, where the next one started.
     Told(u64),
-    /// The end of its records, but at most this many bytes: the segment that followed may be gone.
+    /// It ends with its records, after this many bytes at most: the next segment may be gone.
     Before(u64),
-    /// It is the newest: where the log ends, after so many bytes, or else with its records.
+    /// It is the newest: it ends after this many bytes if known, or else with its records.
     Newest(Option<u64>),
 }
 
@@ -44,16 +44,16 @@ enum Bound {
 pub enum Walked {
     /// A record.
     Record {
-        /// All of its bytes.
+        /// Its size in bytes.
         bytes: u64,
-        /// What it is, in a word or two. A kind that this version does not know is `unknown`.
+        /// Its kind in a word or two; `unknown` if this version does not know it.
         kind: &'static str,
     },
-    /// Something else.
+    /// Invalid bytes.
     Damage {
-        /// Where it begins.
+        /// Their begin.
         offset: u64,
-        /// Bytes up to the next record, or to the segment's end.
+        /// Their number, up to the next record or the segment's end.
         bytes: u64,
     },
 }
@@ -61,19 +61,19 @@ pub enum Walked {
 /// The end of the log; offsets are positions in the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LogEnd {
-    /// Where.
+    /// The end.
     pub offset: u64,
-    /// Bytes behind that which are no records, up to the last that is not zero and as far as a
-    /// commit group goes: a write that was not finished, or what an earlier use of the file left.
+    /// The number of invalid bytes after it, up to the last non-zero one and within the length of a
+    /// commit group. They are from an unfinished write, or from an earlier use of the file.
     pub torn_bytes: u64,
-    /// Whole records among them: a write that the power failed in may leave some. If it did not
-    /// fail, the first thing behind the end is a damaged record.
+    /// The number of complete records among them, which a write may leave if the power fails. If it
+    /// did not fail, the bytes after the end begin with a damaged record.
     pub torn_records: u64,
 }
 
-/// The segments of a log among the files that were found, by start; `lengths` as
-/// [`crate::store::Opened::lengths`]. Left out are files with a damaged header, and those that a
-/// later file supersedes: opening the log reports both.
+/// The segments among the found files, sorted by start; `lengths` is as in
+/// [`crate::store::Opened::lengths`]. Files with a damaged header and superseded files are left
+/// out: opening the log reports both.
 pub fn segment_walks<'a>(found: &'a [Found], lengths: &BTreeMap<u64, u64>) -> Vec<SegmentWalk<'a>> {
     let mut walks: Vec<SegmentWalk<'_>> = found.iter().filter_map(SegmentWalk::of).collect();
     walks.sort_by_key(|walk| walk.header.start);
@@ -113,12 +113,12 @@ impl<'a> SegmentWalk<'a> {
         Some(Self { file: found.id, header, mapping, room, bound: Bound::Newest(None) })
     }
 
-    /// Of two files with a segment of one start, the one with the higher rank counts.
+    /// Of two files with the same segment, the one with the higher rank counts.
     fn rank(&self) -> (u64, u64, FileId) {
         (records_end(&self.header, self.mapping), self.header.checkpoint, self.file)
     }
 
-    /// Reads everything, in order, and tells it; of the newest segment, where the log ends.
+    /// Reports all records and damage in order; returns the end of the log for the newest segment.
     pub fn walk(&self, each: &mut dyn FnMut(Walked)) -> Option<LogEnd> {
         let (end, is_newest) = match self.bound {
             Bound::Told(length) | Bound::Before(length) => (index(length), false),
@@ -142,7 +142,7 @@ impl<'a> SegmentWalk<'a> {
         is_newest.then(|| self.log_end(at, &mut patience))
     }
 
-    /// The log ends `at` there.
+    /// The end of the log, which is `at` bytes after the header.
     fn log_end(&self, at: usize, patience: &mut Patience) -> LogEnd {
         self.look(self.room, |stretch| {
             let behind = &stretch.bytes[at..];
@@ -163,7 +163,7 @@ impl<'a> SegmentWalk<'a> {
         })
     }
 
-    /// The record at this place behind the header, if it ends before `end`: its kind and length.
+    /// The kind and length of the record `at` bytes after the header, if it ends before `end`.
     fn record_at(&self, at: usize, end: usize) -> Option<(&'static str, usize)> {
         self.look(end, |stretch| {
             let (record, length) = stretch.record(at)?;
@@ -171,8 +171,8 @@ impl<'a> SegmentWalk<'a> {
         })
     }
 
-    /// Calls `look` with the bytes behind the header, up to `end`. Bytes that the disk cannot read
-    /// are zeros, which are not a record.
+    /// Calls `look` with the bytes after the header, up to `end`. Unreadable bytes are zeros, which
+    /// are not a record.
     fn look<T>(&self, end: usize, look: impl FnOnce(Stretch<'a>) -> T) -> T {
         let SegmentHeader { start, salt, .. } = self.header;
         let seen = self.mapping.look(|bytes| {
@@ -183,13 +183,13 @@ impl<'a> SegmentWalk<'a> {
     }
 }
 
-/// The place in the file of what stands `at` behind the header.
+/// The offset in the file of the byte `at` bytes after the header.
 fn place(at: usize) -> u64 {
     HEADER_BYTES + at as u64
 }
 
 impl Record<'_> {
-    /// What it is, in a word or two.
+    /// The kind of a record, in a word or two.
     fn kind_name(&self) -> &'static str {
         match self {
             Self::Message(_) => "message",

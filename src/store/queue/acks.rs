@@ -1,29 +1,29 @@
 //! Changes of a queue that are not in the log yet.
 //!
-//! Invariant: consumption in order notes nothing: the queue's first number says it all.
+//! Invariant: consumption in order notes nothing, because the queue's first number implies it.
 
 use std::ops::Range;
 
-/// Messages that were completed since the last such record was taken.
+/// Messages that were completed since the last such record.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Acks {
-    /// Every message with a lower number is done with.
+    /// Every message with a lower number is complete.
     pub first: u64,
-    /// Messages from there on that are done with as well.
+    /// Messages from there on that are complete as well.
     pub gone: Vec<u64>,
-    /// QoS 2 messages from there on that the client has, but not completed.
+    /// QoS 2 messages from there on that the client has received, but not completed.
     pub released: Vec<u64>,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub(super) struct Notes {
-    /// The queue's first number as of the last time they were taken.
+    /// The queue's first number when the notes were last taken.
     first: u64,
-    /// Runs of neighbours, in the order they went: a full queue drops one after the other.
+    /// Runs of neighbours in the order of completion: a full queue drops neighbours.
     gone: Vec<Range<u64>>,
     released: Vec<u64>,
-    /// No changes are noted: the queue is not in the log.
+    /// Whether nothing is noted, because the queue is not in the log.
     off: bool,
 }
 
@@ -52,7 +52,7 @@ impl Notes {
         self.off || self.first == first && self.gone.is_empty() && self.released.is_empty()
     }
 
-    /// Takes what was noted, less what needs no saying any more.
+    /// Takes the notes, without those that are implied by now.
     pub(super) fn take(&mut self, first: u64, released: impl Fn(u64) -> bool) -> Option<Acks> {
         if self.is_empty(first) {
             return None;

@@ -1,6 +1,6 @@
-//! What a client answers to messages in flight (3.4 to 3.7).
+//! Clients' answers to messages in flight (3.4 to 3.7).
 //!
-//! Invariant: an answer changes the message that it names, or nothing.
+//! Invariant: an answer changes the message with its identifier, or nothing.
 
 use super::{Answer, Entry, Queue, QueueLog};
 
@@ -17,7 +17,7 @@ impl Queue {
     }
 
     /// PUBACKs of `count` messages, from the one with this packet identifier on: ends those that
-    /// are the oldest in flight, in order; how many. Any other PUBACK is for
+    /// are the oldest in flight, in order; returns how many. Any other PUBACK is for
     /// [`Queue::acknowledge`].
     pub fn acknowledge_run(&mut self, packet_id: u16, count: u16, log: &mut impl QueueLog) -> u16 {
         let Some(front) = self.front.as_deref_mut() else { return 0 };
@@ -38,7 +38,7 @@ impl Queue {
         ended
     }
 
-    /// PUBREC: the client has the QoS 2 message; its identifier stays taken until PUBCOMP.
+    /// PUBREC: the client has the QoS 2 message; its identifier stays in use until PUBCOMP.
     pub fn release(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
         let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
         let entry = front.flight[at];
@@ -54,7 +54,7 @@ impl Queue {
     }
 
     /// PUBREC with a reason code of 0x80 or more: ends the QoS 2 message with this packet
-    /// identifier [MQTT-4.4.0-2]. One that was released before is not the client's to refuse.
+    /// identifier [MQTT-4.4.0-2]. A released message cannot be refused any more.
     pub fn refuse(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
         let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
         let entry = front.flight[at];
@@ -68,8 +68,8 @@ impl Queue {
         Answer::Done
     }
 
-    /// PUBCOMP: ends the QoS 2 message with this packet identifier, if it was released. For one
-    /// that is still to be sent again it says nothing: it may answer what this side has lost.
+    /// PUBCOMP: ends the QoS 2 message with this packet identifier, if it was released. It is
+    /// ignored if the message must be sent again: it may answer a packet that this side has lost.
     pub fn complete(&mut self, packet_id: u16, log: &mut impl QueueLog) -> Answer {
         let Some((front, at)) = self.in_flight(packet_id, log) else { return Answer::Known };
         if front.flight[at] == Entry::RELEASED {

@@ -1,26 +1,26 @@
-//! A message in a queue: where it is stored, how it is to be delivered, and how far that is.
+//! A message in a queue: its position, its delivery terms, and its progress.
 //!
-//! Invariant: an entry that has a position has a record, of more than 0 bytes.
+//! Invariant: an entry with a position has a record of more than 0 bytes.
 
 use super::super::position::Position;
 
-/// How a message is to be delivered, beside where it stands.
+/// The terms of a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Terms {
-    /// It goes out with RETAIN set.
+    /// Whether it is sent with RETAIN set.
     pub retain: bool,
-    /// It goes out at QoS 2; else at QoS 1.
+    /// Whether it is sent at QoS 2; else at QoS 1.
     pub exactly_once: bool,
 }
 
-/// See the module.
+/// See the file.
 ///
 /// | bits | what |
 /// |---|---|
 /// | 0–55 | offset in the log; all ones: not stored |
 /// | 56 | RETAIN |
 /// | 57 | QoS 2 |
-/// | 58 | released: the client has it and owes PUBCOMP |
+/// | 58 | released: the client has received it and owes PUBCOMP |
 /// | all | ones: gone |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry {
@@ -34,14 +34,14 @@ impl Entry {
     const RETAIN: u64 = 1 << 56;
     const EXACTLY_ONCE: u64 = 1 << 57;
 
-    /// A message that is done with.
+    /// A message that is complete.
     pub(super) const GONE: Self = Self { bits: u64::MAX, bytes: 0 };
 
-    /// A QoS 2 message that the client has; only its number is needed.
+    /// A QoS 2 message that the client has received; only its number is needed.
     pub(super) const RELEASED: Self =
         Self { bits: Self::NOT_STORED | Self::EXACTLY_ONCE | 1 << 58, bytes: 0 };
 
-    /// A message that stands in the log, where its record takes this many bytes, more than 0.
+    /// A message with a record of `bytes` bytes, more than 0.
     #[inline]
     pub fn stored(position: Position, bytes: u32, terms: Terms) -> Self {
         debug_assert!(position.bits() < Self::NOT_STORED, "a log stays below 2^55 bytes");
@@ -49,26 +49,26 @@ impl Entry {
         Self { bits: position.bits() | Self::bits(terms), bytes }
     }
 
-    /// A message that is not kept: it was sent and will not be sent again.
+    /// A message that is not kept: it is being sent and will not be sent again.
     #[inline]
     pub fn passing(terms: Terms) -> Self {
         Self { bits: Self::NOT_STORED | Self::bits(terms), bytes: 0 }
     }
 
-    /// The place of the message.
+    /// The position of the message.
     #[inline]
     pub fn position(self) -> Option<Position> {
         let offset = self.bits & Self::OFFSET_MASK;
         (offset != Self::NOT_STORED).then(|| Position::from_bits(offset))
     }
 
-    /// Bytes of its record; 0 if it has none.
+    /// The size of its record; 0 if it has none.
     #[inline]
     pub fn bytes(self) -> u32 {
         self.bytes
     }
 
-    /// How it is to be delivered.
+    /// The terms of its delivery.
     #[inline]
     pub fn terms(self) -> Terms {
         Terms {
@@ -77,7 +77,7 @@ impl Entry {
         }
     }
 
-    /// The same message, at another place.
+    /// The same message at another position.
     pub(super) fn moved_to(self, position: Position) -> Self {
         Self::stored(position, self.bytes, self.terms())
     }

@@ -1,8 +1,8 @@
-//! How messages go from the tail into blocks and from there to the front, and what is let go of
-//! when they end.
+//! The way of messages from the tail into blocks and from there to the front, and the release of
+//! their records.
 //!
-//! Invariant: the blocks and the tail continue the numbers of the front; messages of a gap in the
-//! numbers are gone.
+//! Invariant: the blocks and the tail continue the numbers of the front. Numbers in gaps belong to
+//! messages that are gone.
 
 use crate::limits::QUEUE_HEAD_MAX;
 
@@ -11,13 +11,13 @@ use super::packed::Packed;
 use super::{Entry, Queue, QueueLog, SessionKey, blocks};
 
 impl Queue {
-    /// Whether it is not in the log: all of it is front.
+    /// Whether it is not in the log: then all of it is front.
     #[inline]
     pub(super) fn is_volatile(&self) -> bool {
         self.tail.is_none()
     }
 
-    /// The packed end; of a volatile queue an empty one.
+    /// The packed end; it is empty in a volatile queue.
     #[inline]
     pub(super) fn tail(&self) -> &Packed {
         const NONE: &Packed = &Packed::NONE;
@@ -31,27 +31,27 @@ impl Queue {
         self.tail.as_mut().expect("all of a volatile queue is front")
     }
 
-    /// Number of the first message in the tail.
+    /// The number of the first message in the tail.
     #[inline]
     pub(super) fn tail_first(&self) -> u64 {
         self.end - u64::from(self.tail().count())
     }
 
-    /// Sees to it that there is a front.
+    /// Makes a front if there is none.
     #[inline]
     pub(super) fn wake(&mut self) -> &mut Front {
         let (first, volatile) = (self.tail_first(), self.is_volatile());
         self.front.get_or_insert_with(|| Box::new(Front::new(first, volatile)))
     }
 
-    /// Does without a front, if it says nothing and is not about to be used.
+    /// Removes a front that has no information and is not about to be used.
     pub(super) fn rest(&mut self) {
         if self.front.as_ref().is_some_and(|front| front.resting && front.is_idle()) {
             self.front = None;
         }
     }
 
-    /// The front, if a message that comes now goes there.
+    /// The front, if a new message goes there.
     #[inline]
     pub(super) fn open_front(&mut self, near: bool) -> Option<&mut Front> {
         let volatile = self.is_volatile();
@@ -71,7 +71,7 @@ impl Queue {
     ) -> Option<(&mut Front, usize)> {
         let front = self.front.as_deref_mut()?;
         let number = front.number_of(packet_id)?;
-        // A client that came back may answer what was sent before, ahead of its coming again.
+        // A client that returned may answer a message before it is sent again.
         if number >= front.sent {
             return None;
         }
@@ -84,12 +84,12 @@ impl Queue {
         (entry != Entry::GONE).then_some((front, at))
     }
 
-    /// Takes the first message behind the flight off, to drop it, or for the flight.
+    /// Takes the first message after the flight, to drop it or to send it.
     pub(super) fn next_ready(&mut self, log: &mut impl QueueLog) -> Option<(u64, Entry)> {
         let tail_first = self.tail_first();
         let front = self.front.as_deref_mut()?;
         if front.ready.is_empty() && front.middle.is_empty() {
-            // The tail stays packed for it.
+            // The tail stays packed.
             let entry = self.tail.as_mut()?.pop_front()?;
             front.ready_first = tail_first + 1;
             return Some((tail_first, entry));
@@ -100,8 +100,7 @@ impl Queue {
         self.front.as_deref_mut()?.pop_ready()
     }
 
-    /// Fills `ready`, which is empty, from the first block, or from the tail; whether there was
-    /// any.
+    /// Fills the empty `ready` from the first block or from the tail; returns whether it got any.
     pub(super) fn refill(&mut self, log: &mut impl QueueLog) -> bool {
         let tail_first = self.tail_first();
         let Some(front) = self.front.as_deref_mut() else { return false };
@@ -134,7 +133,7 @@ impl Queue {
         self.front.as_ref().is_some_and(|front| !front.ready.is_empty())
     }
 
-    /// Makes the tail a block.
+    /// Moves the tail into a block.
     #[cold]
     pub(super) fn spill(&mut self, session: SessionKey, log: &mut impl QueueLog) {
         let first = self.tail_first();
@@ -154,7 +153,7 @@ impl Queue {
         self.let_go(entry, log);
     }
 
-    /// Lets go of the blocks of which all messages are done with.
+    /// Releases the blocks whose messages are all complete.
     pub(super) fn unload(&mut self, log: &mut impl QueueLog) {
         let Some(front) = self.front.as_deref_mut() else { return };
         while let Some(block) = front.loaded.pop_front_if(|block| block.end <= front.first) {
@@ -162,7 +161,7 @@ impl Queue {
         }
     }
 
-    /// Lets go of what a message refers to.
+    /// Releases the record of a message.
     #[inline]
     pub(super) fn let_go(&mut self, entry: Entry, log: &mut impl QueueLog) {
         if let Some(position) = entry.position() {
@@ -171,7 +170,7 @@ impl Queue {
         }
     }
 
-    /// Brings messages that were sent before a restart into flight, up to this one.
+    /// Puts messages that were sent before a restart into flight, up to this one.
     fn bring(&mut self, number: u64, log: &mut impl QueueLog) {
         while self.wake().ready_first <= number {
             let Some((number, entry)) = self.next_ready(log) else { return };

@@ -1,4 +1,4 @@
-//! The front of a queue: the messages that are in memory one by one, and where the rest begins.
+//! The front of a queue: the messages in memory, and the start of the others.
 //!
 //! ```text
 //!  first      next    flight end    ready_first      ready end       middle
@@ -18,50 +18,52 @@ use super::blocks::{Block, Loaded};
 use super::replay::Replay;
 use super::{Entry, Next, Queue};
 
-/// Packet identifiers there are: 1 to 65,535 [MQTT-2.3.1-1].
+/// The number of packet identifiers: 1 to 65,535 [MQTT-2.3.1-1].
 pub(super) const IDENTIFIERS: u64 = 65_535;
 
-/// The capacity, in entries, that an empty front keeps.
+/// The capacity that an empty front keeps, in entries.
 const ENTRIES_KEPT_MAX: usize = 64;
 
-/// See the module.
+/// See the file.
 #[derive(Debug)]
 pub(super) struct Front {
-    /// Number of the oldest message that is not done with.
+    /// The number of the oldest message that is not complete.
     pub(super) first: u64,
     /// Messages that were taken, from `first` on.
     pub(super) flight: VecDeque<Entry>,
-    /// Number of the next one to take; the flight's end stands for `ready_first`.
+    /// The number of the next one to take; at the flight's end, `ready_first` is the next.
     pub(super) next: u64,
-    /// Number of the first message in `ready`.
+    /// The number of the first message in `ready`.
     pub(super) ready_first: u64,
-    /// Messages that were not taken since they came, or were loaded.
+    /// Messages that were not taken since they arrived or were loaded.
     pub(super) ready: VecDeque<Entry>,
-    /// One past the highest number ever sent.
+    /// The number after the highest ever sent.
     pub(super) sent: u64,
-    /// Messages below `next` that are not done with.
+    /// The count of incomplete messages below `next`.
     pub(super) unacked: u32,
-    /// One past the last released message that was taken ahead of others since the last rewind.
+    /// The number after the last released message that was taken before others since the last
+    /// rewind.
     owed_from: u64,
-    /// From there to the flight's end may be more that are released.
+    /// Only from there to the flight's end may be more released messages.
     owed_look: u64,
-    /// No packet was taken since the last rewind.
+    /// Whether no packet was taken since the last rewind.
     pub(super) resting: bool,
-    /// No message below it waits and may be dropped.
+    /// The number below which no waiting message may be dropped.
     spare_from: u64,
-    /// Messages that no longer can be read.
+    /// The count of messages that cannot be read any more.
     pub(super) lost: u64,
-    /// Blocks that the messages in `flight` and `ready` are from, or were.
+    /// The blocks from which messages in `flight` and `ready` were loaded.
     pub(super) loaded: VecDeque<Loaded>,
-    /// Blocks behind `ready`.
+    /// Blocks after `ready`.
     pub(super) middle: VecDeque<Block>,
     pub(super) notes: Notes,
-    /// While the queue is being rebuilt.
+    /// Set while the queue is being rebuilt.
     pub(super) replay: Option<Box<Replay>>,
 }
 
 impl Front {
-    /// Of a queue whose first message has this number; changes of a volatile one are not noted.
+    /// The front of a queue whose first message has this number; changes of a volatile one are not
+    /// noted.
     pub(super) fn new(first: u64, volatile: bool) -> Self {
         Self {
             first,
@@ -83,31 +85,31 @@ impl Front {
         }
     }
 
-    /// One past the number of the last message in flight.
+    /// The number after the last message in flight.
     #[inline]
     pub(super) fn flight_end(&self) -> u64 {
         self.first + self.flight.len() as u64
     }
 
-    /// One past the number of the last message in memory.
+    /// The number after the last message in memory.
     #[inline]
     pub(super) fn ready_end(&self) -> u64 {
         self.ready_first + self.ready.len() as u64
     }
 
-    /// Number of the message that is taken next.
+    /// The number of the message that is taken next.
     #[inline]
     pub(super) fn next_number(&self) -> u64 {
         if self.next < self.flight_end() { self.next } else { self.ready_first }
     }
 
-    /// Messages in memory.
+    /// The count of messages in memory.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.flight.len() + self.ready.len()
     }
 
-    /// Whether it has no information that its queue does not have without it.
+    /// Whether it has no information beyond that of its queue.
     pub(super) fn is_idle(&self) -> bool {
         self.len() == 0
             && self.loaded.is_empty()
@@ -118,13 +120,13 @@ impl Front {
             && self.replay.is_none()
     }
 
-    /// Index of a message in flight.
+    /// The index of a message in flight.
     #[inline]
     pub(super) fn at(&self, number: u64) -> usize {
         usize::try_from(number - self.first).expect("entries are in memory")
     }
 
-    /// A message in memory; one that is gone, for any other number.
+    /// A message in memory; `GONE` for any other number.
     pub(super) fn get(&self, number: u64) -> Entry {
         let entry = match number < self.flight_end() {
             true => number.checked_sub(self.first).map(|at| (&self.flight, at)),
@@ -134,12 +136,12 @@ impl Front {
         entry.copied().unwrap_or(Entry::GONE)
     }
 
-    /// Every message in memory.
+    /// All messages in memory.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
         self.flight.iter().chain(&self.ready).copied()
     }
 
-    /// The number in flight that this packet identifier stands for, or the next that it would.
+    /// The number in flight with this packet identifier, or the next that would get it.
     #[inline]
     pub(super) fn number_of(&self, packet_id: u16) -> Option<u64> {
         let residue = u64::from(packet_id).checked_sub(1)?;
@@ -162,8 +164,8 @@ impl Front {
         None
     }
 
-    /// Takes the next released message, ahead of those before it that wait to be sent again. It
-    /// counts as unacknowledged when these are taken.
+    /// Takes the next released message, before those that wait to be sent again. It counts as
+    /// unacknowledged when these are taken.
     pub(super) fn take_owed(&mut self) -> Option<Next> {
         let mut number = self.owed_look.max(self.owed_from).max(self.next);
         while number < self.flight_end() && self.flight[self.at(number)] != Entry::RELEASED {
@@ -176,7 +178,7 @@ impl Front {
         })
     }
 
-    /// Passes what comes next and was taken ahead, or is gone.
+    /// Skips the next messages that are gone or were taken before others.
     #[inline]
     pub(super) fn pass_owed(&mut self) {
         while self.next < self.flight_end() {
@@ -189,7 +191,7 @@ impl Front {
         }
     }
 
-    /// A message in flight is released: its PUBREL is owed.
+    /// Releases a message in flight: its PUBREL must be sent.
     pub(super) fn release(&mut self, at: usize) {
         let number = self.first + at as u64;
         self.flight[at] = Entry::RELEASED;
@@ -197,14 +199,14 @@ impl Front {
         self.notes.released(number);
     }
 
-    /// Whether the first of `ready` is a QoS 2 message.
+    /// Whether the first message in `ready` has QoS 2.
     #[inline]
     pub(super) fn is_once_next(&self) -> bool {
         let first = self.ready.front();
         first.is_some_and(|entry| *entry != Entry::GONE && entry.terms().exactly_once)
     }
 
-    /// Takes the first of `ready`; `None` if that is gone.
+    /// Takes the first message in `ready`; `None` if it is gone.
     #[inline]
     pub(super) fn take_ready(&mut self) -> Option<Next> {
         let (number, entry) = self.pop_ready()?;
@@ -217,7 +219,7 @@ impl Front {
         Some(self.taken(number, entry))
     }
 
-    /// Puts a message with the next number into flight; nothing waits.
+    /// Puts a message with the next number into flight; no message may wait.
     #[inline]
     pub(super) fn pass(&mut self, number: u64, entry: Entry) -> Next {
         debug_assert!(self.ready.is_empty() && self.ready_first == number, "nothing is before it");
@@ -227,7 +229,7 @@ impl Front {
         self.taken(number, entry)
     }
 
-    /// Takes the first of `ready` off.
+    /// Removes the first message in `ready`.
     #[inline]
     pub(super) fn pop_ready(&mut self) -> Option<(u64, Entry)> {
         let entry = self.ready.pop_front()?;
@@ -235,7 +237,7 @@ impl Front {
         Some((self.ready_first - 1, entry))
     }
 
-    /// Puts a message into flight, behind the others; messages between them are gone.
+    /// Puts a message into flight after the others; messages between them are gone.
     #[inline]
     pub(super) fn enter(&mut self, number: u64, entry: Entry) {
         if self.flight.is_empty() {
@@ -248,7 +250,7 @@ impl Front {
         self.flight.push_back(entry);
     }
 
-    /// Number of the oldest message in flight that waits to be sent again and may be dropped.
+    /// The number of the oldest message in flight that waits to be sent again and may be dropped.
     pub(super) fn oldest_again(&mut self) -> Option<u64> {
         self.spare_from = self.spare_from.max(self.next);
         while self.spare_from < self.flight_end() {
@@ -262,7 +264,7 @@ impl Front {
         None
     }
 
-    /// Ends a message in flight; gives what it was.
+    /// Ends a message in flight; returns it.
     #[inline]
     pub(super) fn end_at(&mut self, at: usize) -> Entry {
         let number = self.first + at as u64;
@@ -277,14 +279,14 @@ impl Front {
         entry
     }
 
-    /// Ends the oldest message in flight, if it was sent at QoS 1 and is not to be sent again;
-    /// gives what it was. [`Front::trim`] is to follow. There is nothing to note: it went in order.
+    /// Ends the oldest message in flight, if it has QoS 1 and is not to be sent again; returns it.
+    /// [`Front::trim`] must follow. Nothing is noted, because the message is the first.
     #[inline]
     pub(super) fn end_oldest(&mut self) -> Option<Entry> {
         if self.first >= self.next {
             return None;
         }
-        // One that is gone or released counts as one at QoS 2 here.
+        // A message that is gone or released counts as one at QoS 2 here.
         let entry = self.flight.pop_front_if(|entry| !entry.terms().exactly_once)?;
         self.first += 1;
         self.unacked -= 1;
@@ -298,7 +300,7 @@ impl Front {
         self.notes.gone(number);
     }
 
-    /// Forgets where the message taken last is stored; gives what it was.
+    /// Forgets the position of the message taken last; returns its entry.
     pub(super) fn forget_taken(&mut self) -> Option<Entry> {
         let at = self.next.checked_sub(self.first + 1).and_then(|at| usize::try_from(at).ok())?;
         let entry = self.flight.get_mut(at).filter(|entry| entry.position().is_some())?;
@@ -306,7 +308,7 @@ impl Front {
         Some(std::mem::replace(entry, passing))
     }
 
-    /// Passes what is gone at the front.
+    /// Skips messages that are gone at the front.
     #[inline]
     pub(super) fn trim(&mut self) {
         while self.flight.front() == Some(&Entry::GONE) {
@@ -322,7 +324,7 @@ impl Front {
         self.next = self.next.max(self.first);
     }
 
-    /// Gives back what memory an empty `ready` does not need.
+    /// Returns unneeded memory of an empty `ready`.
     #[inline]
     pub(super) fn shrink_ready(&mut self) {
         if self.ready.capacity() > ENTRIES_KEPT_MAX {
@@ -330,7 +332,7 @@ impl Front {
         }
     }
 
-    /// Everything that is not done with is next to send again.
+    /// Makes all incomplete messages the next to send.
     pub(super) fn rewind(&mut self) {
         self.next = self.first;
         self.spare_from = self.first;

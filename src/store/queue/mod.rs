@@ -9,25 +9,25 @@
 //!   └─────────────── front ───────────────┘└──────── middle ────────┘
 //! ```
 //!
-//! Every message ever pushed has a number, 0, 1, 2, …, that never changes. It fixes the message's
-//! packet identifier, so the same message has the same identifier after a reconnect or a restart
-//! [MQTT-4.4.0-1], and nothing is stored for it.
+//! Every message ever pushed has a number, 0, 1, 2, …, that never changes. The number determines
+//! the message's packet identifier, so the same message has the same identifier after a reconnect
+//! or a restart [MQTT-4.4.0-1], and the identifier is not stored.
 //!
-//! A message for a client that keeps up goes to the front, and is sent from there. Any other
-//! message goes to the tail; a full tail becomes a block record of the log. When the front is empty
-//! it takes the next block, or the tail. A queue that has only a tail has no front: it takes little
+//! A message for a client that keeps up goes to the front and is sent from there. Any other message
+//! goes to the tail; a full tail becomes a block record of the log. When the front is empty, it
+//! takes the next block or the tail. A queue with nothing but a tail has no front and uses little
 //! more memory than the tail.
 //!
-//! Invariant: `first <= next <= end`, `next - first <= 65,535` where a message is taken, and for
-//! each message that is not gone the segment of its record is held, as is that of each block's
-//! record until the last of its messages is done with. `stored_bytes` is the sum of the records.
+//! Invariant: `first <= next <= end`, and `next - first <= 65,535` when a message is taken. The
+//! segment of each message that is not gone is held, and the segment of each block's record until
+//! all of its messages are complete. `stored_bytes` is the sum of the records.
 //!
-//! A queue that is made [`Queue::volatile`] is not in the log: all of it is front. Any other queue
-//! can be encoded (see `state`), and rebuilt from that and from the records that were appended
-//! since (see `replay`), in their order: messages, blocks, acks, moves, and how far it was sent.
-//! [`Queue::take_acks`] tells which messages were completed. The log may release a segment that is
-//! no longer held when the acks taken since are durable. A queue that is being rebuilt holds
-//! nothing, and may be dropped; any other is drained first.
+//! A queue made by [`Queue::volatile`] is not in the log: all of it is front. Any other queue can
+//! be encoded (see `state`), and rebuilt from that and from the records that were appended since
+//! (see `replay`), in their order: messages, blocks, acks, moves, and how far it was sent.
+//! [`Queue::take_acks`] returns the messages that were completed. The log may free a released
+//! segment once the acks taken since are durable. A queue that is being rebuilt holds nothing and
+//! may be dropped; any other must be drained first.
 
 mod acks;
 mod answers;
@@ -56,15 +56,15 @@ pub use visit::Item;
 use front::{Front, IDENTIFIERS};
 use packed::{PACKED_ENTRY_MAX, Packed};
 
-/// The log, as a queue needs it. A segment that is held is kept.
+/// The interface of the log for a queue. A held segment is kept.
 pub trait QueueLog {
-    /// `count` more messages, or blocks, of queues are in the segment of this position.
+    /// Adds `count` references to the segment of this position.
     fn hold(&mut self, position: Position, count: u32);
 
-    /// `count` fewer of them need it.
+    /// Removes `count` references.
     fn release(&mut self, position: Position, count: u32);
 
-    /// As [`QueueLog::release`] of one at each of these positions, which mostly are close together.
+    /// As [`QueueLog::release`] of one reference for each position; most are close together.
     fn release_each(&mut self, positions: impl Iterator<Item = Position>)
     where
         Self: Sized,
@@ -72,21 +72,21 @@ pub trait QueueLog {
         positions.for_each(|position| self.release(position, 1));
     }
 
-    /// Names the segment of a position: any number that is the same for all of one segment.
+    /// A number for the segment of a position, the same for all positions of the segment.
     fn segment_of(&self, position: Position) -> u64;
 
-    /// Appends a block; tells where its record stands. It is not held yet.
+    /// Appends a block; returns the position of its record, which is not held yet.
     fn append_block(&mut self, block: &BlockRecord<'_>) -> Position;
 
-    /// Reads a block that is held; `None` if it cannot be read.
+    /// Reads a held block; `None` if it cannot be read.
     fn block(&self, position: Position) -> Option<BlockRecord<'_>>;
 
-    /// A block cannot be read, and so many messages are lost with it.
+    /// Notes that a block cannot be read, and that `count` messages are lost with it.
     fn lost_block(&mut self, position: Position, count: u64) {
         let _nothing = (position, count);
     }
 
-    /// Bytes that the packed end of a queue may have.
+    /// The greatest size of the packed end of a queue.
     fn tail_bytes_max(&self) -> usize {
         QUEUE_TAIL_BYTES_MAX
     }
@@ -106,48 +106,48 @@ pub enum Next {
         /// Whether it was sent before (DUP, [MQTT-3.3.1-1]).
         again: bool,
     },
-    /// PUBREL of a message that was released before its client went away [MQTT-4.4.0-1].
+    /// PUBREL of a message that was released before its client left [MQTT-4.4.0-1].
     Release {
         /// The message's packet identifier.
         packet_id: u16,
     },
 }
 
-/// Where taking stops: in front of a message that was never taken and has the number `end` or a
+/// A bound on taking: it stops before a message that was never taken and has the number `end` or a
 /// higher one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TakeBound {
     /// The number.
     pub end: u64,
-    /// Of any QoS, and not of QoS 2 alone.
+    /// Whether it stops at messages of any QoS, and not only at those of QoS 2.
     pub all: bool,
 }
 
 impl TakeBound {
-    /// Taking goes on to the end.
+    /// No bound.
     pub const NONE: Self = Self { end: u64::MAX, all: false };
 }
 
 /// The meaning of a client's answer to a message in flight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// The step is done.
+    /// The answer was processed.
     Done,
-    /// No such message is in flight, or the step was done before.
+    /// No such message is in flight, or the answer came before.
     Known,
-    /// The answer belongs to another QoS, or to a step that is still to come.
+    /// The answer belongs to another QoS, or to a later step.
     Wrong,
 }
 
-/// See the module.
+/// See the file.
 #[derive(Debug)]
 pub struct Queue {
-    /// Messages ever pushed.
+    /// The count of messages ever pushed.
     end: u64,
     stored_bytes: u64,
     /// `None`: the queue is volatile.
     tail: Option<Packed>,
-    /// There is one, unless it would say nothing.
+    /// `None` if it would have no information.
     front: Option<Box<Front>>,
 }
 
@@ -158,7 +158,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Of a session that ends with its connection.
+    /// The queue of a clean session.
     pub fn volatile() -> Self {
         Self { tail: None, ..Self::default() }
     }
@@ -187,7 +187,7 @@ impl Queue {
         }
     }
 
-    /// Messages that wait to be sent (ones that are gone may still be counted).
+    /// The count of messages that wait to be sent; it may include some that are gone.
     #[inline]
     pub fn waiting(&self) -> u64 {
         match &self.front {
@@ -196,18 +196,18 @@ impl Queue {
         }
     }
 
-    /// Messages sent and not acknowledged.
+    /// The count of messages sent and not acknowledged.
     #[inline]
     pub fn unacked(&self) -> u32 {
         self.front.as_ref().map_or(0, |front| front.unacked)
     }
 
-    /// Whether nothing is queued or in flight.
+    /// Whether no message waits or is in flight.
     pub fn is_empty(&self) -> bool {
         self.first() == self.end
     }
 
-    /// Whether [`Queue::take_next`] would give a pushed message with this window, if none waits.
+    /// Whether [`Queue::take_next`] would return a pushed message with this window, if none waits.
     #[inline]
     pub fn window_open(&self, window: u16) -> bool {
         match &self.front {
@@ -218,24 +218,24 @@ impl Queue {
         }
     }
 
-    /// Bytes of the records it needs.
+    /// The size of the records that it needs, in bytes.
     #[inline]
     pub fn stored_bytes(&self) -> u64 {
         self.stored_bytes
     }
 
-    /// Number of the oldest message that is not done with; if there is none, [`Queue::end`].
+    /// The number of the oldest incomplete message; [`Queue::end`] if there is none.
     pub fn first(&self) -> u64 {
         self.front.as_ref().map_or(self.tail_first(), |front| front.first)
     }
 
-    /// One past the highest number ever sent, if that is not done with; else at most
+    /// The number after the highest ever sent, if that one is not complete; else at most
     /// [`Queue::first`].
     pub fn sent(&self) -> u64 {
         self.front.as_ref().map_or(self.tail_first(), |front| front.sent)
     }
 
-    /// Messages ever pushed: the number that the next one gets.
+    /// The count of messages ever pushed, which is the number of the next one.
     pub fn end(&self) -> u64 {
         self.end
     }
@@ -247,9 +247,9 @@ impl Queue {
         self.take_next_before(TakeBound::NONE, window, log)
     }
 
-    /// The same, but stops in front of a message that was never taken and is beyond `bound`. A
-    /// PUBREL that is owed since its client was away goes out also where the window
-    /// is full [MQTT-3.3.4-10].
+    /// As [`Queue::take_next`], but stops before a message that was never taken and is beyond
+    /// `bound`. A PUBREL that is owed from an earlier connection is returned even if the window is
+    /// full [MQTT-3.3.4-10].
     #[inline]
     pub fn take_next_before(
         &mut self,
@@ -290,8 +290,8 @@ impl Queue {
         }
     }
 
-    /// Puts a message that is not kept at the end of a volatile queue and takes it. Nothing waits,
-    /// and the window is open (see [`Queue::window_open`]).
+    /// Puts a message that is not kept at the end of a volatile queue, and takes it. No message may
+    /// wait, and the window must be open (see [`Queue::window_open`]).
     #[inline]
     pub fn pass(&mut self, terms: Terms) -> Next {
         let number = self.end;
@@ -302,16 +302,16 @@ impl Queue {
         next
     }
 
-    /// Forgets where the message taken last is stored: it will not be sent again. For volatile
-    /// queues: in any other it would be gone after a restart.
+    /// Forgets the position of the message taken last: it will not be sent again. Only for volatile
+    /// queues: another queue would lose the message at a restart.
     pub fn forget_taken(&mut self, log: &mut impl QueueLog) {
         if let Some(entry) = self.front.as_deref_mut().and_then(Front::forget_taken) {
             self.let_go(entry, log);
         }
     }
 
-    /// Whether the message with this packet identifier was sent before its client left, and is
-    /// still to be sent again.
+    /// Whether the message with this packet identifier was sent before its client left and must be
+    /// sent again.
     pub fn is_due_again(&self, packet_id: u16) -> bool {
         self.front.as_ref().is_some_and(|front| {
             let number = front.number_of(packet_id);
@@ -319,8 +319,8 @@ impl Queue {
         })
     }
 
-    /// Whether the client still owes an answer for this packet identifier, or the message that is
-    /// taken next has it.
+    /// Whether the client still owes an answer for this packet identifier, or the next message to
+    /// take has it.
     pub fn uses_identifier(&self, packet_id: u16) -> bool {
         let Some(front) = &self.front else {
             return Self::packet_id(self.tail_first()) == packet_id && !self.tail().is_empty();
@@ -334,7 +334,7 @@ impl Queue {
             })
     }
 
-    /// The packet identifier of the message that is taken next.
+    /// The packet identifier of the next message to take.
     #[inline]
     pub fn next_identifier(&self) -> u16 {
         let number = match &self.front {
@@ -353,7 +353,7 @@ impl Queue {
         }
     }
 
-    /// Ends a message in memory that its client is not to have; false if it had ended.
+    /// Ends a message in memory that its client must not get; returns false if it has ended.
     pub fn withdraw(&mut self, number: u64, log: &mut impl QueueLog) -> bool {
         let Some(front) = self.front.as_deref_mut() else { return false };
         let entry = front.get(number);
@@ -370,14 +370,14 @@ impl Queue {
         true
     }
 
-    /// How many messages could not be read since the last call.
+    /// Takes the count of messages that could not be read since the last call.
     pub fn take_lost(&mut self) -> u64 {
         let lost = self.front.as_mut().map_or(0, |front| std::mem::take(&mut front.lost));
         self.rest();
         lost
     }
 
-    /// Drops the oldest message that waits to be sent; whether there was one.
+    /// Drops the oldest message that waits to be sent; returns whether there was one.
     pub fn drop_oldest_waiting(&mut self, log: &mut impl QueueLog) -> bool {
         if self.is_empty() {
             return false;
@@ -390,8 +390,8 @@ impl Queue {
         self.drop_oldest_unsent(log)
     }
 
-    /// Drops the oldest message that was not taken since it came, or was loaded; whether there was
-    /// one.
+    /// Drops the oldest message that was not taken since it arrived or was loaded; returns whether
+    /// there was one.
     pub fn drop_oldest_unsent(&mut self, log: &mut impl QueueLog) -> bool {
         if self.is_empty() {
             return false;
@@ -400,7 +400,7 @@ impl Queue {
         while let Some((number, entry)) = self.next_ready(log) {
             let front = self.wake();
             if entry == Entry::RELEASED {
-                // It has no record; its PUBREL must still be sent.
+                // A released message has no record; its PUBREL must still be sent.
                 front.enter(number, entry);
                 front.sent = front.sent.max(number + 1);
                 continue;
@@ -419,7 +419,7 @@ impl Queue {
         false
     }
 
-    /// The oldest message that was never sent; `None` also if what is there is no message.
+    /// The oldest message that was never sent; `None` also if the oldest entry has no record.
     pub fn oldest_unsent(&mut self, log: &mut impl QueueLog) -> Option<Entry> {
         loop {
             let front = self.front.as_ref();
@@ -445,7 +445,7 @@ impl Queue {
         }
     }
 
-    /// So many of the messages that could not be read have expired before.
+    /// Subtracts messages that have expired from the count of unreadable ones.
     pub fn forgive_lost(&mut self, count: u64) {
         if let Some(front) = self.front.as_deref_mut() {
             front.lost = front.lost.saturating_sub(count);
@@ -453,8 +453,8 @@ impl Queue {
         }
     }
 
-    /// Makes everything unacknowledged the next to send, in its old order (the client left, or came
-    /// back).
+    /// Makes all unacknowledged messages the next to send, in their order, because the client left
+    /// or returned.
     pub fn rewind(&mut self) {
         if let Some(front) = self.front.as_deref_mut() {
             front.rewind();
@@ -462,7 +462,7 @@ impl Queue {
         }
     }
 
-    /// Ends every message, in time that does not depend on how many are in blocks.
+    /// Ends all messages, in a time that does not depend on how many are in blocks.
     pub fn drain(&mut self, log: &mut impl QueueLog) {
         if self.is_empty() {
             return;
@@ -486,13 +486,13 @@ impl Queue {
         self.rest();
     }
 
-    /// Whether [`Queue::take_acks`] would give any.
+    /// Whether [`Queue::take_acks`] would return any.
     #[inline]
     pub fn has_acks(&self) -> bool {
         self.front.as_ref().is_some_and(|front| !front.notes.is_empty(front.first))
     }
 
-    /// Takes what was done with since the last call, to be appended to the log.
+    /// Takes the completions since the last call, which must be appended to the log.
     pub fn take_acks(&mut self) -> Option<Acks> {
         let acks = self.front.as_deref_mut()?.take_acks();
         self.rest();

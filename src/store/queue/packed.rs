@@ -4,32 +4,32 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | those of its record | 4 × its distance from the message before, + 2 if RETAIN, + 1 if QoS 2 |
-//! | 0 | nothing is stored for the message: 0 it is gone, 1 it is released |
+//! | size of its record | 4 × its distance from the message before, + 2 if RETAIN, + 1 if QoS 2 |
+//! | 0 | no record: *what* is 0 if the message is gone, 1 if it is released |
 //!
-//! The distance is in bytes of the log; 0, −1, 1, −2, … are written as 0, 1, 2, 3, … (zigzag). That
-//! of the first stored message is from `base`.
+//! The distance is in bytes of the log; 0, −1, 1, −2, … are written as 0, 1, 2, 3, … (zigzag). The
+//! first stored message's distance is from `base`.
 //!
-//! Invariant: `bytes[start..]` holds exactly `count` messages, the last stored one of which stands
-//! at `last` (or, if there is none, at `base`).
+//! Invariant: `bytes[start..]` has exactly `count` messages. The last stored one is at `last`; if
+//! there is none, `last` is `base`.
 
 use super::super::cursor::{Cursor, put_bytes, put_varint, varint_bytes};
 use super::super::position::Position;
 use super::entry::{Entry, Terms};
 
-/// Most bytes of one message: the first number has at most 58 bits, the second 32.
+/// The most bytes of one message: the first number has at most 58 bits, the second 32.
 pub(super) const PACKED_ENTRY_MAX: usize = 9 + 5;
 
-/// Bytes that the C library's heap has in front of an allocation, and of which number each with its
-/// head is a multiple: capacities are what would be taken anyway.
+/// The C library's heap has a head before each allocation, and head and allocation together are a
+/// multiple of the step. A capacity that fills the multiple costs nothing more.
 const MALLOC_HEAD: usize = 8;
 const MALLOC_STEP: usize = 16;
 
-/// Bytes that the first message takes, the head included: there is room for some ten. Growing in
-/// small steps, in thousands of sessions at once, would fragment the heap.
+/// The least allocation, including the head: it has room for about ten messages. Growth in smaller
+/// steps, in thousands of sessions at once, would fragment the heap.
 const FIRST_BYTES: usize = 64;
 
-/// See the module.
+/// See the file.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Packed {
     base: u64,
@@ -40,10 +40,10 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// An empty one.
+    /// An empty value.
     pub(super) const NONE: Self = Self { base: 0, last: 0, bytes: Vec::new(), start: 0, count: 0 };
 
-    /// Of a record of the log; `None` if the bytes hold anything but `count` messages.
+    /// The messages of a record; `None` if the bytes are not exactly `count` messages.
     pub(super) fn read(base: u64, count: u32, bytes: &[u8]) -> Option<Self> {
         let mut unpack = Unpack::new(base, count, bytes)?;
         unpack.by_ref().for_each(drop);
@@ -59,7 +59,7 @@ impl Packed {
         self.count == 0
     }
 
-    /// The base that the first message is relative to.
+    /// The base of the first message's distance.
     pub(super) fn base(&self) -> u64 {
         self.base
     }
@@ -68,7 +68,7 @@ impl Packed {
         &self.bytes[self.start as usize..]
     }
 
-    /// Appends a message; a passing one, which is not kept, as one that is gone.
+    /// Appends a message; a passing one, which is not kept, becomes one that is gone.
     ///
     /// # Panics
     /// If the message is stored, but not in the log on disk.
@@ -88,12 +88,12 @@ impl Packed {
         self.last = offset;
     }
 
-    /// Takes all messages off.
+    /// Removes all messages.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Takes the first message off.
+    /// Removes the first message and returns it.
     pub(super) fn pop_front(&mut self) -> Option<Entry> {
         let mut unpack = self.iter();
         let entry = unpack.next()?;
@@ -102,7 +102,7 @@ impl Packed {
         Some(entry)
     }
 
-    /// Takes the first `count` messages off; all, if there are not so many.
+    /// Removes the first `count` messages and returns them; all, if there are fewer.
     pub(super) fn split_front(&mut self, count: u32) -> Self {
         let count = count.min(self.count);
         let mut unpack = self.iter();
@@ -115,7 +115,7 @@ impl Packed {
         front
     }
 
-    /// Every message.
+    /// All messages.
     pub(super) fn iter(&self) -> Unpack<'_> {
         Unpack { cursor: Cursor(self.bytes()), last: self.base, left: self.count }
     }
@@ -136,7 +136,8 @@ impl Packed {
         let needed = varint_bytes(what) + varint_bytes(bytes.into());
         let len = self.bytes.len();
         if self.bytes.capacity() - len < needed {
-            // Not doubled: thousands of sessions have a few messages each, and they grow at once.
+            // Not doubled: thousands of sessions have a few messages each and grow at the same
+            // time.
             let wanted = (len + needed.max(len / 4) + MALLOC_HEAD).next_multiple_of(MALLOC_STEP);
             let capacity = wanted.max(FIRST_BYTES);
             self.bytes.reserve_exact(capacity - MALLOC_HEAD - len);
@@ -146,7 +147,7 @@ impl Packed {
         self.count += 1;
     }
 
-    /// The first `count` messages, up to byte `start`, are off.
+    /// Removes the first `count` messages, which end at byte `start`.
     fn cut(&mut self, base: u64, start: usize, count: u32) {
         self.count -= count;
         self.base = base;
@@ -155,7 +156,7 @@ impl Packed {
             return;
         }
         self.start = u32::try_from(start).expect("a queue's end stays below 4 GiB");
-        // Each byte is moved once for each that is dropped, at most.
+        // Each byte is moved at most once for each removed byte.
         if start > self.bytes.len() / 2 {
             self.bytes.drain(..start);
             self.bytes.shrink_to(self.bytes.len() * 2);
@@ -172,7 +173,7 @@ impl FromIterator<Entry> for Packed {
     }
 }
 
-/// Reads messages; ends early where there is none.
+/// Reads messages; ends early at invalid bytes.
 #[derive(Debug)]
 pub(super) struct Unpack<'a> {
     cursor: Cursor<'a>,
@@ -181,7 +182,7 @@ pub(super) struct Unpack<'a> {
 }
 
 impl<'a> Unpack<'a> {
-    /// Of `count` messages that stand in these bytes, if they may: each has two bytes at least.
+    /// Reads `count` messages; `None` if the bytes are too few: each message has at least two.
     pub(super) fn new(base: u64, count: u32, bytes: &'a [u8]) -> Option<Self> {
         let may = base < Position::OFFSET_END && bytes.len() / 2 >= count as usize;
         may.then_some(Self { cursor: Cursor(bytes), last: base, left: count })
@@ -241,8 +242,8 @@ mod tests {
         entries
     }
 
-    // Packed messages are unpacked unchanged, at either end of the log, in at most this many bytes
-    // each.
+    // Packed messages are unpacked unchanged, at either end of the log, and have at most this many
+    // bytes each.
     #[test]
     fn entries_come_back() {
         let entries = entries();
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(packed.bytes().len() - before, PACKED_ENTRY_MAX);
     }
 
-    // Messages taken off the front, one or many, are the first, and leave the rest; more can come.
+    // Removing one or many messages returns the first and leaves the others; more can be appended.
     #[test]
     fn the_front_comes_off() {
         let mut entries = entries();
@@ -287,7 +288,7 @@ mod tests {
         }
     }
 
-    // Bytes that hold anything else are refused.
+    // Invalid bytes are refused.
     #[test]
     fn broken_bytes_are_refused() {
         let packed: Packed = entries().into_iter().collect();
@@ -304,8 +305,8 @@ mod tests {
         assert!(Packed::read(EDGE, 1, &[4, 1]).is_some());
     }
 
-    // Ten messages of a fan-out to ten thousand sessions, each with a record of some 40 KB between
-    // it and the next, stay where the first was put; one after the other off and on, no more.
+    // Ten messages of a fan-out to ten thousand sessions, with about 40 KB of records between any
+    // two, fit the first allocation, also when messages are removed and added one by one.
     #[test]
     fn memory_follows_what_is_in_it() {
         let entry = |at: u64| {

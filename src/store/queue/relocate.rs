@@ -1,4 +1,4 @@
-//! A queue when the log moves messages to another place, to free the segments they stood in.
+//! Changes a queue when the log moves messages to free their segments.
 //!
 //! Invariant: afterwards the queue refers to nothing in those segments.
 
@@ -11,7 +11,7 @@ use super::front::Front;
 use super::packed::Packed;
 use super::{Entry, Queue, QueueLog};
 
-/// The new places of the messages of a part of the log.
+/// The new positions of the messages of a part of the log.
 #[derive(Clone, Copy)]
 pub(super) struct Moves<'a> {
     pub(super) range: &'a Range<u64>,
@@ -19,7 +19,7 @@ pub(super) struct Moves<'a> {
 }
 
 impl Moves<'_> {
-    /// The message at its new place; gone, if it has none.
+    /// The message at its new position; `GONE` if it has none.
     pub(super) fn apply(self, entry: Entry) -> Entry {
         match entry.position().filter(|position| is_in(*position, self.range)) {
             None => entry,
@@ -40,8 +40,8 @@ impl Queue {
         }) || self.tail().iter().any(refers)
     }
 
-    /// Visits where its messages within these offsets of the log on disk stand, and whether each
-    /// was sent.
+    /// Visits the positions of its messages within these offsets of the log on disk, and whether
+    /// each was sent.
     pub fn positions_in(
         &self,
         range: &Range<u64>,
@@ -64,12 +64,12 @@ impl Queue {
         (self.tail_first()..).zip(self.tail().iter()).for_each(&mut look);
     }
 
-    /// Takes note that each message in whole segments of the log on disk, those within `range`, now
-    /// stands where `map` says. If that is `None` the message is lost. Block records that are in
-    /// these segments, or refer to them, are appended anew.
+    /// Replaces the position of each message in complete segments of the log on disk, those within
+    /// `range`, by that of `map`. If that is `None`, the message is lost. Block records in these
+    /// segments, or with references to them, are appended again.
     ///
     /// # Panics
-    /// If the queue has acks that are not taken: the log is to have them before.
+    /// If the queue has acks that are not taken: the log must have them before.
     pub fn relocate(
         &mut self,
         range: &Range<u64>,
@@ -129,7 +129,7 @@ impl Queue {
         }
         for at in (0..old.len()).filter(|at| old[*at]) {
             let Loaded { position, first, end } = front.loaded[at];
-            // A message that is gone by now, or released, is marked so.
+            // A message that is gone or released by now is marked so.
             let packed: Packed = (first..end).map(|number| front.get(number)).collect();
             front.loaded[at].position = blocks::append(&packed, first, session, log).position;
             log.release(position, 1);
@@ -190,8 +190,8 @@ impl Queue {
         moved
     }
 
-    /// The same for a queue that is being rebuilt, in which the log moved the messages of blocks by
-    /// itself.
+    /// As [`Queue::relocate`] for a queue that is being rebuilt. In the log, the messages of blocks
+    /// were moved too.
     pub fn replay_relocate(
         &mut self,
         range: &Range<u64>,

@@ -1,15 +1,14 @@
-//! A queue that is being rebuilt of its state and of what the log has behind that.
+//! Rebuilds a queue from its state and from the records of the log after that state.
+//! Records may refer to messages that are gone, because a later record makes them obsolete. So no
+//! message is read or held until [`Queue::settle`].
 //!
-//! The message that a record refers to may be gone by now, because a later record makes it
-//! obsolete. So no message is read or held until [`Queue::settle`].
+//! During the rebuild, a queue looks as if its client had been away: its messages are in the tail
+//! and in blocks. If the live queue moved messages to its front before a block was written, they
+//! are kept as a *chunk* between the blocks. All messages before a chunk were in memory at one time
+//! in the live queue, so settling may load them.
 //!
-//! While it is rebuilt, a queue is as it would be if its client had been away: its messages are in
-//! the tail and in blocks. If the live queue moved messages to its front before a block was
-//! written, they are kept as a *chunk* between the blocks. All messages before a chunk were in
-//! memory at one time in the live queue, so settling may load them.
-//!
-//! Invariant: front, then blocks and chunks by number, then the tail follow each other; they have
-//! every message that is not gone, and may have others. `gone` and `released` are at or above
+//! Invariant: the front, then blocks and chunks by number, then the tail follow each other. They
+//! have every message that is not gone, and may have others. `gone` and `released` are at or above
 //! `first`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,16 +22,16 @@ use super::packed::Packed;
 use super::relocate::Moves;
 use super::{Entry, Queue, QueueLog};
 
-/// See the module.
+/// See the file.
 #[derive(Default, Debug)]
 pub(super) struct Replay {
     chunks: VecDeque<Chunk>,
-    /// Ends of runs of messages that are gone, by their starts.
+    /// The ends of runs of messages that are gone, by their starts.
     gone: BTreeMap<u64, u64>,
     released: BTreeSet<u64>,
 }
 
-/// Messages that are in no block, and before one.
+/// Messages that precede a block and are in none.
 #[derive(Debug)]
 struct Chunk {
     first: u64,
@@ -46,19 +45,19 @@ impl Chunk {
 }
 
 impl Queue {
-    /// A message was pushed.
+    /// Handles a pushed message.
     pub fn replay_push(&mut self, entry: Entry) {
         self.tail_mut().push(entry);
         self.end += 1;
     }
 
-    /// A message was pushed that is lost: none of the others has its number.
+    /// Handles a lost message, so that no other gets its number.
     pub fn replay_lost(&mut self) {
         self.tail_mut().push(Entry::GONE);
         self.end += 1;
     }
 
-    /// A block was appended, or appended anew, at this position.
+    /// Handles a block that was appended, perhaps again, at this position.
     pub fn replay_block(
         &mut self,
         position: Position,
@@ -78,7 +77,7 @@ impl Queue {
             return;
         }
         if first < tail_first {
-            // Its messages are in memory, or done with.
+            // Its messages are in memory or complete.
             return;
         }
         self.cut_chunk(first - tail_first);
@@ -87,14 +86,14 @@ impl Queue {
         if holds.stored() == u64::from(count) {
             block.holds = Some(holds);
         } else {
-            // A damaged segment has messages of it: its record knows them.
+            // Messages of it are in a damaged segment; its record has them.
             self.end = self.end.max(block.end());
         }
         self.wake().middle.push_back(block);
     }
 
-    /// The block that begins with this message may hold something else than what was pushed: its
-    /// record is to be read.
+    /// Notes that the record of the block with this first message may differ from the pushed
+    /// messages, so that it is read.
     pub fn replay_doubt(&mut self, first: u64) {
         let last = self.front.as_deref_mut().and_then(|front| front.middle.back_mut());
         if let Some(block) = last.filter(|block| block.first == first) {
@@ -102,7 +101,8 @@ impl Queue {
         }
     }
 
-    /// These messages were done with: every one below `first`, and `gone`; and released.
+    /// Handles acks: messages below `first`, and those in `gone`, are complete; others are
+    /// released.
     pub fn replay_acks(&mut self, first: u64, gone: &[u64], released: &[u64]) {
         if first >= self.end {
             self.end = first;
@@ -125,7 +125,7 @@ impl Queue {
         self.rest();
     }
 
-    /// Messages below this number were sent.
+    /// Handles that messages below this number were sent.
     pub fn replay_sent(&mut self, sent: u64) {
         if sent > self.first() {
             let front = self.wake();
@@ -133,14 +133,14 @@ impl Queue {
         }
     }
 
-    /// Ends the rebuilding: reads what must be read, and holds what the queue needs. It is as the
-    /// live one was when it told the log last, and its client away.
+    /// Ends the rebuild: reads what is needed, and holds the records of the queue. The queue is as
+    /// the live one was at its last record, with its client away.
     pub fn settle(&mut self, log: &mut impl QueueLog) {
         self.stored_bytes = 0;
         if let Some(mut front) = self.front.take() {
             let replay = front.replay.take().map_or_else(Replay::default, |replay| *replay);
             let first = front.first;
-            // Before a message that was answered, or dropped, all that are left were sent.
+            // All messages before one that was answered or dropped were sent.
             let told = replay.told_end();
             let sent = front.sent.max(told).min(self.end);
             let told = told.max(sent.min(first + IDENTIFIERS));
@@ -168,7 +168,7 @@ impl Queue {
         self.wake().replay.get_or_insert_default()
     }
 
-    /// Makes the first messages of the tail a chunk.
+    /// Moves the first messages of the tail into a chunk.
     fn cut_chunk(&mut self, count: u64) {
         let first = self.tail_first();
         let packed = self.tail_mut().split_front(u32::try_from(count).unwrap_or(u32::MAX));
@@ -179,7 +179,7 @@ impl Queue {
 }
 
 impl Front {
-    /// Every message below `first` is done with.
+    /// Completes every message below `first`.
     fn replay_first(&mut self, first: u64) {
         while self.first < first && self.flight.pop_front().is_some() {
             self.first += 1;
@@ -223,7 +223,7 @@ impl Replay {
         }
     }
 
-    /// Forgets what is below `first`.
+    /// Forgets messages below `first`.
     fn forget(&mut self, first: u64) {
         while self.chunks.pop_front_if(|chunk| chunk.end() <= first).is_some() {}
         while self.gone.first_entry().is_some_and(|run| *run.get() <= first) {
@@ -234,13 +234,13 @@ impl Replay {
         }
     }
 
-    /// Whether all of these are.
+    /// Whether all of these messages are gone.
     fn is_gone(&self, numbers: &Range<u64>) -> bool {
         let run = self.gone.range(..=numbers.start).next_back();
         run.is_some_and(|(_, end)| *end >= numbers.end)
     }
 
-    /// The current state of a message.
+    /// The state of a message after the records.
     fn judge(&self, number: u64, entry: Entry) -> Entry {
         if self.is_gone(&(number..number + 1)) {
             Entry::GONE
@@ -251,19 +251,19 @@ impl Replay {
         }
     }
 
-    /// One past the last message that something was told about.
+    /// The number after the last message that a record names.
     fn told_end(&self) -> u64 {
         let gone = self.gone.last_key_value().map_or(0, |(_, end)| *end);
         gone.max(self.released.last().map_or(0, |number| number + 1))
     }
 }
 
-/// A front in the making.
+/// A front that is being rebuilt.
 struct Settling {
     front: Front,
-    /// Of the records held.
+    /// The size of the held records.
     bytes: u64,
-    /// Messages with lower numbers were sent.
+    /// The number below which messages were sent.
     told: u64,
     first: u64,
     replay: Replay,
@@ -276,7 +276,7 @@ impl Settling {
         flight.chain(ready).for_each(|(number, entry)| self.add(number, *entry, log));
     }
 
-    /// Loads blocks and chunks as far as the live queue had them in memory.
+    /// Loads the blocks and chunks that the live queue had in memory.
     fn take_middle(&mut self, blocks: VecDeque<Block>, log: &mut impl QueueLog) {
         let chunk_end = self.replay.chunks.back().map_or(0, Chunk::end);
         let load_end = self.replay.told_end().max(chunk_end).max(self.first);
@@ -315,7 +315,7 @@ impl Settling {
     }
 
     fn keep(&mut self, mut block: Block, log: &mut impl QueueLog) {
-        // A segment that is lost may have been known for two, of which one is there.
+        // A lost segment may be known as two, of which one exists.
         let is_lost = |span: &Span| log.segment_of(span.position) == span.position.offset();
         let spans = block.holds.iter().flat_map(|holds| &holds.spans);
         if block.holds.is_none() || spans.into_iter().any(is_lost) {
@@ -341,7 +341,7 @@ impl Settling {
         (first..).zip(packed.iter()).for_each(|(number, entry)| self.add(number, entry, log));
     }
 
-    /// Adds the next message that is in memory.
+    /// Adds the next message in memory.
     fn add(&mut self, number: u64, entry: Entry, log: &mut impl QueueLog) {
         let entry = self.replay.judge(number, entry);
         if number < self.first || entry == Entry::GONE {
@@ -362,13 +362,14 @@ impl Settling {
         front.ready.push_back(entry);
     }
 
-    /// The front, before a tail that begins at this number, where the queue ends if it is empty.
+    /// Returns the front, before a tail that begins at this number; the queue ends there if the
+    /// tail is empty.
     fn end(self, tail_first: u64, tail_empty: bool) -> Front {
         let Self { mut front, .. } = self;
         if front.ready.is_empty() {
             front.ready_first = front.middle.front().map_or(tail_first, |block| block.first);
         } else if front.middle.is_empty() && tail_empty {
-            // The next message comes right behind.
+            // The next message must follow without a gap.
             while front.ready_end() < tail_first {
                 front.ready.push_back(Entry::GONE);
             }
@@ -380,7 +381,7 @@ impl Settling {
     }
 }
 
-/// Holds what a message refers to; tells how many bytes that is.
+/// Holds the record of a message; returns its size.
 fn hold(entry: Entry, log: &mut impl QueueLog) -> u64 {
     if let Some(position) = entry.position() {
         log.hold(position, 1);
@@ -392,7 +393,7 @@ fn hold(entry: Entry, log: &mut impl QueueLog) -> u64 {
 mod tests {
     use super::*;
 
-    // In whatever order numbers are removed, neighbours that are gone form one run.
+    // In any order of removal, neighbours that are gone form one run.
     #[test]
     fn runs_grow_together() {
         let orders: [[u64; 5]; 4] =

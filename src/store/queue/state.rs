@@ -1,25 +1,25 @@
-//! The bytes of a queue: all of it, as a session's state record has it.
+//! The encoding of a complete queue in a session's state record.
 //!
 //! | bytes | what |
 //! |---|---|
-//! | *v* | number of the first message that is not done with |
-//! | *v* | one past the highest number ever sent |
-//! | *v* | messages ever pushed |
+//! | *v* | number of the first incomplete message |
+//! | *v* | number after the highest ever sent |
+//! | *v* | count of messages ever pushed |
 //! | packed | messages in flight, from the first on |
-//! | *v* | messages behind those that are gone |
-//! | packed | messages in memory behind these |
+//! | *v* | count of messages after those that are gone |
+//! | packed | messages in memory after these |
 //! | *v* | blocks, each: |
 //! | – *v* | position |
-//! | – *v* | messages between it and what is before it that are gone: 0, if no block was damaged |
-//! | – *v* | numbers it covers |
-//! | – *v* | bytes of its messages' records |
+//! | – *v* | count of messages before it that are gone: 0 if no block was damaged |
+//! | – *v* | count of its messages |
+//! | – *v* | size of its messages' records |
 //! | – *v* | spans, each: position of a message *v*, messages in that segment *v* |
-//! | packed | the tail, of which the last message is the last pushed |
+//! | packed | the tail; its last message is the last pushed one |
 //!
-//! *v* is a number in LEB128; packed is a count *v*, a base *v*, the length *v* of the rest, and
-//! what `packed` says.
+//! *v* is a number in LEB128. Packed is a count *v*, a base *v*, the length *v* of the bytes, and
+//! the bytes as described in `packed`.
 //!
-//! Blocks of which the messages are in memory are not in it: it stands for them.
+//! Blocks whose messages are in memory are left out: the messages take their place.
 
 use super::super::cursor::{Cursor, put_varint};
 use super::super::position::Position;
@@ -29,7 +29,7 @@ use super::front::Front;
 use super::packed::Packed;
 
 impl Queue {
-    /// Appends all of the queue.
+    /// Appends the complete queue.
     ///
     /// # Panics
     /// If the queue is volatile, or is being rebuilt.
@@ -42,7 +42,7 @@ impl Queue {
         self.tail().encode(out);
     }
 
-    /// Reads a queue, which is being rebuilt then.
+    /// Reads a queue, which is being rebuilt afterwards.
     pub(in super::super) fn decode(cursor: &mut Cursor<'_>) -> Option<Self> {
         let (front, end) = Front::decode(cursor)?;
         let tail = Packed::decode(cursor)?;
@@ -82,7 +82,7 @@ impl Front {
         }
     }
 
-    /// Reads a front, and how many messages were ever pushed to its queue.
+    /// Reads a front, and the count of messages that were ever pushed to its queue.
     fn decode(cursor: &mut Cursor<'_>) -> Option<(Self, u64)> {
         let (first, sent, end) = (cursor.varint()?, cursor.varint()?, cursor.varint()?);
         let mut front = Self::new(first, false);

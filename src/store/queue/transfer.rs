@@ -1,16 +1,16 @@
-//! How a queue is made that goes on where one of another store has ended: message by message, with
-//! the numbers, and so the packet identifiers, that its client knows.
+//! Makes a queue that continues one of another store, message by message, with the numbers, and so
+//! the packet identifiers, that its client knows.
 
 use super::super::record::SessionKey;
 use super::{Entry, Queue, QueueLog};
 
 impl Queue {
-    /// An empty queue of which the next message gets this number.
+    /// An empty queue whose next message gets this number.
     pub fn starting_at(number: u64) -> Self {
         Self { end: number, ..Self::default() }
     }
 
-    /// The next `count` numbers are of messages that are gone.
+    /// Uses the next `count` numbers for messages that are gone.
     ///
     /// # Panics
     /// If the queue is volatile.
@@ -20,7 +20,7 @@ impl Queue {
         }
     }
 
-    /// The next number is of a QoS 2 message that the client has and must complete.
+    /// Uses the next number for a QoS 2 message that the client has received and must complete.
     ///
     /// # Panics
     /// If the queue is volatile.

@@ -1,5 +1,5 @@
-//! A visit of all of a queue, in order, to list or check it: it changes nothing and reads at most
-//! one block at a time.
+//! A walk over a complete queue, in order, to list or check it. It changes nothing and reads at
+//! most one block at a time.
 
 use std::ops::ControlFlow;
 
@@ -14,26 +14,27 @@ pub enum Item {
     Message {
         /// Its number in the queue.
         number: u64,
-        /// Its place, and how it is to be delivered.
+        /// Its position and delivery terms.
         entry: Entry,
-        /// Its client may have it: it goes out with DUP.
+        /// Whether its client may have it, so that it is sent with DUP.
         sent: bool,
     },
-    /// A QoS 2 message that its client has, and must still complete. Nothing else is kept of it.
+    /// A QoS 2 message that its client has received and must still complete. Only its number is
+    /// kept.
     Released {
         /// Its number in the queue.
         number: u64,
     },
-    /// A record with messages, which come next unless they came before.
+    /// A block record, whose messages come next unless they came before.
     Block {
-        /// Where it stands.
+        /// The position of the record.
         position: Position,
     },
     /// Messages in a block that cannot be read.
     Lost {
-        /// Number of the first.
+        /// The number of the first.
         first: u64,
-        /// How many there are, those included that are gone.
+        /// Their count, including messages that are gone.
         count: u32,
     },
 }
@@ -44,7 +45,8 @@ impl Queue {
         u16::try_from(number % IDENTIFIERS + 1).expect("a remainder below 65,535")
     }
 
-    /// Tells each of the queue's parts, messages by number, until `each` breaks.
+    /// Calls `each` for each part of the queue, messages in order of their numbers, until it
+    /// breaks.
     ///
     /// # Panics
     /// If the queue is being rebuilt.
@@ -71,7 +73,7 @@ impl Queue {
         self.tell(self.tail_first(), self.tail().iter(), each)
     }
 
-    /// Tells messages that follow each other, from this number on.
+    /// Reports consecutive messages from this number on.
     fn tell(
         &self,
         first: u64,

@@ -1,4 +1,4 @@
-//! The record of a message, and the sessions that it is for.
+//! The record of a message, and of the sessions for which it is stored.
 
 use std::num::NonZero;
 
@@ -17,7 +17,7 @@ const RECEIVED: u8 = 1 << 4;
 const ORIGIN: u8 = 1 << 5;
 const PROPERTIES: u8 = 1 << 6;
 
-/// The origin of a QoS 2 message: a second one of the same origin is the same message
+/// The origin of a QoS 2 message. A second message with the same origin is the same message
 /// [MQTT-4.3.3-2].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Origin {
@@ -29,7 +29,7 @@ pub struct Origin {
     pub packet_id: u16,
 }
 
-/// Set in the shard of an origin that names one session's copy.
+/// The bit in the shard of an origin that names one session's copy.
 const COPY: u16 = 1 << 15;
 
 impl Origin {
@@ -41,17 +41,17 @@ impl Origin {
         self.shard & COPY != 0
     }
 
-    /// The name of the copy that the session with this serial has. It stands among the origins of a
-    /// shard where only some sessions have the message: those that came from a shard which had it.
+    /// The name of the copy of the session with this serial. It is used after messages came from
+    /// another shard, when only some sessions of a shard have the message.
     pub(in crate::store) fn copy_of(self, session_serial: u64) -> Self {
-        // The multiplier of SplitMix64: the bits of one serial are spread away from the other's.
+        // The multiplier of SplitMix64 separates the bits of the two serials.
         let spread = self.serial.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let serial = spread ^ (spread >> 29) ^ session_serial;
         Self { shard: self.shard | COPY, serial, packet_id: self.packet_id }
     }
 }
 
-/// A message as it stands in the log.
+/// A message in the log.
 ///
 /// | bytes | what |
 /// |---|---|
@@ -59,54 +59,56 @@ impl Origin {
 /// | 2 | vhost |
 /// | 2 | length of the topic |
 /// | 4 | length of the payload |
-/// | 8 | when it came, milliseconds of the time line |
+/// | 8 | time of arrival, milliseconds of the time line |
 /// | topic | topic name |
-/// | payload | application message |
-/// | *bytes* | if it has properties: these |
-/// | 8 | if moved: the offset where it stood before |
+/// | payload | payload |
+/// | *bytes* | if it has properties: the properties |
+/// | 8 | if moved: its offset before |
 /// | 6 | if received here: publisher's session 4, packet identifier 2 |
 /// | 12 | if it has an origin: shard 2, session's serial 8, packet identifier 2 |
 /// | rest | targets, each a *v*: session × 4 + 2 if RETAIN + 1 if QoS 2 |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MessageRecord<'a> {
-    /// Names the vhost.
+    /// The number of the vhost.
     pub vhost: u16,
-    /// QoS it was published with, 0 to 2.
+    /// The QoS of its publication, 0 to 2.
     pub qos: u8,
-    /// It is its topic's retained message from here on.
+    /// Whether it becomes its topic's retained message.
     pub retained: bool,
-    /// When it came, milliseconds of the log's time line (see [`crate::store::Timeline`]).
+    /// The time of its arrival, in milliseconds of the log's time line (see
+    /// [`crate::store::Timeline`]).
     pub time_ms: u64,
     /// Topic name.
     pub topic: &'a str,
-    /// Application message.
+    /// The payload.
     pub payload: &'a [u8],
-    /// The properties that go with it to each receiver, as [`NewMessage::properties`] has them.
+    /// The properties for each receiver, as in [`NewMessage::properties`].
     ///
     /// [`NewMessage::properties`]: crate::store::NewMessage::properties
     pub properties: &'a [u8],
-    /// Its place before; the targets are the sessions that still waited for it.
+    /// Its position before it was moved; then the targets are the sessions that still waited for
+    /// it.
     pub moved_from: Option<Position>,
-    /// The session and packet identifier it was received with, of a publisher here, at QoS 2.
+    /// The session and packet identifier of a QoS 2 publisher here.
     pub received: Option<(SessionKey, u16)>,
-    /// The same of a publisher on another shard.
+    /// The origin of a QoS 2 message from another shard.
     pub origin: Option<Origin>,
-    /// Sessions that wait for it: see [`Targets`].
+    /// The sessions for which it is stored: see [`Targets`].
     pub targets: Targets<'a>,
 }
 
-/// Sessions that a message waits for, as a record has them.
+/// The encoded sessions of a message record.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Targets<'a>(pub &'a [u8]);
 
-/// One session that a message waits for.
+/// A session for which a message is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target {
     /// The session.
     pub session: SessionKey,
-    /// It goes out with RETAIN set.
+    /// Whether it is sent with RETAIN set.
     pub retain: bool,
-    /// It goes out at QoS 2; else at QoS 1.
+    /// Whether it is sent at QoS 2; else at QoS 1.
     pub exactly_once: bool,
 }
 
@@ -127,7 +129,7 @@ impl Target {
 }
 
 impl Targets<'_> {
-    /// Each target, up to one that is no target.
+    /// The targets, up to an invalid one.
     pub fn iter(self) -> impl Iterator<Item = Target> {
         let mut cursor = Cursor(self.0);
         std::iter::from_fn(move || Target::from_bits(cursor.varint()?))
@@ -135,8 +137,8 @@ impl Targets<'_> {
 }
 
 impl<'a> MessageRecord<'a> {
-    /// Bytes of the record that are the message's own: the bytes that a session or the retain store
-    /// is charged with, not counting the list of other targets.
+    /// The record's size without the list of targets, which is charged to each session or to the
+    /// retain store.
     pub(in crate::store) fn own_bytes(&self) -> u32 {
         let bytes = FRAME_BYTES + HEAD_BYTES + self.topic.len() + self.payload.len();
         let properties = match self.properties.len() {
@@ -146,7 +148,7 @@ impl<'a> MessageRecord<'a> {
         u32::try_from(bytes + properties).expect("a packet is below 4 GiB")
     }
 
-    /// The second of the time line in which it has expired at the latest.
+    /// A second of the time line by which it has expired.
     pub(in crate::store) fn deadline_s(&self) -> Option<NonZero<u32>> {
         deadline_s(self.properties, self.time_ms)
     }
@@ -192,13 +194,13 @@ impl<'a> MessageRecord<'a> {
         Some(Self { topic: std::str::from_utf8(topic).ok()?, ..message })
     }
 
-    /// The same, whatever the topic is.
+    /// As `decode`, but also if the topic is invalid.
     pub(super) fn guess(body: Cursor<'a>) -> Option<Self> {
         let (message, topic) = Self::decode_around(body)?;
         Some(Self { topic: std::str::from_utf8(topic).unwrap_or_default(), ..message })
     }
 
-    /// All but the topic, and that one's bytes.
+    /// Decodes all but the topic, and returns the topic's bytes.
     #[inline]
     pub(super) fn decode_around(mut body: Cursor<'a>) -> Option<(Self, &'a [u8])> {
         let flags = body.u8()?;

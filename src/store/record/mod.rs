@@ -1,4 +1,4 @@
-//! The records of a shard's log: everything that is to be found again.
+//! The records of a shard's log, from which its state is recovered.
 //!
 //! Frame:
 //!
@@ -6,18 +6,18 @@
 //! |---|---|
 //! | 4 | CRC-32C of the record's place (8 bytes) and of all that follows this field |
 //! | 4 | length of the body in bytes |
-//! | 1 | kind, and 128 if it is the first of its commit group |
+//! | 1 | kind; plus 128 if it is the first of its commit group |
 //! | length | body |
 //!
 //! A place is the record's offset in the log XOR the salt of its segment. The offset distinguishes
 //! a record from those of an earlier use of the file. The salt distinguishes it from a record that
-//! was at the same offset before a crash and never committed: the log is cut there, and continues
-//! with other records, maybe in the same file. A group is written only when the one before it is
-//! committed: the first record of a group shows that all before it was committed.
+//! was at the same offset before a crash and never committed: the log is cut there and continues
+//! with other records, perhaps in the same file. A group is written only when the one before it is
+//! committed, so the first record of a group proves that all earlier records were committed.
 //!
-//! Numbers are little endian; *v* is a number in LEB128, *text* and *bytes* are a *v* with their
-//! length and then they themselves. A *list* is a *v* with its length, then each number less
-//! `first` as *v*. A session is named by its key (*v*): see [`SessionKey`].
+//! Numbers are little endian. *v* is a number in LEB128; *text* and *bytes* are a length *v* and
+//! the content. A *list* is a length *v* and each number less `first` as *v*. A session is named by
+//! its key (*v*): see [`SessionKey`].
 //!
 //! | kind | record | body |
 //! |---|---|---|
@@ -41,17 +41,17 @@
 //! | 18 | freed elsewhere | origin: shard 2, session's serial 8, packet identifier 2 |
 //! | 19 | origins | each 12, as above: the rest |
 //! | 20 | queued | target *v* as in a message, offset 8, bytes *v* |
-//! | 21 | references | of each segment: start 8, references there ever were *v* |
-//! | 22 | owner | session, user name text; empty: nobody |
-//! | 23 | ends | of each segment but the newest: start 8, length *v* |
+//! | 21 | references | for each segment: start 8, references there ever were *v* |
+//! | 22 | owner | session, user name text; empty: none |
+//! | 23 | ends | for each segment but the newest: start 8, length *v* |
 //! | 26 | clock | see [`super::timeline`]: name of the machine's start 16, six times 8 each |
-//! | 27 | gaps | all there are, each: time 8, length *v*, proven 1: the rest |
-//! | 28 | session expiry | session, interval *v*: 0 the server's, else seconds + 1 |
+//! | 27 | gaps | all gaps, each: time 8, length *v*, proven 1: the rest |
+//! | 28 | session expiry | session, interval *v*: 0 the broker's default, else seconds + 1 |
 //! | 29 | will | session, will: the rest (see `will`) |
 //! | 30 | will cleared | session |
 //! | 31 | leases | session, numbers reserved below *v* |
 //!
-//! Times are milliseconds of the log's time line (see `timeline`); the wall time is since 1970.
+//! Times are milliseconds of the log's time line (see `timeline`); a wall time counts from 1970.
 
 mod message;
 mod queue;
@@ -70,10 +70,10 @@ use super::will::Will;
 /// Bytes of a record before its body.
 pub(in crate::store) const FRAME_BYTES: usize = 9;
 
-/// Names a session of a shard while it exists; then another session may get the same.
+/// Names a session of a shard while it exists. Keys are used again.
 pub type SessionKey = u32;
 
-/// See the module.
+/// See the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::store) enum Record<'a> {
     Message(MessageRecord<'a>),
@@ -107,29 +107,29 @@ pub(in crate::store) enum Record<'a> {
     Gaps(Vec<Gap>),
 }
 
-/// Why there is no record at a place.
+/// The reason why there is no record at a place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::store) enum BadRecord {
     /// The bytes end before the record does.
     Cut,
-    /// The sum is another.
+    /// The checksum is wrong.
     Sum,
-    /// The sum is right, but this version knows no such record.
+    /// The checksum is right, but this version does not know the record.
     Unknown,
 }
 
-/// The highest kind that is taken for one where a record is looked for.
+/// The highest kind that a search for records accepts.
 const KIND_MAX: u8 = 63;
 
-/// The bit of a record's kind that says that it is the first of its commit group.
+/// The bit of a record's kind that marks the first record of a commit group.
 const BEGINS_GROUP: u8 = 1 << 7;
 
 /// The position of the kind in a record.
 const KIND_AT: usize = 8;
 
 impl<'a> Record<'a> {
-    /// Whether it is of a checkpoint. Of origins there is also one here and there that is not; of
-    /// the time line, which is small, no one is counted.
+    /// Whether it belongs to a checkpoint. Some records of origins are counted that do not; records
+    /// of the time line, which are small, are not counted.
     pub(in crate::store) fn is_captured(&self) -> bool {
         matches!(
             self,
@@ -175,10 +175,10 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Bytes that [`Record::encode`] appends at most.
+    /// The most bytes that [`Record::encode`] appends.
     #[inline]
     pub(in crate::store) fn bytes_max(&self) -> usize {
-        // Frame, fixed fields and numbers of any record but lists, which count by themselves.
+        // The frame, fixed fields and numbers of any record except lists, which are added below.
         const REST_MAX: usize = FRAME_BYTES + 64;
         REST_MAX
             + match self {
@@ -204,7 +204,7 @@ impl<'a> Record<'a> {
             }
     }
 
-    /// Appends the record as it stands at a place: its offset XOR its segment's salt.
+    /// Appends the record for a place: its offset XOR its segment's salt.
     #[inline]
     pub(in crate::store) fn encode(&self, place: u64, begins_group: bool, out: &mut Vec<u8>) {
         let start = out.len();
@@ -219,19 +219,18 @@ impl<'a> Record<'a> {
         sum_up(place, &mut out[start..]);
     }
 
-    /// Makes a whole record that stands at `place` the first of its commit group.
+    /// Marks an encoded record at `place` as the first of its commit group.
     pub(in crate::store) fn begin_group(place: u64, whole: &mut [u8]) {
         whole[KIND_AT] |= BEGINS_GROUP;
         sum_up(place, whole);
     }
 
-    /// Whether the record that `bytes` begin with is the first of its commit group, by its own
-    /// account.
+    /// Whether the record at the start of `bytes` is marked as the first of its commit group.
     pub(in crate::store) fn begins_group(bytes: &[u8]) -> bool {
         bytes.get(KIND_AT).is_some_and(|kind| kind & BEGINS_GROUP != 0)
     }
 
-    /// Whether `bytes` begin as a record does, by its kind.
+    /// Whether the start of `bytes` has a record's kind.
     #[inline]
     pub(in crate::store) fn may_begin(bytes: &[u8]) -> bool {
         bytes.get(KIND_AT).is_some_and(|kind| (1..=KIND_MAX).contains(&(kind & !BEGINS_GROUP)))
@@ -285,7 +284,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The body of what happens to a session.
+    /// The body of a change of a session.
     fn encode_change(&self, out: &mut Vec<u8>) {
         match self {
             Self::SessionOpened { session, vhost, time_ms, client_id } => {
@@ -335,8 +334,8 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Reads the record that stands at `place`, as for [`Record::encode`], and with which `bytes`
-    /// begin; tells how many bytes it has.
+    /// Reads the record at the start of `bytes`, for the same place as [`Record::encode`]; returns
+    /// it with its size.
     #[inline]
     pub(in crate::store) fn decode(
         place: u64,
@@ -350,7 +349,8 @@ impl<'a> Record<'a> {
         Ok((Self::read(whole).ok_or(BadRecord::Unknown)?, whole.len()))
     }
 
-    /// The record at `place`, which is all of `bytes`, as it was before one byte of it was damaged.
+    /// The record at `place`, which is all of `bytes`, if one byte of it is damaged and can be
+    /// corrected.
     pub(in crate::store) fn mended(place: u64, bytes: &[u8]) -> Option<Vec<u8>> {
         let was = u32::from_le_bytes(*bytes.first_chunk()?);
         let mut whole = bytes.to_vec();
@@ -362,8 +362,8 @@ impl<'a> Record<'a> {
         is_one.then_some(whole)
     }
 
-    /// The record that a damaged one at the begin of `bytes` may have been. The targets of a
-    /// message are returned even if the rest is not readable.
+    /// A guess of the damaged record at the start of `bytes`. The targets of a message are returned
+    /// even if other parts are not readable.
     pub(in crate::store) fn guess(bytes: &'a [u8]) -> Option<Self> {
         let whole = frame(bytes)?;
         let mut body = Cursor(&whole[FRAME_BYTES..]);
@@ -379,7 +379,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Reads a record without checking its sum.
+    /// Reads a record without checking its checksum.
     #[inline]
     fn read(whole: &'a [u8]) -> Option<Self> {
         let (kind, body) = (whole[KIND_AT] & !BEGINS_GROUP, Cursor(&whole[FRAME_BYTES..]));
@@ -389,19 +389,19 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Bytes of the record that `bytes` begin with, by its own account.
+    /// The size of the record at the start of `bytes`, as it says itself.
     #[inline]
     pub(in crate::store) fn length(bytes: &[u8]) -> Option<usize> {
         frame(bytes).map(<[u8]>::len)
     }
 
-    /// The same, also if there are not so many.
+    /// The same, even if there are fewer bytes.
     pub(in crate::store) fn length_told(bytes: &[u8]) -> Option<usize> {
         let body_len = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
         Some(FRAME_BYTES + body_len as usize)
     }
 
-    /// Reads a message of which the sum is known to be right, or is of no interest.
+    /// Reads a message whose checksum need not be checked.
     #[inline]
     pub(in crate::store) fn message_unchecked(bytes: &'a [u8]) -> Option<MessageRecord<'a>> {
         let whole = frame(bytes)?;
@@ -483,7 +483,7 @@ impl<'a> Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The body of what a session has for the time after its connection.
+    /// The body of a session's settings for the time after its connection.
     fn decode_end(kind: u8, body: &mut Cursor<'a>) -> Option<Self> {
         let session = body.narrow()?;
         Some(match kind {
@@ -498,14 +498,14 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The whole record that `bytes` begin with, by its own account.
+/// The bytes of the record at the start of `bytes`, as long as it says itself.
 #[inline]
 fn frame(bytes: &[u8]) -> Option<&[u8]> {
     let body_len = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
     bytes.get(..FRAME_BYTES + body_len as usize)
 }
 
-/// Gives a whole record its sum.
+/// Sets the checksum of an encoded record.
 #[inline]
 fn sum_up(place: u64, whole: &mut [u8]) {
     let crc = checksum(place, &whole[4..]);

@@ -7,11 +7,11 @@ use super::SessionKey;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::store) struct AcksRecord {
     pub(in crate::store) session: SessionKey,
-    /// Every message with a lower number is done with.
+    /// Every message with a lower number is complete.
     pub(in crate::store) first: u64,
-    /// Messages from there on that are done with as well.
+    /// Messages from there on that are complete as well.
     pub(in crate::store) gone: Vec<u64>,
-    /// QoS 2 messages from there on that the client has, but not completed.
+    /// QoS 2 messages from there on that the client has received, but not completed.
     pub(in crate::store) released: Vec<u64>,
 }
 
@@ -20,11 +20,11 @@ pub(in crate::store) struct AcksRecord {
 pub struct BlockRecord<'a> {
     /// The session.
     pub session: SessionKey,
-    /// Number of the first message in its queue.
+    /// The number of the first message in its queue.
     pub first: u64,
-    /// Messages.
+    /// The count of messages.
     pub count: u32,
-    /// Offset that the first entry is relative to.
+    /// The offset to which the first entry is relative.
     pub base: u64,
     /// See `queue`.
     pub entries: &'a [u8],

@@ -1,4 +1,4 @@
-//! The time line of a log against clocks that are wrong, and that are set.
+//! The time line of a log with clocks that are wrong, and that are set.
 
 use super::*;
 
@@ -10,7 +10,7 @@ const YEAR_MS: u64 = 365 * DAY_MS;
 /// Some day in 2026.
 const TODAY_MS: u64 = CLOCK_PLAUSIBLE_MS + YEAR_MS;
 
-/// A machine: its clock shows true time plus an error. A log is on its disk.
+/// A machine whose clock shows the true time plus an error. A log is on its disk.
 struct Machine {
     true_ms: u64,
     /// Added to the true time.
@@ -52,7 +52,7 @@ impl Machine {
         self.line.start_ms() + (self.true_ms - self.run_from_ms)
     }
 
-    /// Runs on, with a look each minute.
+    /// Advances the time, with a reading each minute.
     fn run(&mut self, ms: u64) {
         for _ in 0..ms / MINUTE_MS {
             self.true_ms += MINUTE_MS;
@@ -62,7 +62,7 @@ impl Machine {
         self.true_ms += ms % MINUTE_MS;
     }
 
-    /// The broker is started again after a time, from what its log says.
+    /// Starts the broker again after a time, from its log.
     fn restart(&mut self, after_ms: u64, last_record_ms: u64) {
         let (mark, gaps) = self.line.captured();
         let mut line = Timeline::default();
@@ -74,7 +74,7 @@ impl Machine {
         self.begin();
     }
 
-    /// The same, and the machine was off meanwhile.
+    /// As `restart`, and the machine was off meanwhile.
     fn reboot(&mut self, after_ms: u64, last_record_ms: u64) {
         self.starts += 1;
         self.started_ms = self.true_ms + after_ms;
@@ -86,7 +86,7 @@ impl Machine {
     }
 }
 
-// While the broker runs an age is what has passed, wherever the wall clock is set.
+// While the broker runs, an age is the time that has passed, however the wall clock is set.
 #[test]
 fn clocks_that_are_set_change_no_age() {
     for off_ms in [0, -i64::try_from(TODAY_MS).expect("small"), 10 * YEAR_MS.cast_signed()] {
@@ -100,8 +100,8 @@ fn clocks_that_are_set_change_no_age() {
     }
 }
 
-// A broker that is started again on the same start of the machine knows how long it was away, with
-// any clock, whether it had the time to leave a mark or not.
+// A broker that starts again in the same start of the machine knows how long it was down, with any
+// clock, with or without a mark at its end.
 #[test]
 fn the_same_start_tells_exactly() {
     for (before_ms, after_ms) in [
@@ -115,7 +115,7 @@ fn the_same_start_tells_exactly() {
                 let mut machine = Machine::new(before_ms);
                 let left_ms = machine.now_ms();
                 machine.run(ran_ms);
-                // The last record may be of now, or there was none since the mark.
+                // The last record may be current, or none may follow the mark.
                 let record_ms = machine.now_ms() * record_ms;
                 machine.wall_off_ms = after_ms;
                 machine.restart(down_ms, record_ms);
@@ -127,8 +127,8 @@ fn the_same_start_tells_exactly() {
     }
 }
 
-// How long the machine was off counts when its clock has run evenly for a while: for what left
-// before, and for nothing that was there.
+// The time for which the machine was off counts when its clock has run evenly for a while: for
+// clients that had left before, and for no others.
 #[test]
 fn an_even_clock_tells_how_long_the_machine_was_off() {
     let mut machine = Machine::new(0);
@@ -148,8 +148,8 @@ fn an_even_clock_tells_how_long_the_machine_was_off() {
     assert!((ran_ms + 2 * DAY_MS + 2 * HOUR_MS).abs_diff(machine.age_ms(left_ms)) <= 1);
 }
 
-// A board without a clock of its own shows 1970 until NTP has set it: that makes no age greater,
-// and the time it was off counts once the clock is right.
+// A board without its own clock shows 1970 until NTP has set it: that makes no age greater, and the
+// time it was off counts once the clock is right.
 #[test]
 fn a_board_that_starts_in_1970() {
     let unset_ms = |machine: &Machine| -machine.true_ms.cast_signed();
@@ -171,7 +171,7 @@ fn a_board_that_starts_in_1970() {
     }
 }
 
-// One that is never set: time that the board runs counts, and nothing else.
+// If the clock is never set, only time for which the board runs counts.
 #[test]
 fn a_clock_that_is_never_set() {
     let mut machine = Machine::new(-TODAY_MS.cast_signed());
@@ -184,8 +184,8 @@ fn a_clock_that_is_never_set() {
     }
 }
 
-// A clock that is wrong at one start, by years or by hours, and set right after a minute or at the
-// next start: no age is ever above the true one, and each is at least what the broker ran.
+// A clock is wrong at one start, by years or by hours, and set right after a minute or at the next
+// start. No age is ever above the true one, and each is at least the time that the broker ran.
 #[test]
 fn a_clock_that_is_wrong_for_a_while() {
     let hours = [-24 * 365 * 20, -80, -14, -1, 1, 2, 14, 24 * 365 * 10];
@@ -218,7 +218,7 @@ fn a_clock_that_is_wrong_for_a_while() {
     }
 }
 
-// A clock that is set while the broker runs on one start of the machine tells of nothing.
+// A clock that is set while the broker runs in one start of the machine has no effect.
 #[test]
 fn a_clock_that_is_set_between_two_settled_times() {
     let mut machine = Machine::new(0);
@@ -232,8 +232,8 @@ fn a_clock_that_is_set_between_two_settled_times() {
     assert_eq!(machine.line.captured().1, []);
 }
 
-// A clock that stays ahead by ten years makes nothing older than what it may claim; one that goes
-// back makes nothing live for ever.
+// A clock that stays ahead by ten years makes no age greater than permitted; one that is set back
+// lets no session live for ever.
 #[test]
 fn a_clock_that_stays_wrong() {
     for (before_ms, after_ms) in [(0, 10), (10, 0)] {
@@ -251,13 +251,13 @@ fn a_clock_that_stays_wrong() {
     }
 }
 
-// Time of a suspension counts for clients that had left before, and for no others.
+// The time of a suspension counts for clients that had left before, and for no others.
 #[test]
 fn a_machine_that_is_suspended() {
     let mut machine = Machine::new(0);
     let left_ms = machine.now_ms();
     machine.run(HOUR_MS);
-    // The monotonic clock stands meanwhile.
+    // The monotonic clock stands still meanwhile.
     machine.true_ms += DAY_MS;
     machine.run_from_ms += DAY_MS;
     let there_ms = machine.now_ms();
@@ -268,7 +268,7 @@ fn a_machine_that_is_suspended() {
     assert_eq!(machine.age_ms(left_ms), DAY_MS + 3 * HOUR_MS);
 }
 
-// A log without marks has wall times: an impossible time is of a clock that was wrong.
+// A log without marks has wall times: an impossible time comes from a wrong clock.
 #[test]
 fn a_log_without_marks() {
     let ended_ms = TODAY_MS;
@@ -297,7 +297,7 @@ fn a_log_without_marks() {
     }
 }
 
-// The number of gaps is bounded; the oldest go, and events before them become younger.
+// The number of gaps is bounded. The oldest are forgotten, and earlier events become younger.
 #[test]
 fn gaps_are_bounded() {
     let mut machine = Machine::new(0);
@@ -313,7 +313,7 @@ fn gaps_are_bounded() {
     assert!((TIME_GAPS_MAX as u64..TIME_GAPS_MAX as u64 + 6).contains(&days), "{days}");
 }
 
-// For people a time of the line is a wall time, as the clock is set now.
+// For people, a time of the line is a wall time according to the current clock.
 #[test]
 fn times_to_read() {
     let mut machine = Machine::new(-TODAY_MS.cast_signed());

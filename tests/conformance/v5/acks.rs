@@ -19,7 +19,7 @@ fn subscribed(broker: &Broker, packet: &Connect, name: &str) -> Client {
     client
 }
 
-/// PUBLISH is answered by its QoS, with its identifier and in order; what succeeded in short form.
+/// PUBLISH is answered by its QoS, with its identifier and in order; a success in the short form.
 #[test]
 pub(crate) fn publish_is_answered_by_its_qos() {
     on_shards(&[1, 2, 4], |broker| {
@@ -87,7 +87,7 @@ pub(crate) fn qos_2_comes_once() {
     });
 }
 
-/// After PUBACK the identifier is another message, whatever DUP says.
+/// After PUBACK the identifier stands for another message, whatever DUP is.
 #[test]
 pub(crate) fn identifier_is_free_after_puback() {
     on_shards(&[1, 2], |broker| {
@@ -100,7 +100,8 @@ pub(crate) fn identifier_is_free_after_puback() {
     });
 }
 
-/// What is in flight comes again with its identifier, in order and once; at no other time.
+/// Messages in flight are redelivered on resuming, with their identifiers, in order and once; at no
+/// other time.
 #[test]
 pub(crate) fn deliveries_are_resumed() {
     on_shards(&[1, 2, 4], |broker| {
@@ -148,8 +149,8 @@ pub(crate) fn deliveries_are_resumed() {
     });
 }
 
-/// PUBACK and PUBREC with an error end a delivery: it does not come again, and no PUBREL follows.
-/// The connection stays.
+/// PUBACK and PUBREC with an error end a delivery: it is not repeated, and no PUBREL follows. The
+/// connection stays open.
 #[test]
 pub(crate) fn refused_deliveries_end() {
     on_shards(&[1, 2, 4], |broker| {
@@ -232,7 +233,8 @@ pub(crate) fn acknowledgements_are_checked() {
     }
 }
 
-/// As many messages are in flight as the client said, above QoS 0; all else goes on.
+/// At most as many messages are in flight as the client announced, above QoS 0; other packets do
+/// not wait.
 #[test]
 pub(crate) fn window_is_the_receive_maximum() {
     on_shards(&[1, 2, 4], |broker| {
@@ -246,7 +248,7 @@ pub(crate) fn window_is_the_receive_maximum() {
             }
             let mut open: Vec<Publish> = (0..window).map(|_| client.read_publish_v5()).collect();
             client.expect_silence_v5();
-            // What is not PUBLISH above QoS 0 does not wait.
+            // Other packets than PUBLISH above QoS 0 do not wait.
             publisher.publish_v5(&publish(name, "zero"));
             publisher.send(PINGREQ);
             publisher.expect(PINGRESP);
@@ -299,7 +301,7 @@ impl Client {
     }
 }
 
-/// PUBRELs that are owed come at once on resuming, though the new window is full.
+/// PUBRELs that are due are sent at once on resuming, even if the new window is full.
 #[test]
 pub(crate) fn owed_pubrels_do_not_wait() {
     on_shards(&[1, 2], |broker| {
@@ -330,7 +332,7 @@ pub(crate) fn owed_pubrels_do_not_wait() {
     });
 }
 
-/// A delivery at QoS 2 goes on though its message has expired.
+/// A delivery at QoS 2 continues although its message has expired.
 #[test]
 pub(crate) fn exchange_goes_on_though_expired() {
     on_shards(&[1, 2], |broker| {
@@ -350,7 +352,7 @@ pub(crate) fn exchange_goes_on_though_expired() {
     });
 }
 
-/// Messages of one client on one topic come in order, live, queued and resent.
+/// Messages of one client on one topic are in order: live, queued and resent ones.
 #[test]
 pub(crate) fn order_is_kept() {
     on_shards(&[1, 2, 4], |broker| {
@@ -386,8 +388,8 @@ pub(crate) fn order_is_kept() {
     });
 }
 
-/// A message that is refused is told by its code and goes nowhere; at QoS 2 its identifier is free
-/// for another at once.
+/// A refused message gets its reason code and is delivered to no client; at QoS 2 its identifier is
+/// free at once.
 #[test]
 pub(crate) fn identifier_is_free_after_a_refusal() {
     for shards in [1, 2] {
@@ -409,7 +411,7 @@ pub(crate) fn identifier_is_free_after_a_refusal() {
                 let good = publish("a", "good").with(no_text);
                 assert_eq!(client.publish_v5(&good.clone().qos2(7)), 0);
                 witness.expect_publish_v5(&good.at(2));
-                // Without an answer there is nothing to say, but for a payload.
+                // QoS 0 has no answer, so only a wrong payload closes the connection.
                 if code != 0x99 {
                     client.publish_v5(&message);
                     client.expect_silence_v5();

@@ -52,7 +52,7 @@ fn auth_of(code: u8, scram: Scram, message: &str) -> Vec<u8> {
     auth(code, &with_message(props(), scram, message))
 }
 
-/// The message in what the server says: the method and it are all that it has.
+/// The message of the server; the method and the message are the only properties.
 #[track_caller]
 fn message_in(answer: &Answer, scram: Scram) -> String {
     let Answer { props, .. } = answer;
@@ -63,7 +63,7 @@ fn message_in(answer: &Answer, scram: Scram) -> String {
     String::from_utf8(message.clone()).expect("SCRAM is text")
 }
 
-/// The next packet is an AUTH with this code, and a method and data alone; tells its message.
+/// The next packet is an AUTH with this code, a method and data only; returns its message.
 #[track_caller]
 fn expect_auth(client: &mut Client, code: u8, scram: Scram) -> String {
     let answer = client.expect_answer(0xf0);
@@ -89,7 +89,7 @@ fn accepted(broker: &Broker, packet: &Connect, scram: Scram) -> (Client, Answer)
     (client, connack)
 }
 
-/// A client that was let in proves itself anew.
+/// Reauthenticates a connected client.
 #[track_caller]
 fn prove_anew(client: &mut Client, scram: Scram) {
     client.send(&auth_of(0x19, scram, &scram.first()));
@@ -98,8 +98,8 @@ fn prove_anew(client: &mut Client, scram: Scram) {
     assert_eq!(expect_auth(client, 0, scram), last.answer);
 }
 
-/// A client is let in when it has proved that it knows its password, and the server has that it
-/// does; every packet names the method.
+/// A client is accepted after it has proved that it knows its password, and the server has proved
+/// the same; every packet names the method.
 #[test]
 pub(crate) fn client_proves_itself_in_steps() {
     for shards in [1, 2] {
@@ -116,7 +116,7 @@ pub(crate) fn client_proves_itself_in_steps() {
             client.expect_publish_v5(&publish("t", "x"));
             client.leave_v5();
         }
-        // The packets come in pieces, and with the user name in CONNECT as well.
+        // The packets are sent in pieces, also with the user name in CONNECT.
         let packet = introduction("pieces", BOB).username(BOB.user).password("unread");
         let mut client = Client::open(broker);
         packet.bytes().chunks(7).for_each(|piece| client.send(piece));
@@ -126,8 +126,8 @@ pub(crate) fn client_proves_itself_in_steps() {
     }
 }
 
-/// The server may refuse at each step: then CONNACK says why, the connection is closed, and what
-/// CONNECT asked for does not happen.
+/// The server may refuse at each step: then CONNACK has the reason, the connection is closed, and
+/// the CONNECT has no effect.
 #[test]
 pub(crate) fn server_rejects_at_any_step() {
     for shards in [1, 2] {
@@ -140,7 +140,7 @@ pub(crate) fn server_rejects_at_any_step() {
             let will = publish("will", "x");
             let first = |props: Props| connect(name).durable(60).will(&will).with(|_| props);
             for (packet, code) in [
-                // SHA-512 is ann's method not at all, which only her proof would tell.
+                // Ann has no SHA-512, which only her proof would reveal.
                 (first(props().text(id::AUTH_METHOD, ANN.method)), 0x82),
                 (first(with_message(props(), ANN, "")), 0x82),
                 (first(with_message(props(), ANN, "n,,n=ann")), 0x82),
@@ -178,7 +178,7 @@ pub(crate) fn server_rejects_at_any_step() {
             assert_eq!(connack.flags, 0, "none of them has left a session");
             client.leave_v5();
         }
-        // None of them had a will.
+        // None of these clients had a will.
         watcher.publish_v5(&publish("will", "own"));
         watcher.expect_publish_v5(&publish("will", "own"));
     }
@@ -211,7 +211,7 @@ pub(crate) fn only_auth_and_disconnect_before_connack() {
             let (mut client, _) = challenged(broker, &packet, ANN);
             client.send(DISCONNECT);
             client.expect_closed();
-            // What comes behind its proof is handled when it is in.
+            // Packets behind the proof are handled after it was accepted.
             let (mut client, last) = challenged(broker, &packet, ANN);
             client.send(&[auth_of(0x18, ANN, &last.message), PINGREQ.to_vec()].concat());
             client.expect_connack(0);
@@ -220,7 +220,7 @@ pub(crate) fn only_auth_and_disconnect_before_connack() {
     }
 }
 
-/// A client proves itself anew, as often as it likes; the rest goes on meanwhile.
+/// A client may reauthenticate any number of times; other traffic continues meanwhile.
 #[test]
 pub(crate) fn client_proves_itself_anew() {
     for shards in [1, 2] {
@@ -242,8 +242,8 @@ pub(crate) fn client_proves_itself_anew() {
     }
 }
 
-/// A client that fails to prove itself anew, or breaks a rule, is disconnected, and its will goes
-/// out.
+/// A client that fails to reauthenticate, or breaks a rule, is disconnected, and its will is
+/// published.
 #[test]
 pub(crate) fn failed_authentication_anew_closes() {
     for shards in [1, 2] {

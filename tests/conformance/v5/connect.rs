@@ -49,13 +49,13 @@ pub(crate) fn second_connect_is_a_protocol_error() {
         let mut client = Client::connect_v5(&broker, "twice");
         client.send(&packet);
         let code = client.expect_answer(0xe0).codes;
-        // That of 3.1.1 is malformed by the rules of this connection.
+        // A level of 3.1.1 is malformed by the rules of this connection.
         assert!(code == [0x82] || code == [0x81] && packet[8] == 4, "{code:02x?}");
         client.expect_closed();
     }
 }
 
-/// Another protocol name, or a version that is not spoken, is refused in a form that its client
+/// Another protocol name, or an unsupported version, is refused in a form that its client
 /// understands.
 #[test]
 pub(crate) fn other_protocols_are_refused() {
@@ -81,7 +81,7 @@ pub(crate) fn other_protocols_are_refused() {
     }
 }
 
-/// A CONNECT of MQTT 5 that is malformed is told so by CONNACK, at any number of shards.
+/// A malformed CONNECT of MQTT 5 gets a CONNACK with the reason, at any number of shards.
 #[test]
 pub(crate) fn malformed_connect_is_answered() {
     let will = [&[0][..], &string("w"), &string("payload")].concat();
@@ -119,7 +119,7 @@ pub(crate) fn malformed_connect_is_answered() {
             raw(0x02, &[0, 0, 2, b'c']),
             raw(0x02, &[&[0][..], &string(b"\xc0\x80")].concat()),
             raw(0x02, &[&[0][..], &string("a\0b")].concat()),
-            // Properties: padded length, one that is unknown, one of another packet, one cut.
+            // Properties: a padded length, an unknown one, one of another packet, a truncated one.
             raw(0x02, &[&[0x80, 0][..], &id].concat()),
             raw(0x02, &[&[2, 0x7f, 0][..], &id].concat()),
             raw(0x02, &[&[3, 0x23, 0, 1][..], &id].concat()),
@@ -136,7 +136,7 @@ pub(crate) fn malformed_connect_is_answered() {
     });
 }
 
-/// A CONNECT that says what it may not is told that it is a protocol error.
+/// A CONNECT with a forbidden value is refused as a protocol error.
 #[test]
 pub(crate) fn connect_that_breaks_the_rules_is_answered() {
     on_shards(&[1, 4], |broker| {
@@ -161,7 +161,7 @@ pub(crate) fn connect_that_breaks_the_rules_is_answered() {
     });
 }
 
-/// A CONNECT that is too large is told so, if its version has come.
+/// A CONNECT that is too large is refused with its code, once its version was received.
 #[test]
 pub(crate) fn large_connect_is_answered() {
     let broker = Broker::start_with(1, &["--max-packet-size=100"]);
@@ -207,7 +207,7 @@ pub(crate) fn client_ids_are_accepted() {
     client.expect_closed();
 }
 
-/// CONNACK comes first, once, with flags 0 or 1; what stands behind CONNECT is handled after it, in
+/// CONNACK is sent first, once, with flags 0 or 1; packets behind CONNECT are handled after it, in
 /// order.
 #[test]
 pub(crate) fn connack_is_the_first_packet() {
@@ -229,7 +229,7 @@ pub(crate) fn connack_is_the_first_packet() {
     });
 }
 
-/// What nothing limits CONNACK does not tell: it says only what differs from the defaults.
+/// CONNACK contains only values that differ from the defaults.
 #[test]
 pub(crate) fn connack_tells_what_differs() {
     let told = |flags: &[&str]| {
@@ -266,7 +266,7 @@ pub(crate) fn keep_alive_is_the_one_told() {
     client.expect(PINGRESP);
 }
 
-/// Nothing of a refused client is handled but its CONNECT, and nothing of its session is told.
+/// Of a refused client only the CONNECT is handled, and its session is not disclosed.
 #[test]
 pub(crate) fn refused_client_is_not_heard() {
     on_shards(&[1, 2, 4], |broker| {
@@ -286,7 +286,7 @@ pub(crate) fn refused_client_is_not_heard() {
     });
 }
 
-/// A client that takes over is let in, and the old connection told so.
+/// A client that takes over is accepted, and the old connection gets the reason.
 #[test]
 pub(crate) fn takeover_is_told() {
     on_shards(&[1, 2, 4], |broker| {
@@ -336,7 +336,7 @@ pub(crate) fn connack_fits_the_client() {
     }
 }
 
-/// Response information was not asked for, and is not given; nor is there an authentication method.
+/// Response information is sent only on request, and so is an authentication method.
 #[test]
 pub(crate) fn connack_has_nothing_unasked() {
     let broker = Broker::start(1);

@@ -1,12 +1,12 @@
-//! Where several rules of MQTT 5 meet.
+//! Combinations of several rules of MQTT 5.
 
 use super::{IDS, expired};
 use crate::common::v5::{Packet, Publish, ack, connect, disconnect, id, option, props, publish};
 use crate::common::v5::{suback, subscribe};
 use crate::common::{BROKER_ENDS, Broker, Client, on_shards, pubrec, pubrel, resume_as};
 
-/// Overlapping filters of which one has No Local: a client's own message comes as the others alone
-/// have it, with their QoS, options and identifiers.
+/// Overlapping filters of which one has No Local: a client's own message is delivered by the others
+/// alone, with their QoS, options and identifiers.
 #[test]
 pub(crate) fn no_local_among_overlapping_filters() {
     on_shards(&[1, 2, 4], |broker| {
@@ -35,8 +35,8 @@ pub(crate) fn no_local_among_overlapping_filters() {
     });
 }
 
-/// What a retained message brings for one of two filters carries that one's identifier alone, also
-/// when it is sent again.
+/// A retained message for one of two filters carries only that filter's identifier, also when it is
+/// sent again.
 #[test]
 pub(crate) fn replays_carry_the_identifier_of_their_filter() {
     on_shards(&[1, 2, 4], |broker| {
@@ -65,8 +65,8 @@ pub(crate) fn replays_carry_the_identifier_of_their_filter() {
     });
 }
 
-/// A message in flight is too large for the next connection of its client: it counts as sent, and
-/// what is behind it comes.
+/// A message in flight that is too large for its client's next connection counts as sent, and later
+/// ones are delivered.
 #[test]
 pub(crate) fn resumed_with_a_smaller_packet_size() {
     on_shards(&[1, 2, 4], |broker| {
@@ -106,7 +106,7 @@ pub(crate) fn resumed_with_a_smaller_packet_size() {
     });
 }
 
-/// An answer that comes right behind CONNECT ends its delivery, with an error too.
+/// An acknowledgement right behind CONNECT ends its delivery, also with an error.
 #[test]
 pub(crate) fn refusal_right_behind_connect_counts() {
     on_shards(&[1, 2, 4], |broker| {
@@ -141,8 +141,8 @@ pub(crate) fn refusal_right_behind_connect_counts() {
     });
 }
 
-/// A will whose payload is not the UTF-8 it says is refused with its client, and one that is right
-/// is published.
+/// A will whose payload is declared UTF-8 but is not is refused with its client; a valid one is
+/// published.
 #[test]
 pub(crate) fn wills_are_what_they_say() {
     for shards in [1, 2] {
@@ -165,7 +165,7 @@ pub(crate) fn wills_are_what_they_say() {
     }
 }
 
-/// An alias is set by a message that is refused as well.
+/// A refused message sets its alias nevertheless.
 #[test]
 pub(crate) fn refused_messages_set_their_alias() {
     for shards in [1, 2] {
@@ -202,7 +202,7 @@ pub(crate) fn refused_messages_set_their_alias() {
     }
 }
 
-/// Who is denied a message may be disconnected: with 0x87.
+/// A publisher without the right may be disconnected, with 0x87.
 #[test]
 pub(crate) fn denied_publishers_may_be_disconnected() {
     let broker = Broker::start_with(1, &["--on-denied=disconnect"]);
@@ -213,7 +213,7 @@ pub(crate) fn denied_publishers_may_be_disconnected() {
     }
 }
 
-/// The expiry of a session is that of the last connection, whatever the versions were.
+/// The expiry of a session is that of its last connection, in any version.
 #[test]
 pub(crate) fn expiry_over_versions() {
     on_shards(&[1, 2], |broker| {
@@ -255,7 +255,7 @@ pub(crate) fn delayed_will_over_versions() {
     });
 }
 
-/// A retained message that waits for its subscriber goes on with the age it has.
+/// A retained message that waits for its subscriber keeps its age.
 #[test]
 pub(crate) fn waiting_replays_keep_their_age() {
     on_shards(&[1, 2], |broker| {
@@ -291,7 +291,7 @@ pub(crate) fn waiting_replays_keep_their_age() {
     });
 }
 
-/// Large payloads, which are sent from where they lie, reach everybody in the form they want.
+/// Large payloads, which are sent without a copy, reach all receivers in their formats.
 #[test]
 pub(crate) fn large_payloads_have_every_form() {
     on_shards(&[1, 2, 4], |broker| {
@@ -334,7 +334,7 @@ pub(crate) fn large_payloads_have_every_form() {
     });
 }
 
-/// A restart does not renew what is left of a session's expiry, nor of its will's delay.
+/// A restart does not renew the rest of a session's expiry, nor that of its will's delay.
 #[test]
 pub(crate) fn restart_does_not_renew_the_expiry() {
     for end in BROKER_ENDS {
@@ -361,7 +361,7 @@ pub(crate) fn restart_does_not_renew_the_expiry() {
     }
 }
 
-/// What is in flight, both ways, outlives the broker with its identifiers.
+/// Exchanges in flight, in both directions, survive the broker with their identifiers.
 #[test]
 pub(crate) fn exchanges_outlive_the_broker() {
     for end in BROKER_ENDS {
@@ -412,8 +412,8 @@ pub(crate) fn exchanges_outlive_the_broker() {
     }
 }
 
-/// A message that waits for the window of a client that is there expires as well, and what is left
-/// of its time is what goes on: of sessions that stay and of those that do not.
+/// A message that waits for the window of a connected client expires too, and is delivered with the
+/// rest of its time; in clean sessions and in others.
 #[test]
 pub(crate) fn messages_expire_behind_a_full_window() {
     on_shards(&[1, 2, 4], |broker| {
@@ -446,7 +446,8 @@ pub(crate) fn messages_expire_behind_a_full_window() {
     });
 }
 
-/// A session that has as many filters as it may is told so, and keeps those it has.
+/// A SUBSCRIBE above the bound of filters is refused with its code, and the session keeps its
+/// filters.
 #[test]
 pub(crate) fn quota_of_subscriptions_is_told() {
     let broker = Broker::start_with(1, &["--max-subscriptions=2"]);

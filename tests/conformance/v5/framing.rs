@@ -8,8 +8,8 @@ use crate::common::{
     Broker, Client, End, PINGREQ, PINGRESP, connect as connect_v3, frame, on_shards, string,
 };
 
-/// Each of these, sent by a connected client, gets DISCONNECT with this code, then the end; its
-/// will goes out.
+/// Each of these packets from a connected client gets DISCONNECT with this code, then the end; its
+/// will is published.
 #[track_caller]
 fn assert_all_closed(packets: &[Vec<u8>], code: u8) {
     let broker = Broker::start(2);
@@ -18,7 +18,7 @@ fn assert_all_closed(packets: &[Vec<u8>], code: u8) {
     for (at, packet) in packets.iter().enumerate() {
         let will = publish("will", at.to_string());
         let (mut client, _) = Client::connect_v5_with(&broker, &connect("c").will(&will));
-        // What comes behind it is not handled.
+        // Packets behind it are not handled.
         client.send_to_closing(&[packet, &publish("will", "behind").bytes()[..]].concat());
         let answer = client.expect_answer(0xe0);
         assert_eq!(answer.codes, [code], "{packet:02x?}: {answer:02x?}");
@@ -40,7 +40,7 @@ fn all(props: Props) -> [Vec<u8>; 2] {
     ]
 }
 
-/// Bytes that are not what they say are malformed.
+/// Invalid encodings are malformed.
 #[test]
 pub(crate) fn malformed_packets_close() {
     let bad_strings = [&b"\xed\xa0\x80"[..], b"\xc0\x80", b"\xff", b"a\0b", b"\xf4\x90\x80\x80"];
@@ -104,7 +104,7 @@ pub(crate) fn malformed_packets_close() {
     assert_all_closed(&packets, 0x81);
 }
 
-/// What can be read and is not allowed is a protocol error.
+/// A readable but forbidden packet is a protocol error.
 #[test]
 pub(crate) fn protocol_errors_close() {
     let twice = |props: Props| Props([props.0.clone(), props.0].concat());
@@ -135,7 +135,7 @@ pub(crate) fn protocol_errors_close() {
     assert_all_closed(&packets, 0x82);
 }
 
-/// What is well-formed is accepted: U+FEFF stays where it is, other unusual characters too.
+/// Unusual but well-formed strings are accepted: U+FEFF stays in place.
 #[test]
 pub(crate) fn unusual_strings_are_kept() {
     on_shards(&[1, 2], |broker| {
@@ -162,7 +162,7 @@ pub(crate) fn pingreq_is_answered() {
     }
 }
 
-/// A violation ends the connection that it came on, and no other.
+/// A violation ends its own connection, and no other.
 #[test]
 pub(crate) fn violation_closes_one_connection() {
     let broker = Broker::start(1);
@@ -173,7 +173,7 @@ pub(crate) fn violation_closes_one_connection() {
     other.expect_silence_v5();
 }
 
-/// A broker that stops tells its clients, those of MQTT 5 with a reason.
+/// A stopping broker disconnects its clients, those of MQTT 5 with a reason.
 #[test]
 pub(crate) fn shutdown_is_told() {
     let mut broker = Broker::start(2);
@@ -186,7 +186,7 @@ pub(crate) fn shutdown_is_told() {
     old.expect_closed();
 }
 
-/// An authentication method that is not known is refused, also with data.
+/// An unknown authentication method is refused, also with data.
 #[test]
 pub(crate) fn unknown_method_is_refused() {
     on_shards(&[1, 2], |broker| {

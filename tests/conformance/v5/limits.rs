@@ -12,8 +12,8 @@ fn of_size(name: &str, bytes: u32) -> Connect {
     connect(name).durable(100).with(|props| props.four(id::MAXIMUM_PACKET_SIZE, bytes))
 }
 
-/// A client may use each alias up to what CONNACK offers, several at once, and map them anew; the
-/// subscribers see topics.
+/// A client may use each alias up to CONNACK's maximum, several at once, and remap them;
+/// subscribers get topics.
 #[test]
 pub(crate) fn client_may_use_its_aliases() {
     on_shards(&[1, 2, 4], |broker| {
@@ -39,7 +39,7 @@ pub(crate) fn client_may_use_its_aliases() {
             client.publish_v5(&aliased("", 1, "x"));
             witness.expect_publish_v5(&publish("e", "mapped anew"));
             witness.expect_publish_v5(&publish("e", "x"));
-            // Also by a message that is a repetition.
+            // A repeated message sets it too.
             client.publish_v5(&publish("f", "x").qos2(9));
             witness.expect_publish_v5(&publish("f", "x").at(2));
             client.leave_v5();
@@ -47,8 +47,7 @@ pub(crate) fn client_may_use_its_aliases() {
     });
 }
 
-/// Alias 0, one that is larger than offered, and one that stands for nothing end the connection;
-/// mappings end with it.
+/// Alias 0, one above the maximum, and an unmapped one close the connection; mappings end with it.
 #[test]
 pub(crate) fn wrong_aliases_close() {
     on_shards(&[1, 2], |broker| {
@@ -82,8 +81,8 @@ pub(crate) fn wrong_aliases_close() {
     client.expect_disconnect(0x94);
 }
 
-/// The broker uses no alias above the client's maximum, and none where it has none; each stands
-/// for the topic that came with it.
+/// The broker uses no alias above the client's maximum, and none without one; each stands for the
+/// topic that it was sent with.
 #[test]
 pub(crate) fn aliases_towards_the_client() {
     on_shards(&[1, 2, 4], |broker| {
@@ -122,8 +121,8 @@ pub(crate) fn aliases_towards_the_client() {
     });
 }
 
-/// No packet is larger than the client takes. A message that is too large counts as sent: later
-/// ones come, no window is used up, and it does not come after a reconnect either.
+/// No packet is larger than the client's maximum. A message that is too large counts as sent: later
+/// ones are delivered, no window is used up, and it is not sent after a reconnect.
 #[test]
 pub(crate) fn large_messages_count_as_sent() {
     on_shards(&[1, 2, 4], |broker| {
@@ -195,7 +194,7 @@ pub(crate) fn words_fit_the_client() {
         for information in [0, 1] {
             let ask = |props: Props| props.byte(id::REQUEST_PROBLEM_INFORMATION, information);
             let (mut client, _) = Client::connect_v5_with(broker, &of_size("c", 64).with(ask));
-            // What fails is told by its code.
+            // A failure has its code.
             client.send(&subscribe(1, &props(), &[("$share/g", 0)]));
             assert_eq!(client.expect_answer(0x90).props, props());
             client.send(&publish("nobody/is/subscribed", "x").qos1(1).bytes());

@@ -43,8 +43,8 @@ pub(crate) fn reconnect(
     Client::resume_v5(broker, packet, true)
 }
 
-/// Connects as `packet` says, has `end` end the connection, and waits until the session ends: its
-/// will tells, which has a longer delay.
+/// Connects with `packet`, has `end` end the connection, and waits until the session ends, which
+/// its will with a longer delay shows.
 #[track_caller]
 pub(crate) fn expired(broker: &Broker, packet: Connect, end: impl FnOnce(Client)) {
     let mut witness = Client::connect_v5(broker, "witness of the end");
@@ -54,8 +54,8 @@ pub(crate) fn expired(broker: &Broker, packet: Connect, end: impl FnOnce(Client)
     witness.expect_publish_v5(&publish("the/end", "x"));
 }
 
-/// Nobody is subscribed to this topic: the publisher's shard hears a little later that the last one
-/// is gone.
+/// Waits until this topic has no subscriber: the publisher's shard learns a little later that the
+/// last one is gone.
 #[track_caller]
 pub(crate) fn expect_unrouted(publisher: &mut Client, topic: &str) {
     until("nobody is subscribed", || {

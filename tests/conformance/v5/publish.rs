@@ -4,7 +4,7 @@ use super::{ENDS, IDS, expect_unrouted, expired, reconnect};
 use crate::common::v5::{Packet, Publish, connect, id, props, publish};
 use crate::common::{BROKER_ENDS, Broker, Client, connect as connect_v3, on_shards, resume_as};
 
-/// Some of everything that goes on.
+/// A message with all properties that are forwarded.
 fn with_all(message: Publish) -> Publish {
     message.with(|props| {
         props
@@ -20,7 +20,8 @@ fn with_all(message: Publish) -> Publish {
     })
 }
 
-/// Every property of a message goes on as it was, in order: live, at each QoS, from each shard.
+/// Every property of a message is forwarded unchanged and in order: live, at each QoS, from each
+/// shard.
 #[test]
 pub(crate) fn properties_go_on_unchanged() {
     on_shards(&[1, 2, 4], |broker| {
@@ -82,8 +83,8 @@ pub(crate) fn properties_are_kept() {
     }
 }
 
-/// A message that expires is not delivered to a session that was away too long; what was sent
-/// before is sent again and completed all the same.
+/// A message that expires is not delivered to a session that was absent for too long; one that was
+/// sent before is sent again and completed.
 #[test]
 pub(crate) fn expired_messages_are_not_delivered() {
     on_shards(&[1, 2, 4], |broker| {
@@ -125,7 +126,7 @@ pub(crate) fn expired_messages_are_not_delivered() {
     });
 }
 
-/// What is left of an expiry goes on: in the queue, in the retain store, over a restart.
+/// The rest of an expiry is forwarded: from the queue, the retain store, after a restart.
 #[test]
 pub(crate) fn expiry_is_what_is_left() {
     for restarts in [None, Some(BROKER_ENDS[0]), Some(BROKER_ENDS[1])] {
@@ -156,7 +157,7 @@ pub(crate) fn expiry_is_what_is_left() {
     }
 }
 
-/// An expiry of 0: whoever is there gets it, as it was.
+/// An expiry of 0: connected subscribers get the message with it.
 #[test]
 pub(crate) fn expiry_of_zero_is_live_only() {
     on_shards(&[1, 2], |broker| {
@@ -168,8 +169,8 @@ pub(crate) fn expiry_of_zero_is_live_only() {
     });
 }
 
-/// A retained message replaces that of its topic, at any QoS; an empty one goes out and clears;
-/// one without RETAIN leaves it alone.
+/// A retained message replaces that of its topic, at any QoS; an empty one is delivered and clears;
+/// one without RETAIN does not change it.
 #[test]
 pub(crate) fn retained_messages_replace() {
     on_shards(&[1, 2, 4], |broker| {
@@ -233,7 +234,7 @@ pub(crate) fn dup_is_of_the_delivery() {
     });
 }
 
-/// The answer says whether somebody was subscribed: 0x10 if nobody was, on no shard.
+/// The answer tells whether the message has subscribers: 0x10 without any, on all shards.
 #[test]
 pub(crate) fn answer_tells_whether_somebody_is_subscribed() {
     on_shards(&[1, 2, 4], |broker| {
@@ -254,7 +255,7 @@ pub(crate) fn answer_tells_whether_somebody_is_subscribed() {
     });
 }
 
-/// From MQTT 5 to 3.1.1 and back: properties vanish for the one and stay for the other.
+/// Between MQTT 5 and 3.1.1: properties are dropped for the one and kept for the other.
 #[test]
 pub(crate) fn versions_side_by_side() {
     on_shards(&[1, 2, 4], |broker| {
@@ -285,8 +286,8 @@ pub(crate) fn versions_side_by_side() {
     });
 }
 
-/// A session is taken over by a client of another version: subscriptions with their options,
-/// queue and what is in flight stay, and properties are there for whoever can read them.
+/// A client of another version takes over a session: subscriptions with their options, queue and
+/// messages in flight stay, and properties are sent to versions that have them.
 #[test]
 pub(crate) fn session_changes_its_version() {
     on_shards(&[1, 2, 4], |broker| {
@@ -299,7 +300,7 @@ pub(crate) fn session_changes_its_version() {
             publisher.publish_v5(&with_all(publish(name, "1").qos1(1).retained()));
             let first = client.read_publish_v5();
             assert!(first.retain && first.props.subscription_ids() == [9], "{first:?}");
-            // To 3.1.1, by takeover: No Local and Retain As Published hold on.
+            // To 3.1.1, by takeover: No Local and Retain As Published still apply.
             let mut old = resume_as(broker, name, true);
             client.expect_disconnect(0x8e);
             let mut expected = crate::common::publish(name, "1").qos1(0).again();
@@ -315,7 +316,7 @@ pub(crate) fn session_changes_its_version() {
             assert_eq!(came.props.subscription_ids(), [9]);
             assert_eq!(came.props.without(id::SUBSCRIPTION_ID), with_all(publish("", "")).props);
             client.acknowledge(2, came.id);
-            // What a client of 3.1.1 subscribes to has no options and no identifier.
+            // A subscription of a 3.1.1 client has no options and no identifier.
             client.leave_v5();
             let mut old = resume_as(broker, name, true);
             old.subscribe(name, 1);
@@ -328,7 +329,7 @@ pub(crate) fn session_changes_its_version() {
             publisher.publish_v5(&publish(name, "3").qos1(1).retained());
             let mut client = Client::resume_v5(broker, &packet, true);
             client.expect_publish_v5(&publish(name, "3").at(1));
-            // Without No Local its own message comes, before its PUBACK or behind it.
+            // Without No Local its own message is delivered, before or after its PUBACK.
             client.send(&publish(name, "own").qos1(5).bytes());
             let mut came = [client.read_v5(), client.read_v5()];
             came.sort_by_key(|came| matches!(came, Packet::Publish(_)));

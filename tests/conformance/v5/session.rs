@@ -4,7 +4,7 @@ use super::{ENDS, IDS, expect_unrouted, expired, reconnect};
 use crate::common::v5::{connect, disconnect, id, props, publish};
 use crate::common::{BROKER_ENDS, Broker, Client, DISCONNECT, on_shards};
 
-/// Clean start ends the session that is there: none is present, and nothing of it comes any more.
+/// Clean start ends the stored session: none is present, and none of its messages is delivered.
 /// With an expiry the new one is kept.
 #[test]
 pub(crate) fn clean_start_discards() {
@@ -30,8 +30,8 @@ pub(crate) fn clean_start_discards() {
     });
 }
 
-/// A session with an expiry is resumed, however its connection ended: subscriptions live, what is
-/// unacknowledged comes again.
+/// A session with an expiry is resumed, however its connection ended: subscriptions stay, and
+/// unacknowledged messages are sent again.
 #[test]
 pub(crate) fn session_is_resumed() {
     on_shards(&[1, 2, 4], |broker| {
@@ -66,7 +66,7 @@ pub(crate) fn session_exists_without_subscriptions() {
     });
 }
 
-/// Without an expiry a session ends with its connection, with clean start or not.
+/// Without an expiry a session ends with its connection, with or without clean start.
 #[test]
 pub(crate) fn expiry_0_ends_at_close() {
     on_shards(&[1, 2, 4], |broker| {
@@ -97,7 +97,8 @@ pub(crate) fn expiry_0_ends_at_close() {
     });
 }
 
-/// Clean start 0 without an expiry resumes what is there, and ends it at close: with its queue.
+/// Clean start 0 without an expiry resumes the stored session, and ends it, with its queue, at
+/// close.
 #[test]
 pub(crate) fn resumed_without_expiry_ends() {
     on_shards(&[1, 2, 4], |broker| {
@@ -117,7 +118,7 @@ pub(crate) fn resumed_without_expiry_ends() {
     });
 }
 
-/// The same over a crash: the session that had no expiry any more is gone.
+/// The same after a crash: the session that lost its expiry is gone.
 #[test]
 pub(crate) fn resumed_without_expiry_is_gone_after_a_crash() {
     for end in BROKER_ENDS {
@@ -202,7 +203,8 @@ pub(crate) fn disconnect_changes_the_expiry() {
     });
 }
 
-/// DISCONNECT may not give an expiry to a session that had none: it does not count, the will goes.
+/// DISCONNECT must not give an expiry to a session without one: it is a violation, and the will is
+/// published.
 #[test]
 pub(crate) fn disconnect_with_a_late_expiry_is_a_violation() {
     on_shards(&[1, 2], |broker| {
@@ -222,7 +224,7 @@ pub(crate) fn disconnect_with_a_late_expiry_is_a_violation() {
     });
 }
 
-/// What the broker does not grant CONNACK says, and only that.
+/// CONNACK has the values that the broker does not grant, and only those.
 #[test]
 pub(crate) fn capped_expiry_is_told() {
     let broker = Broker::start_with(1, &["--session-expiry=90s"]);
@@ -237,7 +239,7 @@ pub(crate) fn capped_expiry_is_told() {
     assert_eq!(connack.props.number(id::SESSION_EXPIRY), None);
 }
 
-/// A session's expiry goes on over a restart, and one that never expires is there.
+/// A session's expiry continues during a restart, and one that never expires is still present.
 #[test]
 pub(crate) fn expiry_outlives_the_broker() {
     for end in BROKER_ENDS {
@@ -269,8 +271,8 @@ pub(crate) fn expiry_outlives_the_broker() {
     }
 }
 
-/// An empty client id is replaced by a new one, which the client is told: it finds its session
-/// under it. Clean start is not needed for that.
+/// An empty client id is replaced by a new one, which CONNACK contains; the client finds its
+/// session by it. Clean start is not needed.
 #[test]
 pub(crate) fn assigned_client_id_is_told() {
     on_shards(&[1, 2, 4], |broker| {

@@ -1,13 +1,12 @@
-//! Shared subscriptions (4.8.2). What becomes of them when members are lost, or the broker, the
-//! tests of groups hold.
+//! Shared subscriptions (4.8.2). The tests of groups cover lost members and restarts.
 
 use crate::common::v5::{Packet, Publish, ack, connect, props, publish, subscribe};
 use crate::common::{Client, PATIENCE, on_shards};
 
 use super::IDS;
 
-/// The QoS of a copy is that of the message, or what its member was granted if that is lower;
-/// another member's grant does not matter [MQTT-4.8.2-3].
+/// The QoS of a copy is the lower of the message's and its member's granted one; other members'
+/// grants do not matter [MQTT-4.8.2-3].
 #[test]
 pub(crate) fn qos_is_the_members_own() {
     on_shards(&[1, 2], |broker| {
@@ -44,8 +43,8 @@ pub(crate) fn qos_is_the_members_own() {
     });
 }
 
-/// A member is granted QoS 1 where it asks for QoS 2, and gets no copy at QoS 2: so there is none
-/// that had to be completed with it [MQTT-4.8.2-4], or could be sent to another [MQTT-4.8.2-5].
+/// A member is granted at most QoS 1 and gets no copy at QoS 2. So no copy must be completed with
+/// it [MQTT-4.8.2-4] or could be sent to another [MQTT-4.8.2-5].
 #[test]
 pub(crate) fn there_is_no_qos2_in_groups() {
     on_shards(&[1, 2], |broker| {
@@ -62,7 +61,8 @@ pub(crate) fn there_is_no_qos2_in_groups() {
     });
 }
 
-/// What a member answers with a reason code of 0x80 or more goes to no other [MQTT-4.8.2-6].
+/// A copy that a member answers with a reason code of 0x80 or more is sent to no other member
+/// [MQTT-4.8.2-6].
 #[test]
 pub(crate) fn refused_copies_end() {
     on_shards(&[1, 2], |broker| {
@@ -84,7 +84,7 @@ pub(crate) fn refused_copies_end() {
                     }
                 }
             }
-            // The one before did not come again.
+            // The one before was not sent again.
             assert_eq!(came, [format!("{round}").into_bytes()]);
         }
     });

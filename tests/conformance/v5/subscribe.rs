@@ -57,8 +57,8 @@ pub(crate) fn delivery_qos_is_the_minimum() {
     });
 }
 
-/// What was unsubscribed brings nothing new; filters are compared byte by byte; what has begun is
-/// completed.
+/// An unsubscribed filter matches no new message; filters are compared byte by byte; deliveries in
+/// progress are completed.
 #[test]
 pub(crate) fn unsubscribe_ends_one_filter() {
     on_shards(&[1, 2, 4], |broker| {
@@ -161,8 +161,8 @@ pub(crate) fn retain_as_published() {
     });
 }
 
-/// Retain Handling 0 brings what is retained at each SUBSCRIBE, 1 only if the subscription is new,
-/// 2 never; resuming brings nothing.
+/// Retain Handling 0 sends retained messages at each SUBSCRIBE, 1 only if the subscription is new,
+/// 2 never; resuming sends none.
 #[test]
 pub(crate) fn retain_handling() {
     on_shards(&[1, 2, 4], |broker| {
@@ -199,8 +199,8 @@ pub(crate) fn retain_handling() {
     });
 }
 
-/// A SUBACK of subscriptions without replays does not hold up those that come behind it, nor let
-/// them go ahead of their own.
+/// A SUBACK without retained messages does not delay those of later SUBSCRIBEs, nor lets them
+/// precede their own.
 #[test]
 pub(crate) fn replays_follow_their_own_suback() {
     on_shards(&[1, 2, 4], |broker| {
@@ -259,8 +259,8 @@ pub(crate) fn overlapping_filters_bring_one_copy() {
     });
 }
 
-/// The same filter again replaces QoS, options and identifier; retained messages come again and
-/// carry the identifier of their subscription.
+/// The same filter again replaces QoS, options and identifier; retained messages are sent again
+/// with the identifier of their subscription.
 #[test]
 pub(crate) fn same_filter_replaces() {
     on_shards(&[1, 2, 4], |broker| {
@@ -371,7 +371,7 @@ pub(crate) fn bad_shares_are_refused() {
     let mut client_no_local = Client::connect_v5(&broker, "no local");
     client_no_local.send(&subscribe(1, &props(), &[("$share/g/f", option::NO_LOCAL)]));
     client_no_local.expect_disconnect(0x82);
-    // The name of a group is compared too: nobody has this.
+    // The name of the group is compared too; this one does not exist.
     assert_eq!(client.unsubscribe_v5("$share/h/a"), 0x11);
     assert_eq!(client.unsubscribe_v5("$share/g/a"), 0);
     assert_eq!(client.unsubscribe_v5("$share/g/a"), 0x11);

@@ -1,4 +1,4 @@
-//! Every normative statement of MQTT 5 (its appendix B), and what holds ringmq to it.
+//! Every normative statement of MQTT 5 (its appendix B), and the tests of it.
 
 use super::{
     acks as ack, auth as aut, connect as con, corners as cor, framing as fra, limits as lim,

@@ -28,8 +28,8 @@ fn leave_with(broker: &Broker, packet: &Connect, code: u8) {
     client.expect_closed();
 }
 
-/// The next thing `witness` sees is a message of `name`, which a will sent in front of it would
-/// have preceded: it goes from the same shard.
+/// The next message for `witness` is one from `name`: an earlier will would have preceded it,
+/// because both are sent by the same shard.
 #[track_caller]
 fn assert_nothing_from(broker: &Broker, witness: &mut Client, name: &str) {
     let mut same = Client::connect_v5(broker, name);
@@ -38,7 +38,7 @@ fn assert_nothing_from(broker: &Broker, witness: &mut Client, name: &str) {
     same.leave_v5();
 }
 
-/// The will is published when the connection ends without a DISCONNECT, whatever ends it; once.
+/// The will is published once when the connection ends without a DISCONNECT, in any way.
 #[test]
 pub(crate) fn will_is_published_without_disconnect() {
     on_shards(&[1, 2, 4], |broker| {
@@ -112,7 +112,7 @@ pub(crate) fn disconnect_decides_about_the_will() {
     });
 }
 
-/// A will waits for its delay while its session is there: a shorter delay comes first.
+/// A will waits for its delay while its session exists: a shorter delay is first.
 #[test]
 pub(crate) fn will_waits_for_its_delay() {
     on_shards(&[1, 2, 4], |broker| {
@@ -166,7 +166,7 @@ pub(crate) fn will_goes_at_the_end_of_its_session() {
     });
 }
 
-/// A client that is back within the delay calls its will off; the next connection has none.
+/// A client that reconnects within the delay cancels its will; the next connection has none.
 #[test]
 pub(crate) fn resuming_calls_the_will_off() {
     on_shards(&[1, 4], |broker| {
@@ -308,14 +308,14 @@ pub(crate) fn delayed_will_outlives_the_broker() {
     }
 }
 
-/// A will that is due when the broker starts goes to the sessions of every shard, however long it
-/// takes the shards to tell each other of their subscriptions.
+/// A will that is due when the broker starts is delivered to the sessions of every shard, however
+/// long the shards take to exchange their subscriptions.
 #[test]
 pub(crate) fn due_wills_reach_every_shard() {
     let mut broker = Broker::start(2);
     let filters: Vec<String> = (0..5_000).map(|number| format!("fills/{number}")).collect();
     let entries: Vec<(&str, u8)> = filters.iter().map(|filter| (filter.as_str(), 0)).collect();
-    // They are older than the witnesses, whose subscriptions are told behind theirs.
+    // They are older than the witnesses, so their subscriptions are announced first.
     for name in IDS {
         let packet = connect(format!("{name} fills")).durable(100);
         let mut client = Client::resume_v5(&broker, &packet, false);
@@ -358,7 +358,7 @@ pub(crate) fn due_wills_reach_every_shard() {
     }
 }
 
-/// A broker that stops publishes the wills that have no delay: who is subscribed gets them.
+/// A stopping broker publishes the wills without a delay to their subscribers.
 #[test]
 pub(crate) fn will_is_published_at_shutdown() {
     let mut broker = Broker::start(2);
@@ -378,7 +378,7 @@ pub(crate) fn will_is_published_at_shutdown() {
 }
 
 /// A will whose session ends with its connection does not wait, also when the broker stops: a
-/// client that came before gets it.
+/// client that connected before gets it.
 #[test]
 pub(crate) fn will_without_session_is_published_at_shutdown() {
     let mut broker = Broker::start(1);

@@ -1,4 +1,4 @@
-//! A disk that the broker itself has filled: what is consumed makes room again.
+//! A disk that the broker itself has filled: consuming makes room again.
 
 use std::sync::mpsc;
 use std::thread;
@@ -17,10 +17,10 @@ const FILLER_BYTES: usize = (24 << 20) - (512 << 10);
 const MESSAGES: u32 = 6000;
 const PAYLOAD_BYTES: usize = 8000;
 
-/// Turns of the broker that a checkpoint takes, and what its helper needs for files, and more.
+/// Turns of the broker that a checkpoint and its helper's files take, with a margin.
 const VISITS: usize = 200;
 
-/// Unacknowledged messages a publisher has at most.
+/// The most unacknowledged messages of a publisher.
 const WINDOW: u32 = 1000;
 
 fn payload(number: u32) -> Vec<u8> {
@@ -37,8 +37,8 @@ fn id_of(number: u32) -> u16 {
     u16::try_from(number % 60_000 + 1).expect("small")
 }
 
-/// Publishes from `first` on, with a window, and tells each number that is acknowledged; ends when
-/// all are, or the broker is gone.
+/// Publishes from `first` on, with a window, and reports each acknowledged number; ends when all
+/// are acknowledged, or the broker is gone.
 fn publish_from(mut client: Client, first: u32, acknowledged: &mpsc::Sender<u32>) {
     let mut next = first;
     for awaited in first..MESSAGES {
@@ -55,7 +55,7 @@ fn publish_from(mut client: Client, first: u32, acknowledged: &mpsc::Sender<u32>
     client.leave();
 }
 
-/// Waits until the disk is full; tells how far messages are acknowledged by then, at least.
+/// Waits until the disk is full; returns the least number of acknowledged messages.
 fn expect_full(broker: &Broker, acknowledged: &mpsc::Receiver<u32>) -> u32 {
     broker.wait_for_line("publishers that need the disk wait");
     acknowledged.try_iter().last().map_or(0, |last| last + 1)
@@ -72,7 +72,7 @@ fn drain(client: &mut Client) -> Vec<u32> {
     numbers
 }
 
-/// All numbers are there, in order but for what was sent again.
+/// All numbers are present; redelivered ones may be out of order.
 #[track_caller]
 fn assert_whole(mut numbers: Vec<u32>) {
     numbers.sort_unstable();
@@ -80,8 +80,8 @@ fn assert_whole(mut numbers: Vec<u32>) {
     assert!(numbers.iter().copied().eq(0..MESSAGES), "{} of {MESSAGES} came", numbers.len());
 }
 
-/// What was acknowledged arrives when its subscriber comes, and so does the rest: the publisher
-/// goes on as the disk is emptied.
+/// Acknowledged messages are delivered when the subscriber connects, and so are the rest: the
+/// publisher continues as the disk is emptied.
 fn fill_and_drain(shards: usize, low: &str, ends: &[End]) {
     fill_and_drain_with(shards, &["--disk-low", low], ends);
 }
@@ -98,8 +98,8 @@ fn fill_and_drain_with(shards: usize, flags: &[&str], ends: &[End]) {
         let mut kept = expect_full(&broker, &acknowledged);
         for (round, end) in ends.iter().enumerate() {
             broker.restart(*end);
-            // On each shard somebody is promised something, so each start begins a file; and by the
-            // time that was so often, what the start before took is free again.
+            // Each shard makes a promise in every round, so each start begins a file; after this
+            // many rounds the files of earlier starts are free again.
             for id in FENCES {
                 let mut visitor = resume_as(&broker, id, round > 0);
                 (0..VISITS).for_each(|_| visitor.subscribe("visit", 1));
@@ -114,7 +114,7 @@ fn fill_and_drain_with(shards: usize, flags: &[&str], ends: &[End]) {
         let mut subscriber = resume_as(&broker, name, true);
         assert_whole(drain(&mut subscriber));
         publisher.join().expect("it is acknowledged");
-        // And again, with the space that came back.
+        // And again, with the freed space.
         let mut publisher = Client::connect(&broker, "another");
         for number in 0..WINDOW {
             publisher.publish(&publish("full", payload(number)).qos1(1));
@@ -130,21 +130,21 @@ fn a_full_disk_is_drained() {
     on_tmpfs("trouble::full::a_full_disk_is_drained", DISK, || fill_and_drain(1, "0", &[]));
 }
 
-/// As full as --disk-low lets it be.
+/// As full as --disk-low permits.
 #[test]
 fn a_low_disk_is_drained() {
     on_tmpfs("trouble::full::a_low_disk_is_drained", DISK, || fill_and_drain(1, "12MiB", &[]));
 }
 
-/// So full that there is not one file: the broker starts, says so, and serves who needs none; with
-/// space from elsewhere it goes on.
+/// A disk without room for one file: the broker starts, reports it, and serves clients that need
+/// none; with space from elsewhere it continues.
 #[test]
 fn without_a_file() {
     on_tmpfs("trouble::full::without_a_file", DISK, || {
         for shards in [1, 2] {
             let filler = Filler::of(FILLER_BYTES);
             let broker = Broker::start_with(shards, &["--disk-low", "0"]);
-            // It may have been said before the broker listens, and by then been read.
+            // It may have been logged before the broker listens, and have been read already.
             let mut other = Client::connect(&broker, "other");
             until("each shard says that it has no file", || {
                 other.expect_silence();
@@ -179,7 +179,7 @@ fn a_disk_smaller_than_a_file_is_drained() {
     });
 }
 
-/// A session may have a share of the disk, and that is said; what is beyond it goes.
+/// A session's bound may be a share of the disk, which is logged; messages above it are dropped.
 #[test]
 fn sessions_have_a_share_of_the_disk() {
     on_tmpfs("trouble::full::sessions_have_a_share_of_the_disk", DISK, || {

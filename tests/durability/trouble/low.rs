@@ -1,4 +1,4 @@
-//! Little space left, below `--disk-low`: publishers that need the disk wait, nobody else does.
+//! Free space below `--disk-low`: publishers that need the disk wait, and no other client does.
 
 use super::{Filler, expect_nothing_yet, expect_others_go_on, on_tmpfs};
 use crate::common::{
@@ -12,8 +12,8 @@ const FILLER_BYTES: usize = 44 << 20;
 /// Messages that wait when the disk gets low.
 const WAITING: u16 = 100;
 
-/// While space is low publishers that need the disk are not read from, sessions drain and QoS 0
-/// passes; when there is space again all go on.
+/// While space is low, publishers that need the disk are not read from, sessions drain and QoS 0
+/// passes; with space all continue.
 #[test]
 fn publishers_wait_for_space() {
     on_tmpfs("trouble::low::publishers_wait_for_space", DISK, || {

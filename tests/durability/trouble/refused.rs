@@ -1,4 +1,4 @@
-//! Directories that a broker must not use: it ends with 1, says what to do, and changes nothing.
+//! Directories that a broker must not use: it ends with 1, gives advice, and changes nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ fn make_format(path: &Path, format: &str) {
     fs::write(path.join("FORMAT"), format).expect("the place is ours");
 }
 
-/// What is no directory, not ours, or not of this version or number of shards.
+/// A path that is no directory, not ours, or of another version or number of shards.
 #[test]
 fn not_ours() {
     let place = Place::make();
@@ -57,7 +57,7 @@ fn not_ours() {
     }
 }
 
-/// A directory that somebody has locked.
+/// A locked directory.
 #[test]
 fn in_use() {
     let place = Place::make();
@@ -67,7 +67,7 @@ fn in_use() {
     expect_refused(&place.0, &[], &[text(&place.0), "in use", "--data-dir"], &place.0);
 }
 
-/// A file system that has no room for what the shards need, whatever else is there.
+/// A file system without room for the shards, whatever else it contains.
 #[test]
 fn too_small() {
     on_tmpfs("trouble::refused::too_small", "7m", || {
@@ -84,7 +84,7 @@ fn too_small() {
     });
 }
 
-/// A directory that is missing is made, with those above it, for nobody else to read.
+/// A missing directory is created, with its parents, readable by the owner only.
 #[test]
 fn missing_is_made() {
     let place = Place::make();
@@ -98,16 +98,16 @@ fn missing_is_made() {
     broker.stop();
 }
 
-/// Has the temporary directory's mount let through what is written, or not. That of the file system
-/// itself is not for a user namespace to change.
+/// Makes the mount of the temporary directory writable or read-only. A user namespace cannot change
+/// that of the file system itself.
 fn remount(how: &str) {
     let options = format!("remount,bind,{how}");
     let status = Command::new("mount").args(["-o", &options]).arg(std::env::temp_dir()).status();
     assert!(status.expect("mount(8) is there").success(), "mount -o {options}");
 }
 
-/// A file system that may not be written to: neither what it has nor what it lacks is used; when it
-/// may, all is there.
+/// A read-only file system is refused, with or without a directory; when it is writable again all
+/// data is present.
 #[test]
 fn read_only() {
     on_tmpfs("trouble::refused::read_only", "24m", || {

@@ -1,4 +1,4 @@
-//! What a client does of its own accord, as the seed has it.
+//! A client's own actions, as the seed chooses.
 
 use ringmq::mqtt::{Connect, PacketId, Properties, QoS};
 
@@ -51,7 +51,7 @@ impl Client {
         self.send_subscribe(&all.map(|(filter, qos)| Wish::plain(filter, qos)), scene);
     }
 
-    /// Loses its connection, and what was on its way may be lost with it.
+    /// Resets its connection; bytes on their way may be lost.
     pub(crate) fn reset(&mut self, scene: &mut Scene<'_>) {
         if let Some(link) = &self.link {
             lock(scene.kernel).reset(link.conn);
@@ -59,7 +59,7 @@ impl Client {
         self.lose(scene);
     }
 
-    /// Connections that were forgotten come to an end.
+    /// Ends the abandoned connections.
     pub(crate) fn bury_zombies(&self, scene: &Scene<'_>) {
         for conn in &self.zombies {
             lock(scene.kernel).reset(*conn);
@@ -81,7 +81,7 @@ impl Client {
         if self.is_probe {
             dialect.asked.packet_bytes_max = u32::MAX;
         }
-        // In MQTT 5 a session's beginning tells nothing of its end.
+        // In MQTT 5 the start of a session does not determine its end.
         let is_free = dialect.is_v5() && scene.mode == Mode::Live;
         let clean = if is_free { scene.random.one_in(5) } else { clean };
         let clean = clean || self.unclear;
@@ -102,7 +102,11 @@ impl Client {
             username: None,
             password: None,
             properties: match is_v5 {
-                true => dialect.asked.lay_out(&[("a", "1"), ("a", "")], &mut list),
+                true => {
+                    let user = [("a", "1"), ("a", ""), crate::position::ASKING];
+                    let count = if dialect.wants_positions { 3 } else { 2 };
+                    dialect.asked.lay_out(&user[..count], &mut list)
+                }
                 false => Properties::EMPTY,
             },
         };
@@ -155,7 +159,7 @@ impl Client {
         }
     }
 
-    /// Forgets its connection and comes again: the broker finds out by the client id.
+    /// Abandons its connection and connects again: the broker detects it by the client id.
     fn take_over(&mut self, scene: &mut Scene<'_>) {
         self.zombies.extend(self.link.as_ref().map(|link| link.conn));
         self.lose(scene);
@@ -263,7 +267,7 @@ impl Client {
         link.replies.push_back(Reply::Unsuback(packet_id.get(), vec![change]));
     }
 
-    /// An identifier that is not in use: the lowest, or the next.
+    /// An unused identifier: the lowest, or the next.
     fn next_packet_id(&mut self) -> PacketId {
         if self.reuses {
             self.last_packet_id = 0;

@@ -1,4 +1,4 @@
-//! Ends of connections: what becomes of the will and of the session, as far as the client knows.
+//! Ends of connections: the outcome for will and session, as far as the client knows.
 
 use ringmq::limits::EXPIRY_LOST_SHARE;
 
@@ -16,8 +16,7 @@ pub(super) struct Absence {
     /// The shortest and the longest interval that may hold.
     least_ms: u64,
     most_ms: u64,
-    /// The interval that was asked for when the connection began: what its DISCONNECT asked for
-    /// instead may be lost if the broker dies.
+    /// The interval of the CONNECT: one in its DISCONNECT may be lost if the broker dies.
     begun_ms: u64,
 }
 
@@ -51,16 +50,15 @@ impl Client {
         self.lose(scene);
     }
 
-    /// Notes when its session was left at the earliest, and for how long: also a connection that
-    /// nobody knows to have been accepted may have left it, but not before the one it was accepted
-    /// on.
+    /// Notes the earliest start of its session's absence, and the interval. A connection that may
+    /// not have been accepted counts too, but not before the one that was.
     fn note_left(&mut self, link: &Link, scene: &Scene<'_>) {
         let (least_ms, most_ms) = kept_ms(link, scene);
         let before = &mut self.absence;
         if link.accepted {
             let left_ms = left_ms(link, scene);
-            // A longer interval of before may hold again when the broker has died, and time of
-            // before it came.
+            // After a crash a longer earlier interval may apply again, and its time before the
+            // crash.
             let crashed = scene.ledger.is_past(link.conn);
             let longest_ms = if crashed { before.most_ms } else { 0 };
             let lost_ms = if crashed && least_ms < FOREVER_MS {
@@ -83,7 +81,7 @@ impl Client {
         asked_ms(link, plan) > 0
     }
 
-    /// The broker has died: what it was told last may be lost.
+    /// Notes a crash: the last interval may be lost.
     pub(super) fn on_crash_absence(&mut self) {
         self.absence.most_ms = self.absence.most_ms.max(self.absence.begun_ms);
     }
@@ -95,8 +93,8 @@ impl Client {
         least_ms < FOREVER_MS && away_ms >= least_ms
     }
 
-    /// Whether it must have when it read the CONNECT of this link. What is sure to have passed is
-    /// what the broker ran.
+    /// Whether the session must have expired when the broker read the CONNECT of this link. Only
+    /// the broker's running time certainly counts.
     pub(super) fn must_have_expired(&self, link: &Link, scene: &Scene<'_>) -> bool {
         let most_ms = self.absence.most_ms;
         let away_ms =
@@ -107,7 +105,7 @@ impl Client {
     /// When the broker was rid of all its connections of before, or was started since.
     pub(super) fn closed_ms(&self, scene: &Scene<'_>) -> Option<u64> {
         let kernel = lock(scene.kernel);
-        // One that was taken over may have had the session to its own end.
+        // A connection that was taken over may have had the session until its own end.
         let before = self.zombies.iter().copied().chain(self.last_conn);
         let mut closed_ms = scene.ledger.crashes.last().map(|crash| crash.now_ms);
         for conn in before.map(|conn| &kernel.conns[conn]) {
@@ -119,7 +117,7 @@ impl Client {
         closed_ms
     }
 
-    /// Its connection is no more; what becomes of its will and its session.
+    /// Notes the end of its connection, and the outcome for its will and session.
     pub(super) fn lose(&mut self, scene: &mut Scene<'_>) {
         let Some(link) = self.link.take() else { return };
         let tick = scene.ledger.tick();
@@ -154,7 +152,7 @@ impl Client {
     fn absence_after(&self, link: &Link, scene: &Scene<'_>) -> Option<bool> {
         let (least_ms, most_ms) = kept_ms(link, scene);
         let session = self.session.map(|session| &scene.ledger.sessions[session]);
-        // That a session which is on disk ends may be forgotten.
+        // The end of a session on disk may be forgotten.
         let is_kept = session.is_none_or(|it| !it.clean);
         match (link.accepted, link.clean_start) {
             (true, _) if most_ms == 0 && !is_kept => Some(true),
@@ -180,7 +178,7 @@ pub(super) fn was_heard(link: &Link, scene: &Scene<'_>) -> bool {
     link.leaving == Leaving::Politely && over && scene.mode != Mode::Drain && !crashed
 }
 
-/// For how long a session is kept that this connection leaves, at least and at most.
+/// How long a session is kept after this connection, at least and at most.
 pub(super) fn kept_ms(link: &Link, scene: &Scene<'_>) -> (u64, u64) {
     let asked_ms = asked_ms(link, scene.plan);
     match link.new_expiry_s.map(|seconds| Dialect::kept_ms(seconds, scene.plan)) {
@@ -190,7 +188,7 @@ pub(super) fn kept_ms(link: &Link, scene: &Scene<'_>) -> (u64, u64) {
     }
 }
 
-/// For how long a CONNECT asks to have its session kept.
+/// How long a CONNECT asks to keep its session.
 fn asked_ms(link: &Link, plan: &Plan) -> u64 {
     match link.dialect.is_v5() {
         true => Dialect::kept_ms(link.dialect.asked.session_expiry_s, plan),

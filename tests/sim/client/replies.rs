@@ -1,4 +1,4 @@
-//! What the broker answers, and what is sent again because it did not.
+//! Answers of the broker, and repetitions of unanswered packets.
 
 use ringmq::mqtt::{AckKind, Packet, PacketId, QoS, ReasonCode};
 
@@ -14,14 +14,19 @@ impl Client {
                 if packet_id == ack.packet_id.get() =>
             {
                 scene.ledger.acknowledge(id);
-                scene.ledger.judge_reason(id, ack.reason);
+                scene.ledger.note_reason(id, ack.reason, link.dialect.is_v5());
                 self.outgoing.retain(|outgoing| outgoing.packet_id != packet_id);
             }
             (Reply::Pubrec(packet_id, id), Packet::Pubrec(ack))
                 if packet_id == ack.packet_id.get() =>
             {
                 scene.ledger.acknowledge(id);
-                scene.ledger.judge_reason(id, ack.reason);
+                scene.ledger.note_reason(id, ack.reason, link.dialect.is_v5());
+                if ack.reason.is_error() {
+                    // [MQTT-4.3.3-9] v5 The identifier is free.
+                    self.outgoing.retain(|outgoing| outgoing.packet_id != packet_id);
+                    return;
+                }
                 scene.ledger.sessions[session].durable = true;
                 let mut known = self.outgoing.iter_mut();
                 if let Some(outgoing) = known.find(|known| known.packet_id == packet_id) {
@@ -64,7 +69,7 @@ impl Client {
         }
     }
 
-    /// Sends again what was not acknowledged [MQTT-4.4.0-1].
+    /// Repeats unacknowledged messages [MQTT-4.4.0-1].
     pub(super) fn repeat(&mut self, scene: &mut Scene<'_>) {
         let Some(link) = &mut self.link else { return };
         let conn = link.conn;

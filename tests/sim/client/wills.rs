@@ -5,7 +5,7 @@ use super::{Client, Scene};
 use crate::ledger::MessageId;
 use crate::link::{Leaving, Link};
 
-/// Time after which a will that is due is published: turns of a busy shard.
+/// The time within which a due will is published: turns of a busy shard.
 const SLACK_MS: u64 = 2_000;
 
 /// A will that waits for its delay, and the tick at which its connection was left.
@@ -16,7 +16,7 @@ pub(super) struct KeptWill {
 }
 
 impl Client {
-    /// A connection that has a will leaves, or is gone: from some time on the will may come.
+    /// A connection with a will ends: from some time on the will may be published.
     pub(super) fn expect_will(link: &Link, scene: &mut Scene<'_>) {
         let (least_ms, _) = kept_ms(link, scene);
         let left_ms = left_ms(link, scene);
@@ -29,11 +29,11 @@ impl Client {
         }
     }
 
-    /// A connection is no more; what becomes of its will. `tick`: now.
+    /// Notes the end of a connection, and the outcome for its will. `tick`: now.
     pub(super) fn lose_will(&mut self, link: &Link, tick: u64, scene: &mut Scene<'_>) {
         Self::expect_will(link, scene);
         if !link.accepted {
-            // Its CONNECT may have been read, and so another will be gone.
+            // Its CONNECT may have been read, which ends an earlier will.
             self.kept_will = None;
         }
         let Some(id) = link.will else { return };
@@ -49,15 +49,16 @@ impl Client {
         let is_delayed = will.delay_ms > 0 && !ends;
         let left = link.left.unwrap_or(tick);
         if link.leaving == Leaving::Politely && !link.leaves_will {
-            // Only if DISCONNECT is sure to have been read; or nobody is left who could publish it.
-            // A crash may undo that it was read: then the will is in the log still.
+            // Only if DISCONNECT was certainly read, or no process is left that could publish it. A
+            // crash may undo the reading: then the will is still in the log.
             will.void =
                 if crashed && is_on_disk { false } else { was_heard || crashed && !is_delayed };
         } else if is_delayed {
             let is_kept = link.accepted && least_ms > 0;
             self.kept_will = is_kept.then_some(KeptWill { id, tick: left });
         } else if crashed {
-            // The same, unless it ended before; that of a session on disk goes at the next start.
+            // The same, unless it ended before; that of a session on disk is published at the next
+            // start.
             will.void = link.leaving == Leaving::No && !is_on_disk;
         } else if link.accepted {
             will.sure_from.get_or_insert(left);
@@ -83,8 +84,8 @@ impl Client {
         }
     }
 
-    /// A connection was accepted: what was kept is published, if the session has ended, or is not
-    /// to be.
+    /// Notes an accepted connection: the kept will is published if the session has ended, else
+    /// never.
     pub(super) fn resolve_will(&mut self, conn: usize, present: bool, scene: &mut Scene<'_>) {
         let Some(kept) = self.kept_will.take() else { return };
         let ledger = &mut *scene.ledger;

@@ -1,4 +1,4 @@
-//! Connections that have ended lately.
+//! Connections that have ended recently.
 
 use crate::limits::ASK_BYTES_MAX;
 

@@ -41,6 +41,7 @@ impl Shard {
             clean_sessions: clean.sum(),
             subscriptions: self.exchanges.subscriptions(),
             queued_bytes: queued.sum(),
+            groups: self.groups.partition.group_count() as u64,
             group_members: self.groups.memberships(),
             group_bytes: self.groups.partition.bytes(),
             memory_bytes: self.logs.memory.memory_bytes() as u64,

@@ -1,4 +1,4 @@
-//! The end of a connection that an operator wants gone.
+//! The end of a connection on an operator's request.
 
 use log::info;
 
@@ -25,7 +25,7 @@ impl Shard {
         if kick.deletes_session {
             info!(client = &**client_id; "its session is deleted, as an operator asked");
             self.stats.sessions_deleted += 1;
-            // A clean one has ended with its connection.
+            // A clean session has ended with its connection.
             if let Some(key) = self.catalog.sessions().find(*vhost, client_id) {
                 self.end_session(key, context);
             }

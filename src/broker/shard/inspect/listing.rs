@@ -1,4 +1,4 @@
-//! Pages of sessions, and those that have most of something.
+//! Pages of sessions, and the sessions with the highest value of a measure.
 
 use crate::limits::{ASK_BYTES_MAX, ASK_READS_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX};
 use crate::store::{Session, SessionKey};
@@ -57,7 +57,7 @@ impl Shard {
         let page = page_of(reply);
         let sessions = self.catalog.sessions();
         if let Some(told) = &mut top.told {
-            // Some may have ended since.
+            // Some sessions may have ended since.
             for (value, key) in top.best.iter().skip(*told).take(ASK_READS_MAX as usize) {
                 if sessions.try_get(*key).is_none() {
                     continue;
@@ -95,10 +95,10 @@ impl Shard {
             && user.is_none_or(|user| session.owner().unwrap_or_default() == user)
             && session.queue.waiting() >= filter.backlog_min
             && session.dropped >= filter.dropped_min
-            // Facts of a client are in many places.
+            // Client facts are spread over several rooms, so they are checked late.
             && (!filter.is_of_clients()
                 || filter.has_client(self.client_facts(session, now_ms).as_ref()))
-            // Nobody has told this shard of its name.
+            // The name of a deleted vhost is unknown here.
             && self.exchanges.is_named(VhostId(session.vhost))
     }
 
@@ -120,7 +120,7 @@ impl Shard {
     }
 }
 
-/// The page that a reply is; made if it is none yet.
+/// The page in a reply; made if the reply has none yet.
 fn page_of(reply: &mut Reply) -> &mut Page {
     if !matches!(reply, Reply::Page(_)) {
         *reply = Reply::Page(Page::default());

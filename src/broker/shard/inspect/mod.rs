@@ -1,7 +1,8 @@
-//! Answers to an operator's asks (see [`super::super::inspect`]), a bounded step a turn.
+//! Answers to operators' asks (see [`super::super::inspect`]), one bounded step a turn.
 
 mod closed;
 mod figures;
+mod groups;
 mod kick;
 mod listing;
 mod publish;
@@ -45,6 +46,8 @@ impl Shard {
             Question::System(update) => self.answer_system(update, reply, context),
             Question::WantsSystem(known) => self.answer_wants_system(*known, reply),
             Question::Backlog(backlog) => self.answer_backlog(backlog, reply, context),
+            Question::Groups(listing) => self.answer_groups(listing, reply, context),
+            Question::Members(listing) => self.answer_members(listing, reply),
             Question::Watch(watch) => self.answer_watch(watch, reply, context),
             Question::Publish(publication) => self.answer_publication(publication, reply, context),
             Question::Shed(shed) => self.shed(shed, reply, context),
@@ -66,7 +69,7 @@ impl Shard {
         }
     }
 
-    /// What this shard measures, for its reactor.
+    /// The measurements of this shard, for its reactor.
     pub fn meters_mut(&mut self) -> &mut Meters {
         &mut self.meters
     }

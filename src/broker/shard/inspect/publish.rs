@@ -1,5 +1,5 @@
-//! A message that an operator publishes: it goes the way of a client's, and is answered when a
-//! client's would be acknowledged.
+//! A message that an operator publishes: it is routed as a client's message, and answered when a
+//! client would get its acknowledgement.
 
 use crate::mqtt::{QoS, TopicName};
 
@@ -11,8 +11,8 @@ use super::super::super::storage::Wanted;
 use super::super::Shard;
 
 impl Shard {
-    /// Whether a message that waits has a step to take: it is kept wherever it must be, or there is
-    /// room for it.
+    /// Whether a waiting message can take a step: it is kept wherever it must be, there is room for
+    /// it, or it must be refused because the disk is full.
     pub(super) fn may_go_on(&mut self, publication: &Publication, peers: &dyn Peers) -> bool {
         match &publication.awaited {
             Some(awaited) => self.is_kept(awaited, peers),
@@ -41,7 +41,7 @@ impl Shard {
         }
         if self.lacks_room(publication) {
             if !self.storage.shortage().is_of_space() {
-                // As a publisher waits that is not read from.
+                // A client's publisher would wait as well, without being read from.
                 return Step::Wait;
             }
             *reply = Reply::Published(Published::NoRoom);
@@ -64,7 +64,7 @@ impl Shard {
         }
     }
 
-    /// Passes a message on; what its answer has to wait for, if there is something.
+    /// Routes a message; returns what its answer has to wait for, if anything.
     fn publish_for_operator(
         &mut self,
         publication: &Publication,
@@ -100,7 +100,7 @@ impl Shard {
         Ok(Some(Awaited { marks: marks.collect(), log, matched }))
     }
 
-    /// Whether a publisher of this message would have to wait for a disk.
+    /// Whether a client's publisher of this message would have to wait for a disk.
     fn lacks_room(&mut self, publication: &Publication) -> bool {
         let vhost = VhostId(publication.vhost);
         let Ok(topic) = TopicName::parse(&publication.topic) else { return false };

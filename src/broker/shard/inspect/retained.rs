@@ -1,4 +1,4 @@
-//! Retained messages: listed, told and cleared.
+//! Retained messages: listing, reading and clearing.
 
 use std::ops::ControlFlow;
 
@@ -44,8 +44,8 @@ impl Shard {
         Step::More
     }
 
-    /// Reads a piece of the message in each step. One that has been replaced, or moved, since the
-    /// last step is read anew.
+    /// Reads a piece of the message in each step. If it was replaced or moved since the last step,
+    /// reading starts again.
     pub(super) fn answer_retained_message(
         &self,
         wanted: &mut RetainedMessage,

@@ -8,8 +8,7 @@ use super::super::super::names::{ConnId, Context, TransportKind, VhostId};
 use super::super::Shard;
 
 impl Shard {
-    /// Adds a session to a page; `with_lag`: with a look at its oldest message, which may have to
-    /// come from the disk.
+    /// Adds a session to a page. `with_lag` also reads its oldest message, perhaps from the disk.
     pub(super) fn add_row(
         &self,
         page: &mut Page,
@@ -75,8 +74,8 @@ impl Shard {
         })
     }
 
-    /// How long the oldest message has been in a session. One that its client has, and has not
-    /// completed, is not stored any more.
+    /// The time for which a session has held its oldest message. A message that its client has
+    /// received but not completed is not stored any more.
     pub(super) fn lag_ms(&self, session: &Session, time_ms: u64) -> Option<u64> {
         let mut oldest = None;
         let _ended = session.queue.visit(&self.logs, &mut |item| match item {

@@ -1,4 +1,4 @@
-//! Clients that have to leave because the broker is drained, some in each step.
+//! Disconnects clients because the broker is drained, some in each step.
 
 use crate::limits::{ASK_SLOTS_MAX, DRAIN_CLOSES_MAX};
 
@@ -7,7 +7,7 @@ use super::super::super::names::{CloseReason, ConnId, Context};
 use super::super::Shard;
 
 impl Shard {
-    /// Answers with how many clients are still connected.
+    /// Answers with the number of clients that are still connected.
     pub(super) fn shed(
         &mut self,
         shed: &mut Shed,
@@ -22,7 +22,7 @@ impl Shard {
             let held = sessions.keys_in(shed.from..until);
             let held = held.filter_map(|key| sessions.get(key).holder.map(|it| (key, it)));
             let held: Vec<_> = held.take(excess.min(DRAIN_CLOSES_MAX)).collect();
-            // The rest of the slots is looked at in the next step.
+            // The next step looks at the other slots.
             let is_cut = held.len() == DRAIN_CLOSES_MAX;
             let last = held.last().map(|(key, _)| key + 1);
             for (_, holder) in held {

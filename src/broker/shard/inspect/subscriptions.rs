@@ -1,4 +1,4 @@
-//! Subscriptions, session by session; each filter that is looked at counts as a slot.
+//! Subscriptions, session by session; each filter that is checked counts as a slot.
 
 use crate::limits::{ASK_BYTES_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX};
 use crate::mqtt::{TopicFilter, TopicName};
@@ -12,17 +12,17 @@ use super::super::Shard;
 
 type Found = Sheet<SubscriptionRow, SubscriptionPlace>;
 
-/// What one step may still do.
+/// The remaining bounds of one step.
 struct Budget {
     slots: u32,
-    /// Bytes that the sheet may have.
+    /// Bytes that the sheet may reach.
     bytes: usize,
 }
 
-/// How far a session's filters were looked at.
+/// The number of a session's filters that were checked.
 enum Looked {
     AtAll,
-    /// There are more.
+    /// Some are left.
     AtSome,
 }
 
@@ -55,7 +55,7 @@ impl Shard {
             let key = listing.from.session;
             let session = sessions.try_get(key).filter(|session| {
                 listing.vhost.is_none_or(|vhost| vhost == session.vhost)
-                    // Nobody has told this shard of its name.
+                    // The name of a deleted vhost is unknown here.
                     && self.exchanges.is_named(VhostId(session.vhost))
             });
             let looked = session.map_or(Looked::AtAll, |session| {
@@ -69,13 +69,12 @@ impl Shard {
         }
         found.next = (listing.from.session < end).then_some(listing.from);
         let is_last = found.is_full(listing.limit) || listing.steps >= ASK_STEPS_MAX;
-        // A place among the filters of a session is one that an answer can end at, once they are
-        // passed over.
+        // An answer may end among the filters of a session only after the skipped ones.
         let is_passing = listing.to_skip.is_some_and(|left| left > 0);
         if found.next.is_none() || is_last && !is_passing { Step::Done } else { Step::More }
     }
 
-    /// Adds those of a session's filters that are wanted, from where the listing is.
+    /// Adds the wanted filters of a session, from the listing's place on.
     fn add_filters(
         &self,
         (key, session): (SessionKey, &Session),
@@ -146,7 +145,7 @@ impl Shard {
         }
     }
 
-    /// Whether as much waits in a session, or in all of its vhost, as may.
+    /// Whether the bound of a session, or of its vhost, is reached.
     fn is_full(&self, key: SessionKey) -> bool {
         let session = self.catalog.session(key);
         let queued_bytes = self.catalog.totals(session.vhost).queued_bytes;

@@ -1,4 +1,4 @@
-//! Answers about the topics of the system.
+//! Answers about system topics.
 
 use crate::limits::{ASK_READS_MAX, ASK_SLOTS_MAX};
 
@@ -9,7 +9,7 @@ use super::super::super::names::{Context, Peers};
 use super::super::Shard;
 
 impl Shard {
-    /// Whether an ask that waits ([`Step::Wait`]) has an answer now.
+    /// Whether a waiting ask ([`Step::Wait`]) can be answered now.
     #[inline]
     pub fn may_answer(&mut self, ask: &Ask, peers: &dyn Peers) -> bool {
         match &ask.question {
@@ -33,7 +33,7 @@ impl Shard {
             return Step::Wait;
         }
         if !wants {
-            // Nobody brings them up to date from now on.
+            // The values are not updated from now on.
             self.system.clear();
         }
         *reply = Reply::WantsSystem(wants);
@@ -63,14 +63,15 @@ impl Shard {
         let sessions = self.catalog.sessions();
         let until = backlog.from.saturating_add(ASK_SLOTS_MAX).min(sessions.end());
         let (mut looks, mut next) = (0, until);
-        for key in sessions.keys_in(backlog.from..until) {
+        for key in sessions.all_keys_in(backlog.from..until) {
             if looks == ASK_READS_MAX {
                 next = key;
                 break;
             }
             let session = sessions.get(key);
             let inflight = u64::from(session.queue.unacked());
-            if session.clean {
+            let is_lane = session.is_lane();
+            if session.clean && !is_lane {
                 backlog.found.inflight += inflight;
                 continue;
             }
@@ -79,8 +80,23 @@ impl Shard {
             }
             looks += 1;
             let messages = session.queue.waiting() + inflight;
+            if is_lane {
+                backlog.found.add(&Waiting {
+                    inflight,
+                    group_messages: messages,
+                    group_lag_ms_max: self.lane_lag_ms(session, time_ms).unwrap_or(0),
+                    ..Waiting::default()
+                });
+                continue;
+            }
             let lag_ms_max = self.lag_ms(session, time_ms).unwrap_or(0);
-            backlog.found.add(&Waiting { messages, messages_max: messages, inflight, lag_ms_max });
+            backlog.found.add(&Waiting {
+                messages,
+                messages_max: messages,
+                inflight,
+                lag_ms_max,
+                ..Waiting::default()
+            });
         }
         backlog.from = next;
         if next < sessions.end() {

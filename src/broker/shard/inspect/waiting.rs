@@ -1,4 +1,4 @@
-//! What waits in one session.
+//! The messages that wait in one session.
 
 use std::ops::ControlFlow;
 
@@ -60,7 +60,7 @@ impl Shard {
         sheet: &mut Sheet<WaitingRow, u64>,
         context: &Context<'_>,
     ) -> Option<WaitingRow> {
-        // Of one that is released nothing is kept.
+        // A released message is not kept.
         let QueueItem::Message { number, entry, sent } = item else { return None };
         let position = entry.position();
         let stored = position.and_then(|position| self.logs.message(position));
@@ -93,7 +93,7 @@ impl Shard {
     ) -> Step {
         match purge.awaits {
             Some(Awaits::Turn) => {
-                // What was dropped is in the log since the end of the turn.
+                // The end of the turn has appended the drops to the log.
                 purge.awaits = Some(Awaits::Log(self.logs.disk.appended()));
                 return Step::Wait;
             }
@@ -119,7 +119,7 @@ impl Shard {
         Step::More
     }
 
-    /// Drops some messages of a session that wait to be sent; how many.
+    /// Drops some waiting messages of a session; returns how many.
     fn drop_waiting(&mut self, key: SessionKey, context: &mut Context<'_>) -> u64 {
         let mut dropped = 0;
         let mut session = self.catalog.session_mut(key);
@@ -127,7 +127,7 @@ impl Shard {
             dropped += 1;
         }
         drop(session);
-        // The note of it, which the end of the turn appends, is waited for.
+        // The answer waits for the record of the drops, which the end of the turn appends.
         self.logs.promise_turn();
         self.stats.queued_purged += dropped;
         self.relieve_waiting(key, context);

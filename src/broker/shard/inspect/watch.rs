@@ -1,4 +1,4 @@
-//! Sessions that an operator has named, in figures.
+//! The figures of sessions that an operator has named.
 
 use crate::limits::{ASK_READS_MAX, ASK_SLOTS_MAX, WATCHED_SESSIONS_MAX};
 use crate::store::SessionKey;
@@ -25,7 +25,7 @@ impl Shard {
         Step::Done
     }
 
-    /// Looks for those that are named in full; whether that was the last step.
+    /// Looks up the sessions whose names are complete; returns whether that was the last step.
     fn watch_named(&self, watch: &mut Watch, context: &Context<'_>) -> bool {
         let patterns = watch.patterns.clone();
         let until = watch.from.saturating_add(ASK_READS_MAX);
@@ -37,7 +37,7 @@ impl Shard {
         until as usize >= patterns.len()
     }
 
-    /// Looks at the next sessions; whether they were the last.
+    /// Checks the next sessions against the patterns; returns whether they were the last.
     fn watch_all(&self, watch: &mut Watch, context: &Context<'_>) -> bool {
         let sessions = self.catalog.sessions();
         let until = watch.from.saturating_add(ASK_SLOTS_MAX).min(sessions.end());
@@ -49,7 +49,7 @@ impl Shard {
             }
             let session = sessions.get(key);
             let is_it = watch.patterns.iter().any(|it| it.has(session.vhost, &session.client_id));
-            // Nobody has told this shard of another vhost's name.
+            // The name of a deleted vhost is unknown here.
             if is_it && self.exchanges.is_named(VhostId(session.vhost)) {
                 reads += 1;
                 self.add_watched(watch, key, context);

@@ -1,5 +1,5 @@
-//! A disk in memory. A mapping must show later writes; it gets them through a channel and keeps
-//! each state of the file, since a slice of an older one may be around.
+//! A disk in memory. A mapping must show later writes: it receives them through a channel and keeps
+//! each state of the file, since a slice of an older state may still exist.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -9,13 +9,13 @@ use super::super::super::medium::{Extent, FileId, Found, Mapping, Request};
 use super::super::super::segment::HEADER_BYTES;
 use super::super::{GroupWrite, Log, index};
 
-/// A piece that was written: where and what.
+/// A written piece: offset and bytes.
 type Piece = (usize, Vec<u8>);
 
-/// What stands in each file.
+/// The content of each file.
 pub(super) type Images = Vec<(FileId, Vec<u8>)>;
 
-/// The bytes of a file from some time on.
+/// The content of a file from some time on.
 struct State {
     bytes: Vec<u8>,
     next: OnceCell<Box<Self>>,
@@ -30,7 +30,7 @@ impl State {
 struct ToldMapping {
     first: State,
     pieces: Receiver<Piece>,
-    /// Once for each time that something became unreadable.
+    /// Has one message for each event that made bytes unreadable.
     spoilings: Receiver<()>,
 }
 
@@ -51,7 +51,7 @@ impl Mapping for ToldMapping {
         &last.next.get_or_init(|| Box::new(State::new(bytes))).bytes
     }
 
-    /// The first read after bytes were spoiled has read those.
+    /// The first read after bytes became unreadable reads those.
     fn guard(&self, read: &mut dyn FnMut()) -> bool {
         read();
         self.spoilings.try_recv().is_err()
@@ -74,9 +74,9 @@ struct Hold {
 pub(super) struct Disk {
     files: BTreeMap<FileId, File>,
     last_id: u64,
-    /// Bytes of files that were recycled: the next ones of their length begin with them.
+    /// Content of recycled files: the next files of that length begin with it.
     leftovers: Vec<Vec<u8>>,
-    /// Ids and lengths of the files that were supplied, in order.
+    /// Ids and lengths of the supplied files, in order.
     pub(super) supplied: Vec<(FileId, u64)>,
     pub(super) recycled: Vec<FileId>,
     pub(super) set_aside: Vec<FileId>,
@@ -85,7 +85,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Fulfils all requests.
+    /// Answers all requests.
     pub(super) fn serve(&mut self, log: &mut Log) {
         while let Some(request) = log.next_request() {
             self.fulfil(request, log);
@@ -115,7 +115,7 @@ impl Disk {
         }
     }
 
-    /// A new file, with what an earlier use left in it.
+    /// A new file, with the content of an earlier use.
     fn create(&mut self, bytes: u64) -> FileId {
         self.last_id += 1;
         let id = FileId(self.last_id);
@@ -134,15 +134,15 @@ impl Disk {
         Box::new(ToldMapping { first: State::new(file.bytes.clone()), pieces, spoilings })
     }
 
-    /// Changes what is at this place of a file, as its mapping shows it.
+    /// Changes bytes at this place of a file; its mapping shows the change.
     pub(super) fn change(&mut self, id: FileId, at: usize, piece: Vec<u8>) {
         self.bytes_mut(id)[at..at + piece.len()].copy_from_slice(&piece);
         let mapping = self.files[&id].mapping.as_ref().expect("it is mapped");
-        // The log may have let go of the mapping.
+        // The log may have dropped the mapping.
         let _ = mapping.pieces.send((at, piece));
     }
 
-    /// So many bytes at this place of a file cannot be read any more.
+    /// Makes this many bytes at this place of a file unreadable.
     pub(super) fn spoil(&mut self, id: FileId, at: usize, count: usize) {
         self.change(id, at, vec![0; count]);
         let mapping = self.files[&id].mapping.as_ref().expect("it is mapped");
@@ -158,12 +158,12 @@ impl Disk {
         self.change(write.file, index(write.offset), write.bytes[..length].to_vec());
     }
 
-    /// The bytes of a file, behind the back of all mappings.
+    /// Changes the bytes of a file without its mappings.
     pub(super) fn bytes_mut(&mut self, id: FileId) -> &mut Vec<u8> {
         &mut self.files.get_mut(&id).expect("it is there").bytes
     }
 
-    /// A file that was there before.
+    /// A file that existed before.
     pub(super) fn put(&mut self, bytes: Vec<u8>) -> FileId {
         self.last_id += 1;
         let id = FileId(self.last_id);
@@ -175,7 +175,7 @@ impl Disk {
         self.files.remove(&id).expect("it is there").bytes
     }
 
-    /// What stands in each file.
+    /// The content of each file.
     pub(super) fn images(&self) -> Images {
         self.files.iter().map(|(id, file)| (*id, file.bytes.clone())).collect()
     }
@@ -187,7 +187,7 @@ impl Disk {
         Self { files: images.into_iter().map(file).collect(), last_id, ..Self::default() }
     }
 
-    /// The files found after a restart; free ones are not found, and are not used unchanged.
+    /// The files found after a restart. Free ones are not found, and are cleared before use.
     pub(super) fn found(&mut self) -> Vec<Found> {
         let is_free = |file: &File| file.bytes.iter().take(64).all(|byte| *byte == 0);
         let free: Vec<FileId> =
@@ -197,7 +197,7 @@ impl Disk {
         }
         self.leftovers.clear();
         let ids: Vec<FileId> = self.files.keys().copied().collect();
-        // In no order that helps.
+        // The order is arbitrary.
         ids.into_iter().rev().map(|id| Found { id, mapping: self.map(id) }).collect()
     }
 }

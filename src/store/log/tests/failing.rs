@@ -1,4 +1,4 @@
-//! Writes that fail: the log goes on in another file, and nothing is lost.
+//! Failed writes: the log continues in another file, and nothing is lost.
 
 use super::*;
 use crate::limits::{SPARE_FILES, WRITE_FAILURES_MAX};
@@ -16,10 +16,10 @@ const SCRIPT: &[&[usize]] = &[
     &[1],
 ];
 
-/// How much of a failed write is on the disk all the same, in eighths.
+/// The part of a failed write that reaches the disk, in eighths.
 const SHARES: [usize; 3] = [0, 5, 8];
 
-/// Runs the script; the writes with these numbers fail. Tells how many there were.
+/// Runs the script; the writes with these numbers fail. Returns the number of writes.
 fn run(failing: &[usize], share: usize) -> (World, usize) {
     let mut world = World::new();
     let mut count = 0;
@@ -47,8 +47,8 @@ fn run(failing: &[usize], share: usize) -> (World, usize) {
     (world, count)
 }
 
-// Whichever writes of a run fail, however much of them reached the disk: everything is there, then
-// and after a restart; and every file goes in the end.
+// Whichever writes of a run fail, and however much of them reaches the disk, all records are found,
+// then and after a restart, and every file is released in the end.
 #[test]
 fn nothing_is_lost_by_failures() {
     let (_, count) = run(&[], 0);
@@ -78,8 +78,8 @@ fn nothing_is_lost_by_failures() {
     }
 }
 
-// References of a segment that lost its file count until all of them are gone, and then each part
-// goes.
+// References of a segment that lost its file count until all of them are gone; then each part is
+// retired.
 #[test]
 fn parted_segments_share_their_references() {
     let mut world = World::new();
@@ -111,8 +111,8 @@ fn parted_segments_share_their_references() {
     assert_eq!(world.end_turn(), [FileId(1), facts[1].file.unwrap()]);
 }
 
-// Without references nothing is shared: the first part goes as soon as it may, and the second one
-// counts for itself.
+// Without references the parts are independent: the first is retired as soon as possible, the
+// second has its own count.
 #[test]
 fn parts_without_references_are_independent() {
     let mut world = World::new();
@@ -131,8 +131,7 @@ fn parts_without_references_are_independent() {
     assert_eq!(world.end_turn().len(), 1);
 }
 
-// A file that fails at its first group has no segment: it goes at once, and never sees a write
-// again.
+// A file whose first group fails has no segment: it is released at once, and not written again.
 #[test]
 fn a_file_that_fails_at_once_goes() {
     let mut world = World::new();
@@ -149,7 +148,7 @@ fn a_file_that_fails_at_once_goes() {
     world.check();
 }
 
-// The group that failed and all that follow keep their bytes and offsets; only the file is another.
+// The failed group and all later groups keep their bytes and offsets; only the file changes.
 #[test]
 fn what_follows_is_written_to_the_other_file() {
     let mut world = World::new();
@@ -180,7 +179,8 @@ fn what_follows_is_written_to_the_other_file() {
     assert_eq!(facts, [(0, start), (start, third), (third, third + CAPACITY as u64)]);
 }
 
-// A disk on which every write fails is asked for no more than a few files until the owner says so.
+// On a disk on which every write fails, the log requests only a few files until its owner allows
+// more.
 #[test]
 fn a_dead_disk_is_not_asked_in_a_circle() {
     let mut world = World::new();

@@ -1,10 +1,11 @@
-//! Segment files grow with what is written: an empty log takes little, and a large one has few.
+//! Segment files grow with the written bytes: an empty log takes little space, and a large one has
+//! few files.
 
 use super::super::index;
 use super::*;
 use crate::limits::SPARE_FILES;
 
-/// A log of which the first files have a 64th of the full length.
+/// A log whose first files have a 64th of the full length.
 const GROWING: LogOptions =
     LogOptions { segment_bytes: 64 * FIRST, first_segment_bytes: FIRST, ..OPTIONS };
 
@@ -16,7 +17,7 @@ impl World {
         self.disk.supplied.iter().map(|(_, bytes)| *bytes).collect()
     }
 
-    /// Appends messages until the log has so many bytes, each of them committed in its turn.
+    /// Appends messages until the log has this many bytes, each committed in its turn.
     fn fill_to(&mut self, end: u64) {
         while self.log.appended() < end {
             self.append(100);
@@ -29,8 +30,8 @@ fn refusal() -> io::Error {
     io::ErrorKind::StorageFull.into()
 }
 
-/// Files in the order they were asked for, and how much is written by then: an empty log has its
-/// spares, and each that is filled is replaced by a longer one, up to the full length.
+/// Files in the order of the requests, with the bytes written by then. An empty log has its spare
+/// files, and each filled file is replaced by a longer one, up to the full length.
 #[test]
 fn lengths_grow_with_what_is_written() {
     let mut world = World::with(GROWING);
@@ -52,7 +53,8 @@ fn lengths_grow_with_what_is_written() {
     assert_eq!((replayed, report.faults), (world.known, Vec::new()));
 }
 
-/// A log that is opened again goes on with files for what it has: starts alone make none longer.
+/// A log that is opened again continues with files that fit its size: starts alone make none
+/// longer.
 #[test]
 fn starts_do_not_grow() {
     for (kept, length) in [(0, 1), (1, 4), (10, 64), (100, 64)] {
@@ -72,8 +74,8 @@ fn starts_do_not_grow() {
     }
 }
 
-/// Records longer than all files that are ready, as the very first or later, get one that is long
-/// enough: of one of the usual lengths if that will do.
+/// Records longer than all ready files, the first or later ones, get a file that is long enough, of
+/// one of the usual lengths if possible.
 #[test]
 fn long_records_have_a_file() {
     for first in [0, 1, 3, 30] {
@@ -99,13 +101,13 @@ fn long_records_have_a_file() {
     }
 }
 
-/// A record that fits only a file of the reserve waits for another; when that has come, the reserve
-/// is whole behind it.
+/// A record that fits only a file of the reserve waits for another one. Then the reserve is
+/// complete.
 #[test]
 fn long_records_leave_the_reserve_whole() {
     let mut world = World::with(GROWING);
     world.fill_to(3 * FIRST / 2);
-    // All but two files are used, and one of those would do.
+    // All but two files are used, and one of those would suffice.
     let lengths = |world: &World| world.lengths();
     assert_eq!(lengths(&world).last(), Some(&(4 * FIRST)));
     let room = world.log.room_for_messages();
@@ -113,7 +115,7 @@ fn long_records_leave_the_reserve_whole() {
     assert_eq!(world.log.room_for_messages(), 0);
     let bytes = 3 * FIRST;
     assert!(!world.log.is_ready_for(bytes));
-    // It asks again whenever a file has come.
+    // It requests again after each file that arrives.
     let is_ready = (0..3).any(|_| {
         world.serve();
         world.log.is_ready_for(bytes)
@@ -125,7 +127,7 @@ fn long_records_leave_the_reserve_whole() {
     world.check();
 }
 
-/// The length of the file that the log asks for next, if it does.
+/// The length of the file that the log requests next, if any.
 fn next_supply(log: &mut Log) -> Option<u64> {
     loop {
         match log.next_request()? {
@@ -136,13 +138,13 @@ fn next_supply(log: &mut Log) -> Option<u64> {
     }
 }
 
-/// If there is no room for a long file a shorter one is requested, at last one of the first length;
-/// a segment that waits for a file gets it. Later the full length is tried again.
+/// If there is no space for a long file, a shorter one is requested, finally one of the first
+/// length; a segment that waits for a file gets it. Later the full length is tried again.
 #[test]
 fn shorter_files_where_there_is_no_room() {
     let mut world = World::with(GROWING);
     world.fill_to(100 * FIRST);
-    // All that is ready is used, and a bit more is staged.
+    // All ready files are used, and a little more is staged.
     while !world.log.is_stalled() {
         world.append(100);
         world.write();
@@ -170,13 +172,12 @@ fn shorter_files_where_there_is_no_room() {
     assert_eq!(world.lengths().last(), Some(&(64 * FIRST)));
 }
 
-/// Several that were asked for at once and refused are not asked for again at that length, and none
-/// is forgotten.
+/// Several refused requests of one length are not repeated at that length, and none is forgotten.
 #[test]
 fn refusals_on_their_way_lower_once() {
     let (mut log, _) = Log::open(GROWING, Vec::new(), None, &mut |_, _, _| {}).unwrap();
     let mut disk = Disk::default();
-    // It is long, and nothing is there.
+    // It is long, and no file is ready.
     log.append(&message(&payload(1, 100)));
     let big = payload(2, index(40 * FIRST));
     log.append(&message(&big));
@@ -195,7 +196,7 @@ fn refusals_on_their_way_lower_once() {
     assert!(log.room_for_messages() > 0);
 }
 
-/// A checkpoint that is long has files that are as long, so that none of its records waits.
+/// A long checkpoint gets files of its length, so that none of its records waits.
 #[test]
 fn files_are_as_long_as_checkpoints() {
     let mut world = World::with(GROWING);
@@ -206,7 +207,7 @@ fn files_are_as_long_as_checkpoints() {
     assert!(world.log.room_for_messages() > 0);
 }
 
-/// A file that fails is left for one that may have another length.
+/// A file that fails is replaced by one that may have another length.
 #[test]
 fn failed_writes_go_to_files_of_other_lengths() {
     let mut world = World::with(GROWING);

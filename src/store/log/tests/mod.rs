@@ -37,7 +37,7 @@ const OPTIONS: LogOptions = LogOptions {
     zeros_bytes: 0,
 };
 
-/// Bytes of a record that [`message`] makes, beside its payload.
+/// Bytes of a record that [`message`] makes, without its payload.
 const REST_BYTES: usize = 9 + 17 + 1;
 
 /// A xorshift generator; prints as its seed.
@@ -66,7 +66,7 @@ impl fmt::Display for Random {
     }
 }
 
-/// A record as the tests remember it: where it stands, and its payload.
+/// A record that the tests remember: its position, and its payload.
 type Known = (Position, Vec<u8>);
 
 fn message(payload: &[u8]) -> Record<'_> {
@@ -94,7 +94,7 @@ fn payload(number: usize, length: usize) -> Vec<u8> {
 struct World {
     log: Log,
     disk: Disk,
-    /// All that was appended.
+    /// All appended records.
     known: Vec<Known>,
 }
 
@@ -113,7 +113,7 @@ impl World {
         world
     }
 
-    /// Appends a message with so long a payload.
+    /// Appends a message with a payload of this length.
     fn append(&mut self, length: usize) -> Position {
         let payload = payload(self.known.len(), length);
         let position = self.log.append(&message(&payload));
@@ -138,12 +138,12 @@ impl World {
         self.commit();
     }
 
-    /// Does what the log asks for.
+    /// Answers the log's requests.
     fn serve(&mut self) {
         self.disk.serve(&mut self.log);
     }
 
-    /// Writes the next group; false if there is none.
+    /// Writes the next group; returns false if there is none.
     fn write(&mut self) -> bool {
         let Some(write) = self.log.next_write() else { return false };
         self.disk.write(&write);
@@ -152,14 +152,14 @@ impl World {
         true
     }
 
-    /// Lets the next group fail.
+    /// Makes the next group fail.
     fn fail(&mut self) -> GroupWrite {
         let write = self.log.next_write().expect("there is a group");
         self.log.on_written(Err(io::Error::other("broken")));
         write
     }
 
-    /// Writes all that is staged.
+    /// Writes all staged groups.
     fn commit(&mut self) {
         self.serve();
         while self.write() {
@@ -168,7 +168,7 @@ impl World {
         assert_eq!((self.log.committed(), self.log.staged_bytes()), (self.log.appended(), 0));
     }
 
-    /// Ends a turn; the files that go by it.
+    /// Ends a turn; returns the files that it releases.
     fn end_turn(&mut self) -> Vec<FileId> {
         self.log.end_turn();
         let before = self.disk.recycled.len();
@@ -180,14 +180,14 @@ impl World {
         self.log.segments().map(|facts| facts.file).collect()
     }
 
-    /// Everything known is read back.
+    /// Reads back all remembered records.
     fn check(&self) {
         for (position, payload) in &self.known {
             check_message(&self.log, *position, payload);
         }
     }
 
-    /// The log is opened again on what the disk has; gives what was replayed.
+    /// Opens the log again on the disk's content; returns the replayed records.
     fn reopen(self) -> (Self, OpenReport, Vec<Known>) {
         self.reopen_with(OPTIONS)
     }

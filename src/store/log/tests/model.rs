@@ -1,10 +1,9 @@
-//! A small owner of a log, as the store will be one, against what it remembers: random appends,
+//! A small owner of a log, in place of the store, compared with its own memory: random appends,
 //! releases, checkpoints, failures and crashes.
 //!
-//! Its state is the set of messages that are held. Each message is held when it is appended, each
-//! release is a record, and a checkpoint is a record of the whole set. So what recovery makes of
-//! the log must be the set as it was at the end that recovery found, and every message of it must
-//! be there.
+//! Its state is the set of held messages. Each message is held when it is appended, each release is
+//! a record, and a checkpoint is a record of the whole set. So recovery must find the set at the
+//! end of the log that it found, and every message of the set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,14 +19,14 @@ enum Deed {
     Nothing,
 }
 
-/// A checkpoint that is being made: where it begins, and where its end is committed.
+/// A checkpoint in progress: its beginning, and the end that must be committed.
 type Pending = (u64, u64);
 
 struct Model {
     options: LogOptions,
     world: World,
     random: Random,
-    /// Every record that still is one, by offset.
+    /// Every valid record, by offset.
     deeds: BTreeMap<u64, Deed>,
     held: BTreeSet<u64>,
     pending: Option<Pending>,
@@ -96,7 +95,7 @@ impl Model {
     }
 
     fn release(&mut self) {
-        // The oldest ones mostly, so that segments go.
+        // Mostly the oldest ones, so that segments are retired.
         let count = self.held.len();
         if count == 0 {
             return;
@@ -156,7 +155,7 @@ impl Model {
         self.world.log.on_written(Err(io::Error::other("broken")));
     }
 
-    /// A message that is held is read back.
+    /// Reads back a held message.
     fn look(&self) {
         for offset in self.held.iter().step_by(7) {
             self.check(*offset);
@@ -168,7 +167,7 @@ impl Model {
         check_message(&self.world.log, Position::durable(offset), payload);
     }
 
-    /// The process dies, with some part of a write on the disk.
+    /// The process dies; some part of a write is on the disk.
     fn crash(&mut self) {
         self.crashes += 1;
         let committed = self.world.log.committed();
@@ -190,7 +189,7 @@ impl Model {
                 }
             })
             .unwrap();
-        // A header may be torn, and a file that failed be there still: nothing is lost by it.
+        // A header may be torn, and a failed file may still exist: nothing is lost by that.
         assert_eq!(report.faults.iter().find(|fault| fault.lost_bytes > 0), None);
 
         let end = log.appended();
@@ -214,7 +213,7 @@ impl Model {
         self.held.iter().for_each(|offset| self.check(*offset));
     }
 
-    /// When nothing is held any more, all but the newest segments go.
+    /// When no message is held any more, all segments except the newest are retired.
     fn end(mut self) -> usize {
         while !self.held.is_empty() {
             self.release();
@@ -233,7 +232,7 @@ impl Model {
     }
 }
 
-// After any events in any order: committed records are there after a crash, and unneeded segments
+// After any events in any order, committed records are found after a crash, and unneeded segments
 // are not.
 #[test]
 fn equals_what_its_owner_remembers() {
@@ -247,7 +246,7 @@ fn equals_what_its_owner_remembers() {
     assert!(runs < 10 || crashes > 100, "{crashes} crashes");
 }
 
-// Runs that failed once.
+// Seeds of earlier failures.
 #[test]
 fn old_faults_stay_away() {
     // 307: a segment without references that lost its file while it was the newest stayed forever.

@@ -1,8 +1,8 @@
-//! Checkpoints that are named in place, where no file is there for another segment.
+//! Checkpoints that are named in place, when there is no file for another segment.
 
 use super::*;
 
-/// Messages in some segments, the newest of which has some room, and a checkpoint in no header.
+/// Messages in some segments, with space in the newest, and a checkpoint that no header names.
 fn world() -> (World, u64) {
     let mut world = World::new();
     (0..3).for_each(|_| world.fill_segment());
@@ -11,7 +11,8 @@ fn world() -> (World, u64) {
     (world, checkpoint)
 }
 
-// Once it is named, segments before it go, and recovery begins there; other bytes are not changed.
+// Once it is named, earlier segments are retired and recovery begins there; other bytes are not
+// changed.
 #[test]
 fn segments_go_without_another_file() {
     let (mut world, checkpoint) = world();
@@ -33,8 +34,8 @@ fn segments_go_without_another_file() {
     assert_eq!(world.log.checkpoint(), checkpoint);
 }
 
-// A header that cannot be written over is left as it is, and its file; the checkpoint is in the
-// next one, and nothing is lost.
+// A header that cannot be overwritten stays unchanged, and so does its file. The next header names
+// the checkpoint, and nothing is lost.
 #[test]
 fn a_failure_loses_nothing() {
     for staged in [false, true] {
@@ -64,7 +65,8 @@ fn a_failure_loses_nothing() {
     }
 }
 
-// While a file may have a newer header, of a segment that was not written, none is written over.
+// While a file may have a newer header, of a segment that was not written, no header is
+// overwritten.
 #[test]
 fn the_newest_header_is_written_over() {
     let (mut world, _) = world();

@@ -5,7 +5,7 @@ use crate::store::log::index;
 use crate::store::medium::{Found, Mapping};
 use disk::Images;
 
-// A new log, one that ended clean, and that one once more are read whole; later records are in a
+// A new log, one that ended cleanly, and that one again are read completely. Later records are in a
 // new segment.
 #[test]
 fn everything_comes_back() {
@@ -33,8 +33,8 @@ fn everything_comes_back() {
     }
 }
 
-/// A disk with three groups in one segment, where the last one begins in its file, its file, and
-/// the records.
+/// A disk with three groups in one segment: the beginning of the last one in its file, the file,
+/// and the records.
 fn three_groups() -> (Images, FileId, usize, Vec<Known>) {
     let mut world = World::new();
     world.append(50);
@@ -61,8 +61,8 @@ fn world_of(images: Images) -> World {
     World { log, disk: Disk::of(images), known: Vec::new() }
 }
 
-// A last group of which only the first bytes were written gives exactly the whole records; so do
-// leftovers behind the cut, which are reported. Later appends cut them off.
+// A last group whose first bytes only were written yields exactly its complete records, also with
+// leftovers after the cut, which are reported. Later appends overwrite them.
 #[test]
 fn a_torn_tail_is_cut() {
     let (images, file, begin, known) = three_groups();
@@ -105,7 +105,7 @@ fn a_torn_tail_is_cut() {
     }
 }
 
-// Any byte of the last group that is another ends the log at its record.
+// Any wrong byte in the last group ends the log at its record.
 #[test]
 fn a_scribbled_tail_is_cut() {
     let (images, file, begin, known) = three_groups();
@@ -124,11 +124,11 @@ fn a_scribbled_tail_is_cut() {
     }
 }
 
-// A damaged record in an older segment costs itself, also one with a damaged length; it is
+// A damaged record in an older segment loses only itself, even if its length is damaged. It is
 // reported, and later records are read.
 #[test]
 fn damage_in_an_older_segment_is_named() {
-    // In the record, by byte: its sum, its length, its kind, its payload.
+    // The damaged byte: in its sum, its length, its kind, or its payload.
     for byte in [0, 4, 8, 100] {
         for record in [0, 3, 6] {
             damage_an_older_segment(record, byte);
@@ -179,8 +179,8 @@ fn damage_an_older_segment(record: usize, byte: usize) {
     world.check();
 }
 
-// In the newest segment a damaged record ends the log, unless something of a later group follows:
-// then only that record is lost, and the last write may still be torn.
+// In the newest segment a damaged record ends the log, unless a record of a later group follows.
+// Then only the damaged record is lost, and the last write may still be torn.
 #[test]
 fn damage_long_before_the_end_is_passed_over() {
     let options = LogOptions { segment_bytes: 4 << 20, first_segment_bytes: 4 << 20, ..OPTIONS };
@@ -215,8 +215,8 @@ fn damage_long_before_the_end_is_passed_over() {
     }
 }
 
-// That holds for messages of any length, with nothing but such behind them, be the damage in the
-// payload or where the record begins; and of one that is torn all is told.
+// The same holds for messages of any length before similar ones, for damage in the payload or at
+// the beginning of the record. A torn one is reported completely.
 #[test]
 fn damage_among_long_messages_is_passed_over() {
     const LONG: usize = 70_000;
@@ -261,7 +261,7 @@ fn damage_among_long_messages_is_passed_over() {
     }
 }
 
-// A segment that is missing, one with a damaged header and one that is cut short cost themselves.
+// A missing segment, one with a damaged header and a truncated one lose only themselves.
 #[test]
 fn missing_segments_are_named() {
     for (what, kind) in [("missing", FaultKind::Missing), ("header", FaultKind::Missing)] {
@@ -272,7 +272,7 @@ fn missing_segments_are_named() {
         let file = middle.file.unwrap();
         match what {
             "missing" => drop(world.disk.remove(file)),
-            // Two bytes: one is known by the sum.
+            // Two bytes: a single wrong one could be found by the sum.
             _ => [20, 40].into_iter().for_each(|at| world.disk.bytes_mut(file)[at] ^= 1),
         }
         world.known.retain(|known| !(middle.start..middle.end).contains(&known.0.offset()));
@@ -307,8 +307,8 @@ fn missing_segments_are_named() {
     world.check();
 }
 
-// Of two files with the same segment the one that goes further counts, or else the later; the other
-// is set aside, or serves again if there is no record in it. A free file is handed back.
+// Of two files with the same segment, the longer one counts, or else the later one. The other is
+// set aside, or reused if it has no record. A free file is returned.
 #[test]
 fn the_further_of_two_files_counts() {
     for (damaged, from, stays) in [(0, 1000, 1), (1, 1000, 0), (0, 100, 1), (1, 100, 0)] {
@@ -350,7 +350,7 @@ impl Mapping for FreeMapping {
     }
 }
 
-// A file of a later version or of another shard refuses the log, and nothing is asked for.
+// A file of a later version or of another shard makes the opening fail, without a request.
 #[test]
 fn strange_files_refuse_the_log() {
     let mut later = SegmentHeader {
@@ -395,8 +395,8 @@ fn strange_files_refuse_the_log() {
     }
 }
 
-// Recovery reads from the checkpoint in the newest header on, also if the record that begins it is
-// damaged, or what follows it; and everything, if nothing is there.
+// Recovery reads from the checkpoint in the newest header on, even if its first record, or a later
+// one, is damaged. Without any checkpoint it reads everything.
 #[test]
 fn reading_begins_at_the_checkpoint() {
     let mut world = World::new();
@@ -428,7 +428,7 @@ fn reading_begins_at_the_checkpoint() {
         world = again;
     }
 
-    // With the record behind it, and with all of them.
+    // With the record after it, and with all of them.
     for at in [0, 9] {
         world.disk.bytes_mut(file)[index(offset) + at] ^= 1;
     }
@@ -452,7 +452,7 @@ fn reading_begins_at_the_checkpoint() {
     assert_eq!(world.log.checkpoint(), begun, "until there is another");
 }
 
-// A record of an unknown kind is passed over.
+// A record of an unknown kind is skipped.
 #[test]
 fn unknown_records_are_passed_over() {
     let mut world = World::new();
@@ -478,7 +478,7 @@ fn unknown_records_are_passed_over() {
     assert_eq!(world.log.record_bytes(strange), Some(REST_BYTES + 20));
 }
 
-// The replay may look up what came before.
+// The replay may read earlier records.
 #[test]
 fn replay_looks_up_records() {
     let mut world = World::new();
@@ -497,8 +497,8 @@ fn replay_looks_up_records() {
     assert_eq!(seen, world.known);
 }
 
-// A segment with nothing but its header gives way to the next one with the same start; its header
-// is kept until then, since it tells the checkpoint.
+// A segment with only a header is replaced by the next one with the same start. Its header is kept
+// until then, because it names the checkpoint.
 #[test]
 fn an_empty_segment_gives_way() {
     let mut world = World::new();

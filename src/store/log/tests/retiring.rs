@@ -1,8 +1,8 @@
-//! A segment goes when nothing needs it any more, and not before.
+//! A segment is retired when nothing needs it any more, and not before.
 
 use super::*;
 
-/// A log of several full segments, each record held once, and the start of each.
+/// A log of several full segments, with each record held once, and the start of each segment.
 fn held_world() -> (World, Vec<u64>) {
     let mut world = World::new();
     (0..4).for_each(|_| world.fill_segment());
@@ -13,7 +13,7 @@ fn held_world() -> (World, Vec<u64>) {
     (world, starts)
 }
 
-/// Releases what stands in the segment that starts at `start`.
+/// Releases the records of the segment that starts at `start`.
 fn release_segment(world: &mut World, start: u64) {
     for (position, _) in &world.known {
         if world.log.segment_of(*position) == Some(start) {
@@ -26,7 +26,7 @@ fn starts(world: &World) -> Vec<u64> {
     world.log.segments().map(|facts| facts.start).collect()
 }
 
-/// Sets a checkpoint and lets a header have it.
+/// Sets a checkpoint, and makes a header name it.
 fn pass_checkpoint(world: &mut World) {
     world.checkpoint();
     world.fill_segment();
@@ -83,8 +83,8 @@ fn segments_stay_until_a_header_has_the_checkpoint() {
     assert_eq!(world.log.segments().len(), 2);
 }
 
-// The record that removed the last reference may be staged: it is committed first. A new reference
-// starts this again.
+// The record that removed the last reference may be staged: it must be committed first. A new
+// reference starts this again.
 #[test]
 fn segments_stay_until_the_release_is_committed() {
     let (mut world, _) = held_world();
@@ -107,7 +107,7 @@ fn segments_stay_until_the_release_is_committed() {
     assert!(!world.log.hold(again, 1));
 }
 
-// The newest one stays; it goes when it is no more.
+// The newest segment stays; it is retired when another one is the newest.
 #[test]
 fn the_newest_stays() {
     let mut world = World::new();
@@ -122,7 +122,7 @@ fn the_newest_stays() {
     assert_eq!(world.end_turn(), [file]);
 }
 
-// After opening the owner takes what it needs, and then the rest goes.
+// After opening, the owner takes references to what it needs. Then the others are retired.
 #[test]
 fn opening_lets_go_the_rest() {
     let (mut world, starts_before) = held_world();
@@ -138,8 +138,8 @@ fn opening_lets_go_the_rest() {
     assert_eq!(world.end_turn(), [files[1]]);
 }
 
-// Segments that are not needed at opening go before any commit: there may be no other file for the
-// owner's next records.
+// Segments that are not needed at opening are retired before any commit: there may be no other file
+// for the owner's next records.
 #[test]
 fn opening_needs_no_file_for_that() {
     let (mut world, _) = held_world();

@@ -1,10 +1,10 @@
-//! Records that were stored and cannot be read any more, while the log is in use.
+//! Stored records that become unreadable while the log is in use.
 
 use super::super::index;
 use super::*;
 use crate::store::HEADER_BYTES;
 
-/// The file that the record at a position is in, and its place there.
+/// The file of the record at a position, and its place there.
 fn place(world: &World, position: Position) -> (FileId, usize) {
     let offset = position.offset();
     let facts = world.log.segments().rfind(|facts| facts.start <= offset);
@@ -12,7 +12,7 @@ fn place(world: &World, position: Position) -> (FileId, usize) {
     (facts.file.expect("it is written"), index(HEADER_BYTES + offset - facts.start))
 }
 
-/// Makes a record of which the payload is `length` bytes long unreadable, or only flips a bit.
+/// Makes a record with a payload of `length` bytes unreadable, or only flips a bit.
 fn harm(world: &mut World, position: Position, length: usize, is_spoilt: bool) {
     let (file, at) = place(world, position);
     if is_spoilt {
@@ -23,8 +23,7 @@ fn harm(world: &mut World, position: Position, length: usize, is_spoilt: bool) {
     }
 }
 
-// Only the damaged record is lost, and its file is kept under another name when the segment is not
-// needed any more.
+// Only the damaged record is lost. Its file is renamed when the segment is not needed any more.
 #[test]
 fn old_segment() {
     for is_spoilt in [true, false] {
@@ -51,7 +50,7 @@ fn old_segment() {
     }
 }
 
-// Nothing more is written to a file in which something is damaged, and all that comes is kept.
+// A file with damage is not written any more, and all later records are kept.
 #[test]
 fn newest_segment() {
     for is_spoilt in [true, false] {

@@ -1,4 +1,4 @@
-//! A walk finds every record, wherever a segment ends, and names what is none.
+//! A walk finds every record, wherever a segment ends, and reports bytes that are none.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use super::*;
 use crate::store::log::{LogEnd, Walked, index, segment_walks};
 use disk::Images;
 
-/// The report of a walk through all segments: records, damage as file, place and length, and where
-/// the log ends.
+/// The report of a walk through all segments: records, damage (file, place, length), and the end of
+/// the log.
 #[derive(PartialEq, Eq, Default, Debug)]
 struct Story {
     records: usize,
@@ -36,19 +36,19 @@ fn story_with(images: &Images, lengths: &BTreeMap<u64, u64>) -> Story {
     story
 }
 
-/// Some segments, and the records of each as places in its file.
+/// Some segments, and the places of their records.
 struct Segments {
     images: Images,
     /// By segment.
     files: Vec<FileId>,
-    /// By segment: where each record begins in its file, and behind them where they end.
+    /// By segment: the beginning of each record in its file, then the end of the last.
     places: Vec<Vec<usize>>,
-    /// Of all but the newest, by start, as a checkpoint has them.
+    /// Of all except the newest, by start, as in a checkpoint.
     lengths: BTreeMap<u64, u64>,
 }
 
 impl Segments {
-    /// With a checkpoint in the newest header that needs all of them, or only the last.
+    /// Has a checkpoint in the newest header that needs all segments, or only the last.
     fn new(is_early: bool) -> Self {
         let mut world = World::new();
         if is_early {
@@ -90,7 +90,7 @@ impl Segments {
         &mut image.expect("each segment has a file").1
     }
 
-    /// The last segment's file, and where its records end.
+    /// The last segment's file, and the end of its records.
     fn log_end(&self) -> (FileId, u64) {
         let (file, records) = (self.files.last(), self.places.last());
         let end = records.and_then(|records| records.last());
@@ -98,7 +98,7 @@ impl Segments {
     }
 }
 
-// Every record is found, and where the log ends; none, where there is no file.
+// Every record is found, and the end of the log; nothing, without a file.
 #[test]
 fn finds_every_record() {
     assert_eq!(story(&Images::new()), Story::default());
@@ -113,7 +113,7 @@ fn finds_every_record() {
 }
 
 // A damaged record before another one is reported with its length if the segment's end is known;
-// the others are found. If it is not known, an unfinished write would look the same.
+// the others are found. If the end is unknown, an unfinished write would look the same.
 #[test]
 fn names_a_damaged_record() {
     for is_early in [true, false] {
@@ -136,9 +136,9 @@ fn names_a_damaged_record() {
     }
 }
 
-// The last record of a segment: if recovery continues behind it, it must be there. Before the
-// checkpoint it looks the same as a segment that went, and a session that needs it finds it
-// missing.
+// The last record of a segment: if recovery continues after it, it must exist. Before the
+// checkpoint a missing one looks the same as a retired segment, and a session that needs it finds
+// it missing.
 #[test]
 fn judges_the_last_record() {
     for is_early in [true, false] {
@@ -152,7 +152,7 @@ fn judges_the_last_record() {
     }
 }
 
-// Behind the log's end: bytes that are not a record are a torn write, also with records in it.
+// After the log's end, bytes that are not a record are a torn write, also with records in them.
 #[test]
 fn tells_the_end_of_the_log() {
     let mut segments = Segments::new(false);
@@ -175,8 +175,8 @@ fn tells_the_end_of_the_log() {
     assert_eq!((told.damage, told.records), (vec![], segments.records()));
 }
 
-// A segment that went leaves no trace before the checkpoint, also if its place would fit into the
-// file of the one before.
+// A retired segment leaves no trace before the checkpoint, even if it could be in the file of the
+// one before.
 #[test]
 fn passes_over_what_went() {
     let mut segments = Segments::new(false);

@@ -4,7 +4,8 @@ use super::*;
 use crate::limits::{GROUP_BYTES_MAX, SPARE_FILES};
 use crate::store::record::BlockRecord;
 
-// Records of every size around a segment's end come back from staging, in flight and written.
+// Records of every size around a segment's end can be read while they are staged, in flight and
+// written.
 #[test]
 fn sizes_around_the_end_come_back() {
     for first in [0, 1, 100, CAPACITY / 2] {
@@ -36,7 +37,7 @@ fn sizes_around_the_end_come_back() {
     }
 }
 
-// An offset without a record reads as none: behind the end, and in a segment that is gone.
+// An offset without a record reads as none: after the end, and in a retired segment.
 #[test]
 fn nothing_stands_elsewhere() {
     let mut world = World::new();
@@ -60,7 +61,7 @@ fn nothing_stands_elsewhere() {
     assert_eq!(world.log.end_of_segment(0), Some(world.log.appended()));
 }
 
-// A segment is walked through record by record, up to its end; a block is read where one stands.
+// A segment is read record by record up to its end; a block is read at its place.
 #[test]
 fn segments_are_walked() {
     let mut world = World::new();
@@ -84,8 +85,8 @@ fn segments_are_walked() {
     }
 }
 
-// Groups go out one at a time, in order, each where its records belong; a segment's first group
-// brings the header.
+// Groups are written one at a time, in order, at the places of their records. A segment's first
+// group includes the header.
 #[test]
 fn groups_follow_each_other() {
     let mut world = World::new();
@@ -118,7 +119,7 @@ fn groups_follow_each_other() {
     assert_eq!(starts, [(0, 3081), (3081, 4608)]);
 }
 
-// The header says what was set when its group was handed out, not when it was staged.
+// The header has the values at the time when its group is handed out, not when it was staged.
 #[test]
 fn header_has_the_latest_checkpoint() {
     let mut world = World::new();
@@ -143,9 +144,9 @@ fn header_has_the_latest_checkpoint() {
     assert_eq!(world.log.checkpoint(), begun);
 }
 
-// A group that enters another part of its file brings zeros to the end of that, or of the file; no
-// other does, nor one as long as a part. They are not in the log, also if the group fails and goes
-// to another file.
+// A group that enters another part of its file also writes zeros to the end of that part, or of the
+// file. No other group does, nor one as long as a part. The zeros are not in the log, even if the
+// group fails and is written to another file.
 #[test]
 fn small_groups_bring_zeros() {
     let mut world = World::with(LogOptions { zeros_bytes: 1000, ..OPTIONS });
@@ -184,7 +185,7 @@ fn small_groups_bring_zeros() {
     assert_eq!((replayed, report.torn), (world.known, None));
 }
 
-// A group takes a megabyte; a record beyond that is a group of its own.
+// A group has at most a megabyte; a larger record is its own group.
 #[test]
 fn groups_are_bounded() {
     let options =
@@ -221,7 +222,7 @@ fn groups_are_bounded() {
     known.iter().for_each(|(position, payload)| check_message(&log, *position, payload));
 }
 
-// A record larger than a segment gets a file of its own; later records are in ordinary ones.
+// A record larger than a segment gets its own file; later records are in files of the usual length.
 #[test]
 fn large_records_have_their_own_file() {
     for length in [CAPACITY - REST_BYTES, CAPACITY - REST_BYTES + 1, 3 * CAPACITY] {
@@ -250,8 +251,8 @@ fn large_records_have_their_own_file() {
     }
 }
 
-// Three files are ready or asked for beyond those in use. After a refusal none is asked for until
-// the owner says so.
+// Three files are ready or requested beyond those in use. After a refusal none is requested until
+// the owner allows it.
 #[test]
 fn files_are_asked_for_ahead() {
     let (mut log, _) = Log::open(OPTIONS, Vec::new(), None, &mut |_, _, _| {}).unwrap();
@@ -290,9 +291,9 @@ fn files_are_asked_for_ahead() {
     assert!(!log.is_stalled(), "it is in flight");
 }
 
-// The free room counts spares and the rest of the newest segment, and is 0 while a segment waits
-// for a file. Messages may use the room beyond the reserve, which is two unused files or more: the
-// rest of the newest segment as long as those are there.
+// The free room counts spare files and the rest of the newest segment; it is 0 while a segment
+// waits for a file. Messages may use the room beyond the reserve of two unused files: the rest of
+// the newest segment as long as those exist.
 #[test]
 fn room_is_what_files_are_there_for() {
     let mut world = World::new();
@@ -329,8 +330,8 @@ fn room_is_what_files_are_there_for() {
     assert_eq!(rooms(&world.log), (3 * capacity, capacity));
 }
 
-// A record larger than a segment is ready to be appended when its file is there, and that is asked
-// for once.
+// A record larger than a segment can be appended when its file has arrived; the file is requested
+// once.
 #[test]
 fn large_files_are_asked_for_in_time() {
     let mut world = World::new();

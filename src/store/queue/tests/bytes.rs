@@ -1,10 +1,10 @@
-//! The bytes of a queue: as they are documented, as they were written once, and broken ones.
+//! The bytes of a queue: documented ones, earlier ones, and malformed ones.
 
 use super::super::super::cursor::Cursor;
 use super::random::Random;
 use super::*;
 
-/// A queue with something in each of its parts, and the log that it is in.
+/// A queue with something in each of its parts, and the log that contains it.
 fn queue_with_all() -> (Queue, FakeLog) {
     let mut log = FakeLog::new(PACKED_ENTRY_MAX + 10);
     let mut queue = Queue::default();
@@ -37,7 +37,7 @@ const GOLDEN: &[&[u8]] = &[
     &[0, 4, 15],
     // In flight, from offset 0: 30 bytes; gone; released; 130 further, QoS 2, 50 bytes.
     &[4, 0, 9, 0, 30, 0, 0, 1, 0, 0x91, 0x08, 50],
-    // Behind two that are gone, at 260: 40 bytes.
+    // After two that are gone, at 260: 40 bytes.
     &[2, 1, 0x84, 0x02, 2, 0, 40],
     // Two blocks. At 1,200: 3 messages of 900 bytes, all in the segment of 300.
     &[2, 0xb0, 0x09, 0, 3, 0x84, 0x07, 1, 0xac, 0x02, 3],
@@ -50,7 +50,7 @@ const GOLDEN: &[&[u8]] = &[
 /// The first block: three with RETAIN at QoS 2, 300 bytes each, from 300 on.
 const GOLDEN_BLOCK: &[u8] = &[3, 0xac, 0x02, 0xe3, 0x12, 0xac, 0x02, 0xe3, 0x12, 0xac, 0x02];
 
-// The documented bytes, and the queue they are of.
+// The documented bytes, and their queue.
 #[test]
 fn state_has_golden_bytes() {
     let (queue, mut log) = queue_with_all();
@@ -72,7 +72,7 @@ fn state_has_golden_bytes() {
     assert_eq!(again, state);
 }
 
-// An empty queue, and one that only has a tail, need next to nothing.
+// An empty queue, and one with only a tail, need very few bytes.
 #[test]
 fn small_queues_have_few_bytes() {
     let state = |queue: &Queue| {

@@ -21,18 +21,18 @@ pub(super) struct Harness {
     pub(super) log: FakeLog,
     pub(super) model: Model,
     pub(super) near: bool,
-    /// The model, as the log would bring it back.
+    /// The model as the log would restore it.
     logged: Model,
     events: Vec<Event>,
-    /// Where recovery may begin: at a state, or before the first one.
+    /// The points where recovery may begin: a state, or the time before the first one.
     starts: Vec<usize>,
     volatile: bool,
-    /// The log knows what was sent, not only what was answered.
+    /// Whether the log knows which messages were sent, not only which were acknowledged.
     pub(super) tells_sent: bool,
 }
 
 impl Harness {
-    /// Of a queue that had `end` messages already, all done with.
+    /// For a queue that had `end` messages already, all completed.
     pub(super) fn new(volatile: bool, end: u64, tail_bytes_max: usize) -> Self {
         let mut queue = if volatile { Queue::volatile() } else { Queue::default() };
         queue.replay_acks(end, &[], &[]);
@@ -50,7 +50,7 @@ impl Harness {
         }
     }
 
-    /// Does one of the things that are always done.
+    /// Does one of the steps that are always possible.
     pub(super) fn step(&mut self, random: &mut Random, pushes: u64) {
         match random.below(16) {
             what if what < pushes => self.push(random),
@@ -104,7 +104,7 @@ impl Harness {
 
     fn answer(&mut self, random: &mut Random) {
         let Self { queue, model, log, .. } = self;
-        // The oldest in flight, mostly.
+        // Mostly the oldest one in flight.
         let bound = if random.below(3) == 0 { 30 } else { 2 };
         let skip = random.below(bound);
         let oldest = model.messages.keys().next().copied().unwrap_or(model.end);
@@ -117,8 +117,8 @@ impl Harness {
         }
     }
 
-    /// PUBACKs in a row, from the oldest on, mostly: those at QoS 1 that were sent end, as if they
-    /// came one by one, up to the first that is something else.
+    /// PUBACKs in a row, mostly from the oldest on: sent QoS 1 messages end, as by single PUBACKs,
+    /// up to the first other message.
     fn answer_run(&mut self, random: &mut Random) {
         let Self { queue, model, log, .. } = self;
         let oldest = model.messages.keys().next().copied().unwrap_or(model.end);
@@ -138,8 +138,8 @@ impl Harness {
         assert!(ended == count || first > oldest || !ends(model, first + u64::from(ended)));
     }
 
-    /// The oldest that was never sent goes; it is not looked for behind what was sent and is not in
-    /// memory.
+    /// Drops the oldest message that was never sent. It is not looked for behind sent messages that
+    /// are not in memory.
     fn drop_unsent(&mut self) {
         let entry = self.queue.oldest_unsent(&mut self.log);
         let number = self.model.oldest_unsent();
@@ -157,14 +157,14 @@ impl Harness {
         assert_eq!(dropped, self.model.drop_oldest_waiting());
     }
 
-    /// The client comes, or leaves.
+    /// The client connects or disconnects.
     pub(super) fn turn(&mut self, near: bool) {
         self.near = near;
         self.queue.rewind();
         self.model.rewind();
     }
 
-    /// The message taken last, or another one, turns out to be unreadable.
+    /// The message taken last, or another one, becomes unreadable.
     pub(super) fn lose(&mut self, random: &mut Random) {
         let flying = self.model.messages.range(..self.model.next);
         let stored: Vec<u64> =
@@ -178,13 +178,13 @@ impl Harness {
         assert_eq!(self.queue.take_lost(), 1);
     }
 
-    /// The acknowledgements that are appended with a commit; then segments go.
+    /// Appends the acknowledgements of a commit; then segments are retired.
     pub(super) fn commit(&mut self) {
         let has = self.queue.has_acks();
         let acks = self.queue.take_acks();
         assert_eq!(has, acks.is_some());
         if let Some(Acks { first, gone, released }) = &acks {
-            // What they say needs saying, and is so.
+            // The record is needed, and its content is right.
             let messages = &self.model.messages;
             assert!(messages.range(..first).next().is_none());
             assert!(gone.iter().all(|at| at >= first && !messages.contains_key(at)));
@@ -199,12 +199,12 @@ impl Harness {
         self.log.retire();
     }
 
-    /// The log is told all of the queue.
+    /// Writes the whole queue to the log.
     pub(super) fn capture(&mut self, random: &mut Random) {
         if random.below(2) == 0 {
             self.commit();
         } else {
-            // What is not told otherwise yet is in this state only.
+            // Changes without another record are only in this state.
             self.starts.clear();
         }
         let mut state = Vec::new();
@@ -214,7 +214,7 @@ impl Harness {
         self.events.push(Event::State(state));
     }
 
-    /// A segment is to go: its live messages move, except some that are lost.
+    /// A segment is to be retired: its live messages are moved, except for some that are lost.
     pub(super) fn clean(&mut self, random: &mut Random) {
         self.commit();
         let oldest = self.log.held.keys().next().copied();
@@ -247,16 +247,16 @@ impl Harness {
         self.check();
     }
 
-    /// The process ends, and begins again with what the log has.
+    /// The process ends, and starts again with the content of the log.
     pub(super) fn restart(&mut self, random: &mut Random) {
         let start = usize::try_from(random.below(self.starts.len() as u64)).expect("small");
-        // The queue does not hold any more what older states alone need.
+        // The queue no longer holds what only older states need.
         self.starts.drain(..start);
         self.log.forget_holds();
         self.queue = self.rebuilt();
         self.model = self.logged.clone();
         if !self.tells_sent {
-            // It may be behind messages that were dropped, unsent.
+            // It may follow messages that were dropped unsent.
             let sent = self.queue.sent();
             let between = self.model.sent..sent.max(self.model.sent);
             assert!(self.model.messages.range(between).next().is_none());
@@ -284,7 +284,7 @@ impl Harness {
                 Event::Cleaned(range, moves) => {
                     queue.replay_relocate(range, &|old| moves.get(&old.offset()).copied());
                 }
-                // Those behind the one it starts from tell nothing new.
+                // Those after the starting one have no new information.
                 Event::State(_) if started => {}
                 Event::State(state) => {
                     let mut cursor = Cursor(state);
@@ -299,7 +299,7 @@ impl Harness {
         queue
     }
 
-    /// The queue, its bytes and its holds are what the model says.
+    /// The queue, its bytes and its references equal the model's.
     pub(super) fn check(&self) {
         let (entries, blocks) = contents(&self.queue, &self.log);
         assert_eq!(entries, self.model.messages);
@@ -312,7 +312,7 @@ impl Harness {
         assert_eq!(self.log.holds(), holds);
     }
 
-    /// Takes and answers all there is, and compares to the last.
+    /// Takes and acknowledges all messages, and compares to the last.
     pub(super) fn finish(&mut self) {
         self.turn(true);
         while !self.model.messages.is_empty() {

@@ -1,4 +1,4 @@
-//! The queue against a log of pages that only remember, a plain model, and its own past.
+//! The queue against a minimal log, a plain model, and its own past.
 
 mod bytes;
 mod harness;
@@ -31,13 +31,13 @@ struct Appended {
     entries: Vec<u8>,
 }
 
-/// A log that counts what is held.
+/// A log that counts references.
 struct FakeLog {
     end: u64,
     blocks: BTreeMap<u64, Appended>,
-    /// Messages and blocks that need it, by start of segment; a segment that was retired is absent.
+    /// Messages and blocks that need a segment, by its start; a retired segment is absent.
     held: BTreeMap<u64, u64>,
-    /// Where blocks were appended, and is not in the log's own account of itself yet.
+    /// Positions of appended blocks that are not in the log's own account yet.
     appended: Vec<(Position, u64, u32)>,
     tail_bytes_max: usize,
 }
@@ -48,7 +48,7 @@ impl FakeLog {
         Self { end: 0, blocks: BTreeMap::new(), held, appended: Vec::new(), tail_bytes_max }
     }
 
-    /// Appends something; tells where.
+    /// Appends something; returns its position.
     fn append(&mut self, bytes: u32) -> Position {
         let at = self.end;
         self.end += u64::from(bytes);
@@ -61,18 +61,18 @@ impl FakeLog {
         Entry::stored(self.append(bytes), bytes, terms)
     }
 
-    /// The references held now, by place.
+    /// The current references, by place.
     fn holds(&self) -> BTreeMap<u64, u64> {
         let some = self.held.iter().filter(|(_, count)| **count > 0);
         some.map(|(segment, count)| (*segment, *count)).collect()
     }
 
-    /// Nothing is held: the process was started again.
+    /// Removes all references: the process was started again.
     fn forget_holds(&mut self) {
         self.held.values_mut().for_each(|count| *count = 0);
     }
 
-    /// Removes what nobody holds, but the segment that is written.
+    /// Removes unreferenced segments, except the one being written.
     fn retire(&mut self) {
         let last = segment(self.end);
         self.held.retain(|segment, count| *count > 0 || *segment >= last);
@@ -80,7 +80,7 @@ impl FakeLog {
         blocks.retain(|at, _| held.contains_key(&segment(*at)));
     }
 
-    /// The log cannot read a segment any more.
+    /// Makes a segment unreadable.
     fn damage(&mut self, range: &Range<u64>) {
         self.blocks.retain(|at, _| !range.contains(at));
     }
@@ -126,7 +126,7 @@ fn segment(offset: u64) -> u64 {
     offset / SEGMENT * SEGMENT
 }
 
-/// Every message of a queue that is not gone, by number, and where its blocks stand.
+/// Every message of a queue that is not gone, by number, and the positions of its blocks.
 fn contents(queue: &Queue, log: &FakeLog) -> (BTreeMap<u64, Entry>, Vec<Position>) {
     let mut entries = BTreeMap::new();
     let mut blocks = Vec::new();

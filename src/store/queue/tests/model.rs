@@ -2,15 +2,15 @@
 
 use super::*;
 
-/// One step after the other, each message by its number.
+/// Handles one message after the other, by number.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Model {
-    /// Messages that are not done with; those that were released have [`Entry::RELEASED`].
+    /// Messages that are not completed; released ones have [`Entry::RELEASED`].
     pub(super) messages: BTreeMap<u64, Entry>,
     pub(super) next: u64,
     pub(super) sent: u64,
     pub(super) end: u64,
-    /// One past the last released message that was taken ahead of others.
+    /// The number after the last released message that was taken ahead of others.
     pub(super) owed: u64,
 }
 
@@ -105,12 +105,12 @@ impl Model {
         (self.next, self.owed) = (0, 0);
     }
 
-    /// Number of the oldest message that was never sent.
+    /// The number of the oldest message that was never sent.
     pub(super) fn oldest_unsent(&self) -> Option<u64> {
         self.messages.range(self.next.max(self.sent)..).next().map(|(number, _)| *number)
     }
 
-    /// Whether messages that were sent wait to be sent again.
+    /// Whether sent messages wait to be sent again.
     pub(super) fn waits_again(&self) -> bool {
         self.messages.range(self.next..self.sent.max(self.next)).next().is_some()
     }

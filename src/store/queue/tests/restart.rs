@@ -4,7 +4,8 @@ use super::harness::Harness;
 use super::random::Random;
 use super::*;
 
-// After any events in any order, the queue equals the model, and holds the messages it needs.
+// After any events in any order, the queue equals the model and references the messages that it
+// needs.
 #[test]
 fn equals_a_plain_model() {
     for seed in 0..60 {
@@ -32,7 +33,7 @@ fn equals_a_plain_model() {
     }
 }
 
-// Rebuilt from any state and what the log has behind it, the queue is as it was told.
+// Rebuilt from any state and the later records in the log, the queue is as recorded.
 #[test]
 fn comes_back_as_it_was_told() {
     for seed in 0..150 {
@@ -70,7 +71,7 @@ fn comes_back_as_it_was_told() {
     }
 }
 
-// A log with holes in it does not bring down what reads it; holds go with what holds them.
+// Missing records in a log do not make its readers fail; references end with their holders.
 #[test]
 fn nonsense_is_survived() {
     for seed in 0..100 {

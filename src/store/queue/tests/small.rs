@@ -1,10 +1,10 @@
-//! One rule of a queue after the other.
+//! Single rules of a queue.
 
 use super::super::super::cursor::Cursor;
 use super::*;
 use crate::limits::QUEUE_HEAD_MAX;
 
-/// A queue with its log, which makes calls short.
+/// A queue with its log, for short calls.
 struct Rig {
     queue: Queue,
     log: FakeLog,
@@ -29,7 +29,7 @@ impl Rig {
         self.queue.take_next(window, &mut self.log)
     }
 
-    /// Takes all that the window gives: number, identifier, whether again.
+    /// Takes all messages that the window permits: number, identifier, whether sent again.
     fn take_all(&mut self, window: u16) -> Vec<(u64, u16, bool)> {
         let publish = |next| match next {
             Next::Publish { packet_id, number, again, .. } => (number, packet_id, again),
@@ -54,7 +54,7 @@ impl Rig {
         self.queue.drop_oldest_waiting(&mut self.log)
     }
 
-    /// The process ends, and begins again with the state that the queue has now.
+    /// The process ends, and starts again with the queue's current state.
     fn restart(&mut self) {
         let mut state = Vec::new();
         self.queue.encode(&mut state);
@@ -63,7 +63,7 @@ impl Rig {
         self.queue.settle(&mut self.log);
     }
 
-    /// Either that, or counts what is lost.
+    /// Succeeds, or counts the lost messages.
     fn restart_or(&mut self, restarts: bool, lost: u64) {
         assert_eq!(self.queue.take_lost(), lost);
         if restarts {
@@ -77,8 +77,8 @@ impl Rig {
     }
 }
 
-// PUBRELs that are pending since the client was away are sent though the window is full, once each
-// and in order; released messages do not keep the window full for ever.
+// PUBRELs that are pending since the client disconnected are sent although the window is full, once
+// each and in order. Released messages do not keep the window full for ever.
 #[test]
 fn owed_releases_do_not_wait_for_the_window() {
     for restarts in [false, true] {
@@ -108,7 +108,7 @@ fn owed_releases_do_not_wait_for_the_window() {
         assert_eq!((rig.queue.unacked(), rig.complete(2)), (1, Answer::Done));
         assert_eq!(number(rig.take(1)), 2);
         assert_eq!(number(rig.take(2)), 4);
-        // Disconnected once more: the PUBRELs are pending again.
+        // After another disconnect the PUBRELs are pending again.
         assert_eq!(rig.release(5), Answer::Done);
         rig.queue.rewind();
         assert_eq!(rig.take(0), Some(Next::Release { packet_id: 5 }));
@@ -121,7 +121,7 @@ fn owed_releases_do_not_wait_for_the_window() {
     }
 }
 
-// A refused message is done with at once, and its identifier free; other answers are as ever.
+// A refused message is completed at once, and its identifier is free; other answers work as before.
 #[test]
 fn refusals_end_qos_2() {
     let mut rig = Rig::new(Queue::default());
@@ -163,7 +163,8 @@ fn oldest_unsent_is_seen_and_dropped() {
     assert_eq!(rig.take_all(9), [(0, 1, true), (1, 2, true)]);
 }
 
-// Acknowledgements in any order; a rewind brings exactly the rest, same ids, in order, as DUP.
+// Acknowledgements in any order: a rewind returns exactly the others, with the same ids, in order,
+// as DUP.
 #[test]
 fn rewind_brings_what_is_unacknowledged() {
     let mut rig = Rig::new(Queue::default());
@@ -184,8 +185,8 @@ fn rewind_brings_what_is_unacknowledged() {
     assert_eq!((rig.queue.unacked(), rig.queue.stored_bytes()), (0, 0));
 }
 
-// An identifier is not used again while its message is unacknowledged, and is never 0; messages for
-// a full front wait behind it.
+// An identifier is not reused while its message is unacknowledged, and is never 0. Messages for a
+// full front wait after it.
 #[test]
 fn identifiers_stall_before_they_wrap() {
     let mut rig = Rig::new(Queue::default());
@@ -206,7 +207,8 @@ fn identifiers_stall_before_they_wrap() {
     assert_eq!(rig.take_all(1), [(65_535, 1, false)]);
 }
 
-// A passing message keeps its identifier and no record; dropping takes the oldest waiting.
+// A message that is not kept has an identifier and no record; dropping takes the oldest waiting
+// one.
 #[test]
 fn passing_and_dropping() {
     let mut rig = Rig::new(Queue::volatile());
@@ -232,8 +234,8 @@ fn passing_and_dropping() {
     assert_eq!(rig.log.holds(), BTreeMap::new());
 }
 
-// Drops behind an unacknowledged message take no memory, from any part of the queue; identifiers
-// stall, and the window is as it was.
+// Drops behind an unacknowledged message take no memory, from any part of the queue. Identifiers
+// are not issued meanwhile, and the window does not change.
 #[test]
 fn drops_leave_nothing() {
     for (near, behind) in [(true, 0), (false, 0), (true, 3_000), (false, 3_000)] {
@@ -265,7 +267,7 @@ fn drops_leave_nothing() {
     }
 }
 
-// A few drops behind an unacknowledged message do not stop those behind.
+// A few drops behind an unacknowledged message do not block later messages.
 #[test]
 fn drops_are_passed() {
     let mut rig = Rig::new(Queue::default());
@@ -283,7 +285,7 @@ fn drops_are_passed() {
     assert_eq!(rig.take_all(2), [(5, 6, true), (6, 7, false)]);
 }
 
-// QoS 2: the message goes at PUBREC, its identifier at PUBCOMP; pending packets are sent again.
+// QoS 2: PUBREC removes the message, PUBCOMP its identifier; pending packets are sent again.
 #[test]
 fn exactly_once_has_two_steps() {
     let mut rig = Rig::new(Queue::default());
@@ -317,7 +319,7 @@ fn exactly_once_has_two_steps() {
     assert!(rig.queue.is_empty());
 }
 
-// A released message is not dropped, not even if it was released before a restart: its PUBREL must
+// A released message is not dropped, even if it was released before a restart: its PUBREL must
 // still be sent.
 #[test]
 fn drops_spare_what_is_released() {
@@ -343,8 +345,8 @@ fn drops_spare_what_is_released() {
     }
 }
 
-// After a restart, a client may answer what was sent before, ahead of its coming again, even if it
-// is in a block; nothing is read for one that does not.
+// After a restart, a client may acknowledge an earlier message before it is sent again, even if it
+// is in a block. Nothing is read for a client that does not.
 #[test]
 fn answers_are_known_after_a_restart() {
     let mut rig = Rig::new(Queue::default());
@@ -374,7 +376,7 @@ fn answers_are_known_after_a_restart() {
     assert!(taken.iter().all(|(number, _, again)| *number != 29 && *again == (*number < 40)));
 }
 
-// A block that cannot be read loses its messages, and no others; they are let go of and counted.
+// An unreadable block loses its messages, and no others; they are released and counted.
 #[test]
 fn damaged_blocks_are_passed() {
     for how in 0..4 {
@@ -393,7 +395,7 @@ fn damaged_blocks_are_passed() {
             1 => rig.log.blocks.get_mut(&offset).expect("it is there").first += 1,
             2 => rig.log.blocks.get_mut(&offset).expect("it is there").entries[1] ^= 1,
             _ => {
-                // Only to be noticed when it is to be written anew.
+                // It is noticed only when it is to be written again.
                 rig.log.damage(&(offset..offset + 1));
                 let range = offset / SEGMENT * SEGMENT..(offset / SEGMENT + 1) * SEGMENT;
                 let new = rig.log.append(10_000);
@@ -414,7 +416,7 @@ fn damaged_blocks_are_passed() {
     }
 }
 
-// A queue of an absent client takes its tail and little more, also after it was used.
+// A queue of a disconnected client takes only its tail and little more, also after use.
 #[test]
 fn absent_clients_take_little() {
     assert!(size_of::<Queue>() <= 80, "{}", size_of::<Queue>());
@@ -460,7 +462,7 @@ fn long_queues_are_in_the_log() {
     }
 }
 
-// A queue that is emptied at once records that all of it is completed.
+// A queue that is emptied at once records that all its messages are completed.
 #[test]
 fn ends_are_told() {
     for taken in [0, 3] {
@@ -476,7 +478,7 @@ fn ends_are_told() {
     }
 }
 
-// Messages that are lost as they are moved are counted, and later messages go behind them.
+// Messages that are lost when they are moved are counted, and later messages follow them.
 #[test]
 fn lost_messages_are_counted() {
     for near in [false, true] {
@@ -512,7 +514,7 @@ fn lost_blocks_are_done_with() {
     assert_eq!(rig.take_all(1), [(36, 37, false)]);
 }
 
-// A block written anew says what is gone and released by itself, should the acks be lost.
+// A block that is written again includes what is gone and released, in case the acks are lost.
 #[test]
 fn blocks_say_what_is_released() {
     let mut rig = Rig::new(Queue::default());
@@ -533,7 +535,7 @@ fn blocks_say_what_is_released() {
     assert_eq!(rig.log.holds(), BTreeMap::new());
 }
 
-// Rebuilding takes no memory for what was dropped, and none for what was done with.
+// Rebuilding takes no memory for dropped or completed messages.
 #[test]
 fn rebuilding_forgets() {
     let mut rig = Rig::new(Queue::default());
@@ -553,7 +555,7 @@ fn rebuilding_forgets() {
             rig.queue.replay_acks(0, &[at as u64 - 1_000], &[]);
         }
     }
-    // Not even the blocks are there any more, but for the first and the last.
+    // Even the blocks are gone, except the first and the last.
     let offsets: Vec<u64> = rig.log.blocks.keys().copied().collect();
     for offset in &offsets[1..offsets.len() - 4] {
         rig.log.blocks.remove(offset);

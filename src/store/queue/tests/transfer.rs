@@ -1,4 +1,4 @@
-//! A queue that is made as another one was goes on with the same packet identifiers, also after a
+//! A queue that is copied from another continues with the same packet identifiers, also after a
 //! restart.
 
 use std::ops::ControlFlow;
@@ -20,8 +20,8 @@ fn told(queue: &Queue, log: &FakeLog) -> Vec<(u64, bool, bool)> {
     told
 }
 
-// Messages in flight with gaps between them, one that is released, and some that were not sent:
-// from the first identifier, the last, and around it; in the tail and in blocks.
+// Messages in flight with gaps between them, a released one, and some that were not sent: from the
+// first identifier, the last, and around it; in the tail and in blocks.
 #[test]
 fn numbers_stay() {
     for (first, tail_bytes_max) in

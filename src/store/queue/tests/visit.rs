@@ -1,4 +1,4 @@
-//! A visit tells what the model has, in order, and stops when it is told to.
+//! A visit returns the model's messages, in order, and stops on request.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -7,7 +7,7 @@ use super::harness::Harness;
 use super::random::Random;
 use super::*;
 
-/// The first `most` things that a visit tells.
+/// The first `most` items of a visit.
 fn visited(queue: &Queue, log: &FakeLog, most: usize) -> Vec<Item> {
     let mut items = Vec::new();
     let end = queue.visit(log, &mut |item| {
@@ -18,7 +18,7 @@ fn visited(queue: &Queue, log: &FakeLog, most: usize) -> Vec<Item> {
     items
 }
 
-/// A queue with a front, blocks and a tail, as the model has it.
+/// A queue with a front, blocks and a tail, as in the model.
 fn long_queue(seed: u8) -> Harness {
     let mut random = Random::new(seed);
     let mut harness = Harness::new(false, 65_500, 60);
@@ -32,7 +32,7 @@ fn long_queue(seed: u8) -> Harness {
     harness
 }
 
-// Messages come by number, each as it is; blocks come once.
+// Messages are returned by number, each unchanged; each block once.
 #[test]
 fn tells_what_is_there() {
     for seed in 0..50 {
@@ -58,7 +58,7 @@ fn tells_what_is_there() {
     assert_eq!(visited(&Queue::default(), &FakeLog::new(60), usize::MAX), []);
 }
 
-// Messages of a block that cannot be read any more are reported as lost, and the rest as they are.
+// Messages of an unreadable block are reported as lost, the others unchanged.
 #[test]
 fn tells_what_is_lost() {
     let Harness { queue, mut log, model, .. } = long_queue(7);
@@ -81,7 +81,7 @@ fn tells_what_is_lost() {
     assert!(missing.is_empty() && lost > 0, "{lost} blocks are lost, {missing:?} is not told");
 }
 
-// Identifiers begin at 1 and begin again behind 65,535.
+// Identifiers begin at 1, and again after 65,535.
 #[test]
 fn identifiers() {
     for (number, id) in [(0, 1), (1, 2), (65_534, 65_535), (65_535, 1), (131_070, 1)] {

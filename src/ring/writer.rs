@@ -1,8 +1,7 @@
-//! The thread that writes to files, so that a disk never holds the ring up: one write at a time,
-//! one result for each.
+//! The thread that writes to files, so that a disk never blocks the ring: one write at a time, one
+//! result for each.
 //!
-//! A result is in its channel before the signal that tells of it. Dropping the writer waits for the
-//! write that is under way.
+//! A result is in its channel before its signal. Dropping the writer waits for the present write.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,11 +16,11 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use crate::ring::sync_failure::sync_failure;
 use crate::ring::{Wake, Waker};
 
-/// Interruptions in a row, nothing written between, before one is the result: by then it is no
-/// accident, and asking on would keep a core busy.
+/// The number of interruptions in a row, with nothing written between, after which the write fails:
+/// more retries would keep a core busy.
 const INTERRUPTIONS_MAX: u32 = 1000;
 
-/// A write that was asked for.
+/// A requested write.
 struct Job {
     file: Arc<OwnedFd>,
     offset: u64,
@@ -29,9 +28,9 @@ struct Job {
     sync: bool,
 }
 
-/// See the module.
+/// See the file.
 pub(super) struct Writer {
-    /// None while it is dropped.
+    /// `None` while it is dropped.
     jobs: Option<SyncSender<Job>>,
     results: Receiver<io::Result<()>>,
     signal: Waker,
@@ -40,10 +39,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread, on these CPUs; on those of the caller if there are none.
+    /// Starts the thread on these CPUs; on those of the caller if there are none.
     ///
     /// # Errors
-    /// If the system has no thread or no descriptor left.
+    /// If the system has no thread or descriptor left.
     pub(super) fn start(cpus: Vec<usize>) -> io::Result<Self> {
         let signal = Waker::new()?;
         let (jobs, to_do) = sync_channel::<Job>(1);
@@ -54,7 +53,7 @@ impl Writer {
         let work = move || {
             settle_on(&cpus);
             for job in to_do {
-                // File and bytes are given up before the result is told.
+                // File and bytes are released before the result is sent.
                 if done.send(job.run()).is_err() {
                     return;
                 }
@@ -65,12 +64,12 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), results, signal, is_busy: false, thread })
     }
 
-    /// Becomes readable, once for each, when there is a result.
+    /// Becomes readable when there is a result, once for each.
     pub(super) fn signal(&self) -> &Waker {
         &self.signal
     }
 
-    /// Takes a write; its result is the next.
+    /// Takes a write; the next result is that of this write.
     ///
     /// # Panics
     /// If there is one already, or if `bytes` is empty or has 4 GiB or more.
@@ -102,7 +101,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // One that has panicked has said so.
+            // A panic of the thread was reported already.
             let _panicked = thread.join();
         }
     }
@@ -113,7 +112,7 @@ impl Job {
         let Self { file, offset, bytes, sync } = self;
         write_whole(bytes, offset, |bytes, offset| rustix::io::pwrite(&file, bytes, offset))?;
         if sync {
-            // Never asked again: the kernel tells once that pages are lost, and then takes them for
+            // A sync is never repeated: the kernel reports lost pages once, and then considers them
             // clean.
             rustix::fs::fdatasync(&file).map_err(|error| sync_failure(error.into()))?;
         }
@@ -121,7 +120,7 @@ impl Job {
     }
 }
 
-/// Writes all of `bytes`, however little each call takes.
+/// Writes all of `bytes`, even if each call writes little.
 fn write_whole(
     mut bytes: Bytes,
     mut offset: u64,
@@ -145,7 +144,7 @@ fn write_whole(
     Ok(())
 }
 
-/// Keeps the calling thread to these CPUs, if there are any.
+/// Binds the calling thread to these CPUs, if there are any.
 fn settle_on(cpus: &[usize]) {
     if cpus.is_empty() {
         return;
@@ -161,8 +160,8 @@ fn settle_on(cpus: &[usize]) {
 mod tests {
     use super::*;
 
-    /// A file that takes a part at a time gets all of it, in order and in its place; so does one
-    /// that is interrupted now and then.
+    /// A file that accepts a part at a time gets all bytes in order and in place, also with
+    /// interruptions now and then.
     #[test]
     fn short_writes_go_on() {
         for part in [1, 3, 9, 10, 11] {
@@ -181,7 +180,7 @@ mod tests {
         }
     }
 
-    /// A write that cannot continue is an error: a rest that fails, a file that accepts no bytes,
+    /// A write that cannot continue is an error: a failing rest, a file that accepts no bytes,
     /// endless interruptions.
     #[test]
     fn what_cannot_go_on_fails() {

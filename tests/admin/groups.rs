@@ -1,0 +1,187 @@
+//! Consumer groups: what operators are told of them and of their members.
+
+use serde_json::Value;
+
+use crate::common::{Broker, Client, connack, connect, puback, publish, until};
+use crate::http::{Door, start};
+use crate::metrics::value;
+
+const GROUP: &str = "$share/g/t/#";
+/// The same in a query.
+const OF_GROUP: &str = "group=$share/g/t/%23";
+
+/// A session that stays and is a member, whose client has left.
+pub(crate) fn leave_member(broker: &Broker, id: &str, share: &str) {
+    Client::connect_with(broker, &connect(id).persistent()).subscribe_and_leave(share, 1);
+}
+
+/// The client of such a session.
+pub(crate) fn return_as(broker: &Broker, id: &str) -> Client {
+    let mut client = Client::open(broker);
+    client.send(&connect(id).persistent().bytes());
+    client.expect(&connack(true, 0));
+    client
+}
+
+/// Publishes so many messages, on some topics.
+pub(crate) fn publish_some(broker: &Broker, count: u16) {
+    let mut publisher = Client::connect(broker, "publisher");
+    for id in 1..=count {
+        publisher.publish(&publish(format!("t/{}", id % 4), format!("number {id}")).qos1(id));
+    }
+    publisher.leave();
+}
+
+pub(crate) fn group(door: &Door) -> Value {
+    let reply = door.get(&format!("/api/v1/group?{OF_GROUP}"));
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.json()
+}
+
+fn members(door: &Door) -> Vec<Value> {
+    door.items(&format!("/api/v1/group/members?{OF_GROUP}"))
+}
+
+// What waits in a group, what members have and what became of the rest is told, for all shards
+// together; of a member, what it has.
+#[test]
+fn groups_are_told() {
+    for shards in [1, 3] {
+        let (broker, door) = start(shards, &[]);
+        assert_eq!(door.items("/api/v1/groups?vhost=/"), Vec::<Value>::new());
+        assert_eq!(door.get(&format!("/api/v1/group?{OF_GROUP}")).status, 404);
+        leave_member(&broker, "fern", GROUP);
+        leave_member(&broker, "hazel", GROUP);
+        publish_some(&broker, 8);
+        // Other shards hear later that they have left.
+        until("both are away", || group(&door)["connected"] == 0);
+        let told = group(&door);
+        for (field, wanted) in [
+            ("/group", Value::from(GROUP)),
+            ("/vhost", "/".into()),
+            ("/name", "g".into()),
+            ("/filter", "t/#".into()),
+            ("/order", "topic".into()),
+            ("/durable", true.into()),
+            ("/members", 2.into()),
+            ("/connected", 0.into()),
+            ("/inflight", 0.into()),
+            ("/backlog/messages", 8.into()),
+            ("/delivered", 0.into()),
+        ] {
+            assert_eq!(told.pointer(field), Some(&wanted), "{field} {told}");
+        }
+        assert!(told["backlog"]["bytes"].as_u64() > Some(8 * 8), "{told}");
+        assert!(told["backlog"]["lag_seconds"].is_number(), "{told}");
+        let mut client = return_as(&broker, "fern");
+        let ids: Vec<u16> = (0..8).map(|_| client.read_publish().id).collect();
+        let told = group(&door);
+        let figures = |told: &Value| {
+            ["/inflight", "/backlog/messages", "/delivered", "/acknowledged"]
+                .map(|field| told.pointer(field).and_then(Value::as_u64).expect("a number"))
+        };
+        assert_eq!(figures(&told), [8, 0, 8, 0], "{told}");
+        let listed = members(&door);
+        assert_eq!(listed.len(), 2, "{listed:?}");
+        let of = |id: &str| listed.iter().find(|it| it["id"] == id).expect("a member");
+        for (field, fern, hazel) in [
+            ("state", Value::from("ok"), Value::from("absent")),
+            ("connected", true.into(), false.into()),
+            ("qos", 1.into(), 1.into()),
+            ("clean", false.into(), false.into()),
+            ("inflight", 8.into(), 0.into()),
+            ("inflight_all", 8.into(), 0.into()),
+            ("window", 1000.into(), 0.into()),
+        ] {
+            assert_eq!((&of("fern")[field], &of("hazel")[field]), (&fern, &hazel), "{field}");
+        }
+        assert!(of("fern")["lanes"].as_u64() >= Some(1), "{listed:?}");
+        ids.iter().take(5).for_each(|id| client.send(&puback(*id)));
+        // Lanes may be at other shards, which hear of it later.
+        until("answers at all shards", || figures(&group(&door)) == [3, 0, 8, 5]);
+        client.unsubscribe(GROUP);
+        until("it has left", || {
+            members(&door).iter().any(|it| it["state"] == "left" && it["inflight"] == 3)
+        });
+        broker.stop();
+    }
+}
+
+// Lanes are sessions for the store alone: no list of sessions or of subscriptions has them, and
+// nobody reaches one by its name.
+#[test]
+fn lanes_are_no_sessions() {
+    let (broker, door) = start(2, &[]);
+    leave_member(&broker, "fern", GROUP);
+    publish_some(&broker, 8);
+    let sessions = door.items("/api/v1/sessions?limit=100");
+    let ids: Vec<&Value> = sessions.iter().map(|session| &session["id"]).collect();
+    assert_eq!(ids, ["fern"]);
+    let text = door.ask("GET", "/metrics", &[]).body;
+    assert_eq!(value(&text, "ringmq_sessions{state=\"absent\"}"), 1.0);
+    assert_eq!(value(&text, "ringmq_groups"), 1.0);
+    let top = door.get("/api/v1/top?by=backlog_bytes").json();
+    assert_eq!(top["items"], Value::Array(Vec::new()), "the backlog is the group's");
+    let lane = "id=%00d00$share/g/t/%23";
+    for path in ["session", "session/messages", "client"] {
+        assert_eq!(door.get(&format!("/api/v1/{path}?{lane}")).status, 404, "{path}");
+        assert_eq!(door.delete(&format!("/api/v1/{path}?{lane}")).status, 404, "{path}");
+    }
+    assert_eq!(group(&door)["backlog"]["messages"], 8);
+    broker.stop();
+}
+
+// A list of groups is read page by page, in order; what is no group's name is refused.
+#[test]
+fn groups_are_listed() {
+    let (broker, door) = start(2, &[]);
+    let mut client = Client::connect(&broker, "fern");
+    let names: Vec<String> = (0..7).map(|n| format!("$share/g{n}/a/+")).collect();
+    names.iter().for_each(|name| client.subscribe(name, 1));
+    for path in ["/api/v1/groups?limit=2", "/api/v1/groups?vhost=/&limit=3"] {
+        let listed = door.items(path);
+        let listed: Vec<&Value> = listed.iter().map(|group| &group["group"]).collect();
+        assert_eq!(listed, names.iter().collect::<Vec<_>>(), "{path}");
+    }
+    let page = door.get("/api/v1/groups?limit=2").json();
+    assert_eq!(page["items"].as_array().expect("a list").len(), 2);
+    assert_eq!(page["items"][0]["durable"], false);
+    for path in [
+        "/groups?cursor=x",
+        "/group?group=a/b",
+        "/group?group=$share/a",
+        "/group?group=$share/a%2B/b",
+        "/group",
+        "/group/members?group=$share/g0/a/%2B&cursor=c1.1",
+    ] {
+        let reply = door.get(&format!("/api/v1{path}"));
+        assert_eq!((reply.status, reply.code()), (422, "invalid".to_owned()), "{path}");
+    }
+    assert_eq!(door.get("/api/v1/groups?vhost=nowhere").status, 404);
+    assert_eq!(door.get("/api/v1/group/members?group=$share/none/a").status, 404);
+    broker.stop();
+}
+
+// Groups that are watched have metrics of their own; all count in the totals.
+#[test]
+fn lag_of_groups() {
+    let watched = ["--watch-session", "//$share/g/*", "--watch-session", "//$share/h/u"];
+    let (broker, door) = start(2, &watched);
+    for (id, share) in [("fern", GROUP), ("hazel", "$share/h/t/#"), ("kale", "$share/h/u")] {
+        leave_member(&broker, id, share);
+    }
+    publish_some(&broker, 6);
+    let text = door.ask("GET", "/metrics/sessions", &[]).body;
+    let of = |name: &str, group: &str| {
+        value(&text, &format!("ringmq_watched_group_{name}{{vhost=\"/\",group=\"{group}\"}}"))
+    };
+    assert_eq!(of("lag_messages", GROUP), 6.0);
+    assert_eq!(of("lag_messages", "$share/h/u"), 0.0);
+    assert!(of("lag_bytes", GROUP) > 6.0 * 8.0, "{text}");
+    assert_eq!(of("members_connected", GROUP), 0.0);
+    assert!(!text.contains("$share/h/t/#"), "{text}");
+    assert_eq!(value(&text, "ringmq_watched_groups_left_out"), 0.0);
+    assert_eq!(value(&text, "ringmq_group_backlog_messages"), 12.0);
+    assert_eq!(value(&text, "ringmq_session_backlog_messages"), 0.0);
+    broker.stop();
+}
