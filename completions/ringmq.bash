@@ -70,6 +70,9 @@ _ringmq() {
             ringmq__subcmd__ctl,drain)
                 cmd="ringmq__subcmd__ctl__subcmd__drain"
                 ;;
+            ringmq__subcmd__ctl,events)
+                cmd="ringmq__subcmd__ctl__subcmd__events"
+                ;;
             ringmq__subcmd__ctl,groups)
                 cmd="ringmq__subcmd__ctl__subcmd__groups"
                 ;;
@@ -85,6 +88,9 @@ _ringmq() {
             ringmq__subcmd__ctl,metrics)
                 cmd="ringmq__subcmd__ctl__subcmd__metrics"
                 ;;
+            ringmq__subcmd__ctl,node)
+                cmd="ringmq__subcmd__ctl__subcmd__node"
+                ;;
             ringmq__subcmd__ctl,publish)
                 cmd="ringmq__subcmd__ctl__subcmd__publish"
                 ;;
@@ -96,6 +102,9 @@ _ringmq() {
                 ;;
             ringmq__subcmd__ctl,sessions)
                 cmd="ringmq__subcmd__ctl__subcmd__sessions"
+                ;;
+            ringmq__subcmd__ctl,shards)
+                cmd="ringmq__subcmd__ctl__subcmd__shards"
                 ;;
             ringmq__subcmd__ctl,status)
                 cmd="ringmq__subcmd__ctl__subcmd__status"
@@ -123,6 +132,9 @@ _ringmq() {
                 ;;
             ringmq__subcmd__ctl,vhosts)
                 cmd="ringmq__subcmd__ctl__subcmd__vhosts"
+                ;;
+            ringmq__subcmd__ctl__subcmd__clients,evict)
+                cmd="ringmq__subcmd__ctl__subcmd__clients__subcmd__evict"
                 ;;
             ringmq__subcmd__ctl__subcmd__clients,kick)
                 cmd="ringmq__subcmd__ctl__subcmd__clients__subcmd__kick"
@@ -1225,7 +1237,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl)
-            opts="-h --help status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token"
+            opts="-h --help status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1423,12 +1435,96 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__clients)
-            opts="-h --help ls show kick"
+            opts="-h --help ls show kick evict"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ringmq__subcmd__ctl__subcmd__clients__subcmd__evict)
+            opts="-h --vhost --user --id-prefix --address --listener --state --per-second --session --will --dry-run --at --token-file --cacert --json --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --vhost)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listener)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "ok full slow" -- "${cur}"))
+                    return 0
+                    ;;
+                --per-second)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session)
+                    COMPREPLY=($(compgen -W "keep delete" -- "${cur}"))
+                    return 0
+                    ;;
+                --will)
+                    COMPREPLY=($(compgen -W "publish discard" -- "${cur}"))
+                    return 0
+                    ;;
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1590,7 +1686,7 @@ _ringmq() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1650,7 +1746,7 @@ _ringmq() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1976,6 +2072,66 @@ _ringmq() {
             fi
             case "${prev}" in
                 --over)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ringmq__subcmd__ctl__subcmd__events)
+            opts="-h --vhost --kinds --seconds --at --token-file --cacert --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --vhost)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kinds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seconds)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2584,6 +2740,62 @@ _ringmq() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ringmq__subcmd__ctl__subcmd__node)
+            opts="-h --at --token-file --cacert --json --watch --columns --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=($(compgen -W "version kernel cpus pid started_at uptime_seconds shards cpu_seconds memory.resident_bytes memory.virtual_bytes files.open files.max data_dir disk.free_bytes disk.size_bytes disk.low_limit_bytes" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ringmq__subcmd__ctl__subcmd__publish)
             opts="-h --file --qos --retain --vhost --at --token-file --cacert --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -3002,7 +3214,7 @@ _ringmq() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3230,7 +3442,7 @@ _ringmq() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3248,7 +3460,7 @@ _ringmq() {
             fi
             case "${prev}" in
                 --by)
-                    COMPREPLY=($(compgen -W "backlog_bytes backlog_messages dropped inflight outgoing" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "backlog_bytes backlog_messages dropped inflight outgoing lag rate" -- "${cur}"))
                     return 0
                     ;;
                 --n)
@@ -3294,7 +3506,63 @@ _ringmq() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ringmq__subcmd__ctl__subcmd__shards)
+            opts="-h --at --token-file --cacert --json --watch --columns --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --at)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --cacert)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=($(compgen -W "shard age_seconds uptime_seconds busy_seconds turns sleeps connections clients slow_clients sessions subscriptions messages.received messages.sent received.bytes sent.bytes backlog.bytes retained.messages retained.bytes log.bytes log.live_bytes log.uncommitted_bytes log.segments" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3576,7 +3844,7 @@ _ringmq() {
             fi
             case "${prev}" in
                 --by)
-                    COMPREPLY=($(compgen -W "backlog_bytes backlog_messages dropped inflight outgoing" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "backlog_bytes backlog_messages dropped inflight outgoing lag rate" -- "${cur}"))
                     return 0
                     ;;
                 --n)
@@ -3622,7 +3890,7 @@ _ringmq() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -145,34 +145,37 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subc
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -l skip-damaged -d 'Skip damaged data, and report how much was skipped'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from reshard" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand data; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -s h -l help -d 'Print help'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "status" -d 'Show a summary of the metrics'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "top" -d 'Show rates, and the largest sessions'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "dashboard" -d 'Print the address of the page, and a code to sign in'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "metrics" -d 'List metrics, times with their percentiles'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "check" -d 'Tell Nagios whether the broker is well'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "tail" -d 'Show messages that match a filter, as they are published'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "closed" -d 'List the connections that ended last, with reasons'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "subs" -d 'List subscriptions'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "match" -d 'List the sessions that would get a message, and those that would not, with reasons'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "can" -d 'Show whether a client may publish or subscribe, and which rule decides'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "publish" -d 'Publish a message'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "reload" -d 'Make the broker read its configuration and files again'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "drain" -d 'Refuse new clients, and disconnect the others gradually'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "undrain" -d 'Accept new clients again'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "listeners" -d 'List the listeners'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "certs" -d 'List certificates and their validity'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "trace" -d 'Show what happens to clients or messages, while it happens'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "clients" -d 'List, show or disconnect clients that are connected'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "sessions" -d 'List, rank, show, empty or delete sessions, of connected and absent clients'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "groups" -d 'List, show, empty or end consumer groups'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "retained" -d 'List, show or clear retained messages'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "config" -d 'Show the settings of a running broker'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "log" -d 'Change what a broker logs'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "users" -d 'List, add or delete users'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "vhosts" -d 'List, create, delete or limit vhosts'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "definitions" -d 'Export or import users, rules and limits of all vhosts'
-complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check tail closed subs match can publish reload drain undrain listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "token" -d 'List, add or remove tokens of a file'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "status" -d 'Show a summary of the metrics'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "top" -d 'Show rates, and the largest sessions'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "dashboard" -d 'Print the address of the page, and a code to sign in'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "metrics" -d 'List metrics, times with their percentiles'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "check" -d 'Tell Nagios whether the broker is well'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "events" -d 'Show clients that come, are refused and leave, as it happens'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "tail" -d 'Show messages that match a filter, as they are published'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "closed" -d 'List the connections that ended last, with reasons'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "subs" -d 'List subscriptions'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "match" -d 'List the sessions that would get a message, and those that would not, with reasons'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "can" -d 'Show whether a client may publish or subscribe, and which rule decides'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "publish" -d 'Publish a message'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "reload" -d 'Make the broker read its configuration and files again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "drain" -d 'Refuse new clients, and disconnect the others gradually'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "undrain" -d 'Accept new clients again'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "node" -d 'Show the host and the process of the broker'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "shards" -d 'List the shards with what they have and do'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "listeners" -d 'List the listeners'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "certs" -d 'List certificates and their validity'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "trace" -d 'Show what happens to clients or messages, while it happens'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "clients" -d 'List, show or disconnect clients that are connected'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "sessions" -d 'List, rank, show, empty or delete sessions, of connected and absent clients'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "groups" -d 'List or show consumer groups and their members'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "retained" -d 'List, show or clear retained messages'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "config" -d 'Show the settings of a running broker'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "log" -d 'Change what a broker logs'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "users" -d 'List, add or delete users'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "vhosts" -d 'List, create, delete or limit vhosts'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "definitions" -d 'Export or import users, rules and limits of all vhosts'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and not __fish_seen_subcommand_from status top dashboard metrics check events tail closed subs match can publish reload drain undrain node shards listeners certs trace clients sessions groups retained config log users vhosts definitions token" -f -a "token" -d 'List, add or remove tokens of a file'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from status" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
@@ -183,7 +186,9 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 backlog_messages\t''
 dropped\t''
 inflight\t''
-outgoing\t''"
+outgoing\t''
+lag\t''
+rate\t''"
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l n -d 'Sessions [default: 10]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l token-file -d 'File with the token' -r -F
@@ -217,7 +222,8 @@ state\t''
 waits_for\t''
 outgoing_bytes\t''
 connected_seconds\t''
-silent_seconds\t''"
+silent_seconds\t''
+bytes_per_second\t''"
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from top" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from dashboard" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
@@ -239,6 +245,14 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from events" -l vhost -d 'Name of a vhost [default: all]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from events" -l kinds -d 'Some of connect, auth and close, with commas between [default: all]' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from events" -l seconds -d 'End after so many seconds' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from events" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from events" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from events" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from events" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from events" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l vhost -d 'Name of a vhost [default: all]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l seconds -d 'End after so many seconds [default: 600]' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from tail" -l payload -d 'Bytes of each payload to show [default: 64, and 4096 for tail]' -r
@@ -359,6 +373,56 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -l json -d 'Print the broker\'s objects as JSON, one a line'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from undrain" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from node" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from node" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from node" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from node" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from node" -l columns -d 'Fields to show, with commas between' -r -f -a "version\t''
+kernel\t''
+cpus\t''
+pid\t''
+started_at\t''
+uptime_seconds\t''
+shards\t''
+cpu_seconds\t''
+memory.resident_bytes\t''
+memory.virtual_bytes\t''
+files.open\t''
+files.max\t''
+data_dir\t''
+disk.free_bytes\t''
+disk.size_bytes\t''
+disk.low_limit_bytes\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from node" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from node" -s h -l help -d 'Print help'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from shards" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from shards" -l token-file -d 'File with the token' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from shards" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from shards" -l watch -d 'Ask again and again, with so much time between, as in 2s' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from shards" -l columns -d 'Fields to show, with commas between' -r -f -a "shard\t''
+age_seconds\t''
+uptime_seconds\t''
+busy_seconds\t''
+turns\t''
+sleeps\t''
+connections\t''
+clients\t''
+slow_clients\t''
+sessions\t''
+subscriptions\t''
+messages.received\t''
+messages.sent\t''
+received.bytes\t''
+sent.bytes\t''
+backlog.bytes\t''
+retained.messages\t''
+retained.bytes\t''
+log.bytes\t''
+log.live_bytes\t''
+log.uncommitted_bytes\t''
+log.segments\t''"
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from shards" -l json -d 'Print the broker\'s objects as JSON, one a line'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from shards" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l at -d 'Where the broker answers operators: https://HOST:PORT, http://HOST:PORT or unix:PATH' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l token-file -d 'File with the token' -r -F
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from listeners" -l cacert -d 'File with the certificates to trust over https [default: the system\'s]' -r -F
@@ -396,6 +460,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subco
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "ls" -d 'List connected clients'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "show" -d 'Show one connected client'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "kick" -d 'Disconnect a client'
+complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from clients" -f -a "evict" -d 'Disconnect all clients that match'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -s h -l help -d 'Print help'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "ls" -d 'List sessions'
 complete -c ringmq -n "__fish_ringmq_using_subcommand ctl; and __fish_seen_subcommand_from sessions" -f -a "top" -d 'List the largest sessions'

@@ -254,13 +254,13 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (top)
 _arguments "${_arguments_options[@]}" : \
-'--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing)' \
+'--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing lag rate)' \
 '--n=[Sessions \[default\: 10\]]:N:_default' \
 '--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -300,6 +300,19 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 ':name -- The check to run:(alive disk drops lag ready reload)' \
+&& ret=0
+;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost \[default\: all\]]:NAME:_default' \
+'--kinds=[Some of connect, auth and close, with commas between \[default\: all\]]:KINDS:_default' \
+'--seconds=[End after so many seconds]:N:_default' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (tail)
@@ -431,6 +444,30 @@ _arguments "${_arguments_options[@]}" : \
 '--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(node)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(version kernel cpus pid started_at uptime_seconds shards cpu_seconds memory.resident_bytes memory.virtual_bytes files.open files.max data_dir disk.free_bytes disk.size_bytes disk.low_limit_bytes)' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(shards)
+_arguments "${_arguments_options[@]}" : \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
+'--columns=[Fields to show, with commas between]:FIELDS:(shard age_seconds uptime_seconds busy_seconds turns sleeps connections clients slow_clients sessions subscriptions messages.received messages.sent received.bytes sent.bytes backlog.bytes retained.messages retained.bytes log.bytes log.live_bytes log.uncommitted_bytes log.segments)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -653,7 +690,7 @@ _arguments "${_arguments_options[@]}" : \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
 '-h[Print help]' \
@@ -667,7 +704,7 @@ _arguments "${_arguments_options[@]}" : \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -687,6 +724,27 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 ':id -- Client id, case sensitive:_default' \
+&& ret=0
+;;
+(evict)
+_arguments "${_arguments_options[@]}" : \
+'--vhost=[Name of a vhost]:NAME:_default' \
+'--user=[User of the client]:NAME:_default' \
+'--id-prefix=[Beginning of the client id]:TEXT:_default' \
+'--address=[Address of the client, or a range of addresses, as in 10.0.0.0/8]:RANGE:_default' \
+'--listener=[Listener that the client came in through, as listeners tells it]:LISTENER:_default' \
+'--state=[State of its output]:STATE:(ok full slow)' \
+'--per-second=[Clients each second \[default\: 100\]]:N:_default' \
+'--session=[What happens to their sessions \[default\: keep\]]:WHAT:(keep delete)' \
+'--will=[What happens to their wills \[default\: publish\]]:WHAT:(publish discard)' \
+'--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
+'--token-file=[File with the token]:FILE:_files' \
+'--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
+'--dry-run[Count them, and disconnect nobody]' \
+'--json[Print the broker'\''s objects as JSON, one a line]' \
+'--yes[Do it without asking back]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
         esac
@@ -726,7 +784,7 @@ _arguments "${_arguments_options[@]}" : \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '--all[List all, however many there are]' \
 '-h[Print help]' \
@@ -735,13 +793,13 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (top)
 _arguments "${_arguments_options[@]}" : \
-'--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing)' \
+'--by=[What the sessions have most of \[default\: backlog_bytes\]]:WHAT:(backlog_bytes backlog_messages dropped inflight outgoing lag rate)' \
 '--n=[Sessions \[default\: 10\]]:N:_default' \
 '--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -754,7 +812,7 @@ _arguments "${_arguments_options[@]}" : \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(id vhost user shard clean connected subscriptions inflight backlog.messages backlog.bytes backlog.lag_seconds dropped withheld absent_seconds address listener connected_at received.bytes sent.bytes protocol transport keep_alive will certified state waits_for outgoing_bytes connected_seconds silent_seconds bytes_per_second)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -1500,6 +1558,7 @@ _ringmq__subcmd__ctl_commands() {
 'dashboard:Print the address of the page, and a code to sign in' \
 'metrics:List metrics, times with their percentiles' \
 'check:Tell Nagios whether the broker is well' \
+'events:Show clients that come, are refused and leave, as it happens' \
 'tail:Show messages that match a filter, as they are published' \
 'closed:List the connections that ended last, with reasons' \
 'subs:List subscriptions' \
@@ -1509,6 +1568,8 @@ _ringmq__subcmd__ctl_commands() {
 'reload:Make the broker read its configuration and files again' \
 'drain:Refuse new clients, and disconnect the others gradually' \
 'undrain:Accept new clients again' \
+'node:Show the host and the process of the broker' \
+'shards:List the shards with what they have and do' \
 'listeners:List the listeners' \
 'certs:List certificates and their validity' \
 'trace:Show what happens to clients or messages, while it happens' \
@@ -1546,8 +1607,14 @@ _ringmq__subcmd__ctl__subcmd__clients_commands() {
 'ls:List connected clients' \
 'show:Show one connected client' \
 'kick:Disconnect a client' \
+'evict:Disconnect all clients that match' \
     )
     _describe -t commands 'ringmq ctl clients commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__clients__subcmd__evict_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__clients__subcmd__evict_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl clients evict commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__clients__subcmd__kick_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__clients__subcmd__kick_commands() {
@@ -1608,6 +1675,11 @@ _ringmq__subcmd__ctl__subcmd__definitions__subcmd__import_commands() {
 _ringmq__subcmd__ctl__subcmd__drain_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl drain commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__events_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl events commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__groups_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__groups_commands() {
@@ -1671,6 +1743,11 @@ _ringmq__subcmd__ctl__subcmd__match_commands() {
 _ringmq__subcmd__ctl__subcmd__metrics_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl metrics commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__node_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__node_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl node commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__publish_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__publish_commands() {
@@ -1747,6 +1824,11 @@ _ringmq__subcmd__ctl__subcmd__sessions__subcmd__show_commands() {
 _ringmq__subcmd__ctl__subcmd__sessions__subcmd__top_commands() {
     local commands; commands=()
     _describe -t commands 'ringmq ctl sessions top commands' commands "$@"
+}
+(( $+functions[_ringmq__subcmd__ctl__subcmd__shards_commands] )) ||
+_ringmq__subcmd__ctl__subcmd__shards_commands() {
+    local commands; commands=()
+    _describe -t commands 'ringmq ctl shards commands' commands "$@"
 }
 (( $+functions[_ringmq__subcmd__ctl__subcmd__status_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__status_commands() {

@@ -11,7 +11,8 @@ use super::operation::Operation;
 use super::query::Query;
 
 /// Paths that a token for one vhost may use as well: they concern no vhost, or check it themselves.
-const FOR_ALL: &[&str] = &["/publish", "/openapi.json", "/whoami", "/sign-in", "/dashboard"];
+const FOR_ALL: &[&str] =
+    &["/publish", "/clients/kick", "/openapi.json", "/whoami", "/sign-in", "/dashboard"];
 
 /// The author of a change.
 pub(super) struct Actor {

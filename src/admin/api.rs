@@ -1,15 +1,17 @@
 //! Clients and sessions as JSON, and the operations on them.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
+use tokio::time::sleep;
 
 use crate::broker::SessionName;
 use crate::broker::inspect::{
-    Histogram, Kick, Kicked, Measure, Pace, Page, Question, Reply, Row, Top, home_of,
+    Histogram, Kick, Kicked, Measure, Pace, Page, Question, Reply, Row, Sampling, Top, home_of,
 };
-use crate::limits::TOP_ROWS_MAX;
+use crate::limits::{RATE_MS_MIN, TOP_ROWS_MAX};
 
 use super::actor::Actor;
 use super::answer::{Answer, Fault, json_of};
@@ -196,9 +198,14 @@ pub(super) async fn top(admin: &Admin, query: &Query<'_>) -> Answer {
         ("dropped", Measure::Dropped),
         ("inflight", Measure::Inflight),
         ("outgoing", Measure::Outgoing),
+        ("lag", Measure::Lag),
+        ("rate", Measure::Rate),
     ];
     let by = query.word("by", &measures)?.unwrap_or(Measure::BacklogBytes);
     let count = query.number("n", (1, TOP_USUAL, TOP_ROWS_MAX))?;
+    if by == Measure::Rate {
+        sample_rates(admin).await?;
+    }
     let mut found = Vec::new();
     for shard in 0..admin.asker.shards() {
         let question = Question::Top(Top::new(by, count));
@@ -219,7 +226,24 @@ fn measured(by: Measure, row: &Row) -> u64 {
         Measure::Dropped => row.dropped,
         Measure::Inflight => row.inflight,
         Measure::Outgoing => row.client.map_or(0, |client| client.outgoing_bytes),
+        Measure::Lag => row.lag_ms.unwrap_or(0),
+        Measure::Rate => row.bytes_per_second.unwrap_or(0),
     }
+}
+
+/// Has the shards look at what clients have sent and received, and waits until that is long enough
+/// ago to tell rates.
+async fn sample_rates(admin: &Admin) -> Result<(), Fault> {
+    let mut youngest_ms = u64::MAX;
+    for shard in 0..admin.asker.shards() {
+        let question = Question::Sample(Sampling::default());
+        let Reply::Sampled(age_ms) = admin.asker.ask(shard, question).await? else {
+            unreachable!("a look is answered with its age")
+        };
+        youngest_ms = youngest_ms.min(age_ms);
+    }
+    sleep(Duration::from_millis(RATE_MS_MIN.saturating_sub(youngest_ms))).await;
+    Ok(())
 }
 
 /// The vhost and the client that parameters name.
@@ -271,6 +295,9 @@ pub(super) fn item(admin: &Admin, page: &Page, row: &Row, shard: u16) -> Value {
     });
     if let Some(lag_ms) = row.lag_ms {
         item["backlog"]["lag_seconds"] = (float(lag_ms) / 1000.0).into();
+    }
+    if let Some(rate) = row.bytes_per_second {
+        item["bytes_per_second"] = rate.into();
     }
     let Some(client) = row.client else {
         item["absent_seconds"] = (row.absent_ms / 1000).into();

@@ -50,6 +50,8 @@
 //! | `traces` | running traces and their kept events |
 //! | `trace` | traces of clients and topics, and streams of their events |
 //! | `closed` | recently closed connections |
+//! | `bulk_kick` | the end of the connections of many clients |
+//! | `node` | what the broker runs on, and its shards |
 //! | `subscriptions` | subscriptions, receivers of a topic, rights of a client |
 //! | `retained` | retained messages |
 //! | `waiting` | the messages that wait in a session |
@@ -73,6 +75,7 @@ mod answer;
 mod api;
 mod body;
 mod broker_metrics;
+mod bulk_kick;
 mod catalogue;
 mod closed;
 mod condition;
@@ -96,6 +99,7 @@ mod lookups;
 mod memory;
 mod message_metrics;
 mod metric;
+mod node;
 mod openapi;
 mod operate;
 mod operating;

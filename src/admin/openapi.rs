@@ -91,12 +91,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
                     "dropped",
                     "inflight",
                     "outgoing",
+                    "lag",
+                    "rate",
                 ]),
                 "What they have most of; without it backlog_bytes",
             ),
             parameter("n", Kind::Number(1, TOP_ROWS_MAX), "How many are wanted"),
         ],
-        "The sessions that have most of something",
+        "The sessions that have most of something; a rate takes a second to tell",
         "Page",
     ),
     operation(
@@ -376,6 +378,7 @@ fn own_schemas() -> Value {
         ("outgoing_bytes", count()),
         ("connected_seconds", count()),
         ("silent_seconds", number()),
+        ("bytes_per_second", count()),
     ];
     // With the parameter `fields` any of them may be missing.
     let item = object(0, &session);

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::limits::{DRAIN_S_MAX, HTTP_BODY_BYTES_MAX, LOG_LEVEL_S_MAX};
+use crate::limits::{BULK_KICK_PER_SECOND_MAX, DRAIN_S_MAX, HTTP_BODY_BYTES_MAX, LOG_LEVEL_S_MAX};
 
 use super::operation::{Kind, Operation, object, operation, parameter};
 use super::tokens::Right;
@@ -42,6 +42,22 @@ pub(super) const OPERATING: &[Operation] = &[
     )
     .taking("Drain", HTTP_BODY_BYTES_MAX),
     operation(("DELETE", "/drain"), Right::Operate, &[], "Lets clients in again", "Draining"),
+    operation(
+        ("POST", "/clients/kick"),
+        Right::Operate,
+        &[],
+        "Disconnects all clients that match, some each second, or counts them",
+        "Kicked",
+    )
+    .taking("Kick", HTTP_BODY_BYTES_MAX),
+    operation(
+        ("GET", "/node"),
+        Right::Read,
+        &[],
+        "What the broker runs on: host, process, disk",
+        "Node",
+    ),
+    operation(("GET", "/shards"), Right::Read, &[], "What each shard has and does", "Shards"),
     operation(
         ("GET", "/config"),
         Right::Read,
@@ -127,7 +143,8 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             ("days_left", json!({ "type": "integer" })),
         ],
     );
-    vec![
+    let mut schemas = fleet_schemas();
+    schemas.extend([
         (
             "Publish",
             strict(object(
@@ -154,5 +171,73 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("Listeners", object(1, &[("items", list(listener))])),
         ("Certificates", object(1, &[("items", list(certificate))])),
         ("Check", object(2, &[("check", text()), ("ok", flag())])),
+    ]);
+    schemas
+}
+
+/// Those of many clients at once, and of what they are on.
+fn fleet_schemas() -> Vec<(&'static str, Value)> {
+    let text = || json!({ "type": "string" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let number = || json!({ "type": "number" });
+    let some = || json!({ "type": "object" });
+    let flag = || json!({ "type": "boolean" });
+    let rate = json!({ "type": "integer", "minimum": 1, "maximum": BULK_KICK_PER_SECOND_MAX });
+    let kick = [
+        ("vhost", text()),
+        ("user", text()),
+        ("id_prefix", text()),
+        ("address", text()),
+        ("listener", text()),
+        ("state", json!({ "type": "string", "enum": ["ok", "full", "slow"] })),
+        ("per_second", rate),
+        ("session", json!({ "type": "string", "enum": ["keep", "delete"] })),
+        ("will", json!({ "type": "string", "enum": ["publish", "discard"] })),
+        ("dry_run", flag()),
+    ];
+    let kicked = [("matched", count()), ("disconnected", count()), ("more", flag())];
+    let node = [
+        ("version", text()),
+        ("kernel", text()),
+        ("cpus", count()),
+        ("pid", count()),
+        ("started_at", json!({ "type": "string", "nullable": true })),
+        ("uptime_seconds", count()),
+        ("shards", count()),
+        ("cpu_seconds", number()),
+        ("memory", some()),
+        ("files", some()),
+        ("data_dir", text()),
+        ("disk", some()),
+    ];
+    let shard = [
+        ("shard", count()),
+        ("age_seconds", number()),
+        ("uptime_seconds", number()),
+        ("busy_seconds", number()),
+        ("turns", count()),
+        ("sleeps", count()),
+        ("connections", count()),
+        ("clients", count()),
+        ("slow_clients", count()),
+        ("sessions", count()),
+        ("subscriptions", count()),
+        ("messages", some()),
+        ("received", some()),
+        ("sent", some()),
+        ("backlog", some()),
+        ("retained", some()),
+        ("log", some()),
+    ];
+    let mut kick = object(0, &kick);
+    kick["additionalProperties"] = false.into();
+    let whom = ["vhost", "user", "id_prefix", "address", "listener", "state"];
+    kick["anyOf"] = whom.map(|name| json!({ "required": [name] })).to_vec().into();
+    let shards = json!({ "type": "array", "items": object(1, &shard) });
+    vec![
+        ("Kick", kick),
+        ("Kicked", object(3, &kicked)),
+        ("Node", object(node.len(), &node)),
+        ("Shards", object(1, &[("items", shards)])),
     ]
 }

@@ -23,8 +23,8 @@ use super::query::Query;
 use super::state::Admin;
 use super::tokens::Right;
 use super::{
-    accounts, api, group_actions, groups, lists, live, openapi, operate, page, publish, retained,
-    signin, subscriptions, trace, waiting, watched,
+    accounts, api, bulk_kick, group_actions, groups, lists, live, node, openapi, operate, page,
+    publish, retained, signin, subscriptions, trace, waiting, watched,
 };
 
 /// Answers a request.
@@ -134,6 +134,7 @@ async fn route(
         ("DELETE", "/sign-in") => {
             Ok(signin::sign_out(admin, token_of(request.headers()).as_deref()))
         }
+        ("GET", "/events") => trace::events(admin, query, by).await,
         (_, path) if path.starts_with("/trace") => trace::answer(admin, operation, query, by).await,
         ("GET", "/openapi.json") => {
             Ok(whole(StatusCode::OK, "application/json", openapi::document_text()))
@@ -155,6 +156,9 @@ async fn operating(
         ("PUT", "/log-level") => operate::set_log_level(admin, fields, by).await,
         ("POST", "/drain") => operate::drain(admin, fields, by).await,
         ("DELETE", "/drain") => operate::end_drain(admin, by).await,
+        ("POST", "/clients/kick") => bulk_kick::kick_matching(admin, fields, by).await,
+        ("GET", "/node") => node::node(admin).await,
+        ("GET", "/shards") => node::shards(admin).await,
         ("GET", "/config") => operate::settings(admin),
         ("GET", "/listeners") => operate::listeners(admin),
         ("GET", "/certificates") => operate::certificates(admin),

@@ -55,7 +55,7 @@ async fn filter_of(admin: &Admin, query: &Query<'_>) -> Result<Filter, Fault> {
 }
 
 /// The number of the listener with an address of `/listeners`.
-fn listener_of(admin: &Admin, at: &str) -> Result<u16, Fault> {
+pub(super) fn listener_of(admin: &Admin, at: &str) -> Result<u16, Fault> {
     let facts = admin.condition().facts;
     let found = facts.listeners.iter().position(|listener| listener.at == at);
     found.and_then(|number| u16::try_from(number).ok()).ok_or_else(|| {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -34,6 +34,7 @@ pub(super) struct Admin {
     /// The address for browsers.
     pub(super) address: Option<SocketAddr>,
     pub(super) traces: Traces,
+    pub(super) data_dir: PathBuf,
     pub(super) control: Box<dyn ControlWay>,
     pub(super) bodies: Bodies,
     pub(super) shedding: Shedding,
@@ -61,6 +62,7 @@ impl Admin {
             viewers: Viewers::default(),
             address,
             traces: Traces::new(data_dir),
+            data_dir: data_dir.to_owned(),
             control,
             bodies: Bodies::new(),
             shedding: Shedding::default(),

@@ -56,6 +56,18 @@ pub(super) const TRACES: &[Operation] = &[
         STREAM,
     ),
     operation(
+        ("GET", "/events"),
+        Right::Operate,
+        &[
+            VHOST_OF_TRACE,
+            parameter("kinds", Kind::Text, "connect, auth, close; without it all"),
+            parameter("seconds", Kind::Number(1, SECONDS_MAX), "How long at most"),
+            parameter("format", Kind::Word(&["json", "text"]), "Without it json"),
+        ],
+        "Clients that come, are refused and leave, as it happens",
+        STREAM,
+    ),
+    operation(
         ("GET", "/trace/files"),
         Right::Read,
         &[],

@@ -204,7 +204,7 @@ fn common(view: View) -> Vec<Arg> {
         }
         View::Rows(of) | View::Object(of) | View::Top(of) => flags.extend([watch, columns(of)]),
         View::Status | View::Metrics | View::Vhosts => flags.push(watch),
-        View::Ended(_) | View::Counted(_) | View::Done(_, Some(_)) => {
+        View::Ended(_) | View::Counted(_) | View::Evicted | View::Done(_, Some(_)) => {
             flags.push(switch("yes").help("Do it without asking back"));
         }
         View::Tokens => return Vec::new(),
@@ -215,6 +215,7 @@ fn common(view: View) -> Vec<Arg> {
         | View::Check
         | View::Dashboard
         | View::Trace
+        | View::Events
         | View::Tail => {}
     }
     flags

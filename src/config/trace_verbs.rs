@@ -77,6 +77,31 @@ const fn trace(
 
 /// Verbs about traces.
 pub(super) const TRACE_VERBS: &[Verb] = &[
+    Verb {
+        more: "It tells of CONNECT and its answer, of what clients may not do, and of the end of \
+               connections. A burst may be cut: then it says how many are left out.",
+        ..verb(
+            &["events"],
+            "Show clients that come, are refused and leave, as it happens",
+            ("GET", "/api/v1/events"),
+            &[
+                TRACE_VHOST,
+                flag(
+                    ("kinds", "kinds"),
+                    "KINDS",
+                    Kind::Text,
+                    "Some of connect, auth and close, with commas between [default: all]",
+                ),
+                flag(
+                    ("seconds", "seconds"),
+                    "N",
+                    Kind::Number(1, TRACE_SECONDS_MAX as u64),
+                    "End after so many seconds",
+                ),
+            ],
+            View::Events,
+        )
+    },
     trace(
         &["trace", "client"],
         "Trace a client",

@@ -40,6 +40,8 @@ pub enum View {
     /// The number of messages that were ended. The command first asks a question that begins with
     /// these words.
     Counted(&'static str),
+    /// How many clients were disconnected. The command asks first.
+    Evicted,
     /// A summary of the metrics.
     Status,
     /// Rates and a list of sessions.
@@ -54,7 +56,9 @@ pub enum View {
     Dashboard,
     /// Events as they happen, until the user stops the command.
     Trace,
-    /// As above, but only messages: topics and payloads.
+    /// The same of all clients, without a trace that has a name.
+    Events,
+    /// As a trace, but only messages: topics and payloads.
     Tail,
     /// A file as it is.
     File,

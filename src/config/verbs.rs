@@ -13,7 +13,15 @@ use super::verb::{Columns, ID, Kind, Parameter, VHOST, Verb, View, behind, flag,
 const TOP_BY: Parameter = flag(
     ("by", "by"),
     "WHAT",
-    Kind::Word(&["backlog_bytes", "backlog_messages", "dropped", "inflight", "outgoing"]),
+    Kind::Word(&[
+        "backlog_bytes",
+        "backlog_messages",
+        "dropped",
+        "inflight",
+        "outgoing",
+        "lag",
+        "rate",
+    ]),
     "What the sessions have most of [default: backlog_bytes]",
 );
 const TOP_COUNT: Parameter =
@@ -109,6 +117,7 @@ const SESSION_FIELDS: &[&str] = &[
     "outgoing_bytes",
     "connected_seconds",
     "silent_seconds",
+    "bytes_per_second",
 ];
 const CLIENTS: Columns = Columns {
     usual: &[

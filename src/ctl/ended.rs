@@ -9,7 +9,7 @@ use crate::config::Ctl;
 use super::broker::Broker;
 use super::error::CtlError;
 use super::output::{Cell, Form, Output, Table};
-use super::request::sent;
+use super::request::{body, sent};
 use super::text::shown;
 
 /// Bytes of the user's reply that are read.
@@ -48,6 +48,27 @@ pub(super) fn show(
             output.line(&format!("Client {id} in vhost {vhost}: {result}."));
         }
     }
+    Ok(())
+}
+
+/// Disconnects all clients that match, or counts them.
+pub(super) fn evict(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<(), CtlError> {
+    let is_dry = ctl.get("dry_run").is_some();
+    if !ctl.yes && !is_dry {
+        let asks = "Disconnect all clients that match";
+        confirm(&format!("{asks} of the broker at {}?", broker.address()))?;
+    }
+    let answer = broker.json_for(ctl.verb.request, &[], body(ctl)?.as_ref())?;
+    if output.form() == Form::Json {
+        output.json(&answer);
+        return Ok(());
+    }
+    let count = |name| answer.get(name).and_then(Value::as_u64);
+    let (name, says) = if is_dry { ("matched", "match") } else { ("disconnected", "disconnected") };
+    let count = count(name).ok_or_else(|| CtlError::stranger("its answer has no count"))?;
+    let more = answer.get("more").and_then(Value::as_bool) == Some(true);
+    let more = if more { "; there may be more: say it again" } else { "" };
+    output.line(&format!("{count} clients {says}{more}"));
     Ok(())
 }
 

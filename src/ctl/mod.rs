@@ -126,6 +126,7 @@ fn once(
             Ok(())
         }
         View::Counted(asks) => counted::show(broker, ctl, asks, output),
+        View::Evicted => ended::evict(broker, ctl, output),
         View::Status => {
             let answer = broker.json("GET", path, &[])?;
             overview::show_status(&answer, &broker.address(), output);
@@ -139,6 +140,7 @@ fn once(
         View::Vhosts => samples::show_vhosts(&broker.text(path)?, output),
         View::Dashboard => dashboard::show(broker, ctl, output),
         View::Trace | View::Tail => trace::show(broker, ctl, output),
+        View::Events => trace::events(broker, ctl, output),
         View::File => trace::fetch(broker, ctl),
         View::Check | View::Tokens => unreachable!("it has its own way to end"),
     }

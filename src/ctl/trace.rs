@@ -65,6 +65,18 @@ pub(super) fn show(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<()
     })
 }
 
+/// Shows what happens to clients until that ends or its output is closed.
+pub(super) fn events(broker: &Broker, ctl: &Ctl, output: &mut Output) -> Result<(), CtlError> {
+    let mut asks = sent(ctl);
+    asks.push(("format", if ctl.json { "json" } else { "text" }.to_owned()));
+    let mut lines = Lines::default();
+    let (_, path) = ctl.verb.request;
+    broker.stream(path, &asks, &mut |piece| {
+        lines.take(piece, &mut |line| show_line(ctl, line, output))?;
+        output.flush()
+    })
+}
+
 /// Prints a trace file unchanged.
 pub(super) fn fetch(broker: &Broker, ctl: &Ctl) -> Result<(), CtlError> {
     let mut file = open("-")?;

@@ -38,6 +38,26 @@ pub const CROSSED_TURNS_MAX: usize = 64;
 /// 64, so the bound suffices for 1,024 messages. Over: further messages are not measured.
 pub const WAITS_SAMPLED_MAX: usize = 16;
 
+/// Time for which what clients have sent and received is kept after operators have looked at rates,
+/// milliseconds: 24 bytes for each session. Over: the next question looks anew.
+pub const RATE_SAMPLE_MS_MAX: u64 = 10_000;
+
+/// The least time over which a rate is taken, milliseconds: the answer waits for it.
+pub const RATE_MS_MIN: u64 = 1_000;
+
+/// Clients that one request disconnects, and how long it may take, milliseconds. Over: the answer
+/// says that there may be more, and the next request goes on.
+pub const BULK_KICKS_MAX: u64 = 10_000;
+/// See [`BULK_KICKS_MAX`].
+pub const BULK_KICK_MS_MAX: u64 = 30_000;
+
+/// Clients that such a request disconnects each second, if it does not say: they come back, and
+/// each takes a handshake.
+pub const BULK_KICK_PER_SECOND: u64 = 100;
+
+/// The most that a request may say.
+pub const BULK_KICK_PER_SECOND_MAX: u64 = 10_000;
+
 /// Listeners whose connections are counted separately. Over: they are counted with the last one.
 pub const LISTENERS_COUNTED_MAX: usize = 16;
 

@@ -22,7 +22,7 @@ fn socket_of(directory: &Path) -> String {
 
 /// Runs it at a broker's socket, and checks the exit code; returns its output.
 #[track_caller]
-fn ctl(broker: &Broker, arguments: &[&str], code: i32) -> String {
+pub(crate) fn ctl(broker: &Broker, arguments: &[&str], code: i32) -> String {
     let output = ctl_at(&socket_of(broker.data_dir()), arguments);
     let (out, error) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {out}{error}");

@@ -56,7 +56,7 @@ pub(crate) fn uses(code: &str) -> impl Iterator<Item = Use> {
                 "passwd", "vhost", "session", "data", "list", "delete", "check", "stat", "dump",
                 "config", "show", "reload", "reshard", "backup", "ctl", "status", "clients",
                 "sessions", "top", "ls", "kick", "rm", "trace", "client", "topic", "address",
-                "tail",
+                "tail", "evict", "node", "shards", "events",
             ];
             if parts.contains(&word) {
                 program = format!("{program} {word}");

@@ -2,12 +2,12 @@
 
 use ringmq::broker::inspect::{
     Ask, Backlog, Filter, Kick, Kicked, Listing, Measure, Pace, Page, Publication, Published,
-    Question, Reply, Row, SessionPattern, Shed, Step, Top, Waiting, Watch, Watched,
+    Question, Reply, Row, Sampling, SessionPattern, Shed, Step, Top, Waiting, Watch, Watched,
 };
 use ringmq::broker::{ClientAddress, ConnId, Context, Event, SessionName};
 use ringmq::limits::{
     ASK_READS_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX, DRAIN_CLOSES_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX,
-    WATCHED_SESSIONS_MAX,
+    RATE_SAMPLE_MS_MAX, WATCHED_SESSIONS_MAX,
 };
 
 use super::net::{Net, publish, subscribe};
@@ -49,10 +49,15 @@ fn crowd(count: u32) -> Net {
 
 /// Puts a question to a shard of a net; its answer and the steps that it took.
 fn ask(net: &mut Net, at: usize, question: Question) -> (Reply, u32) {
+    ask_later(net, at, question, 0)
+}
+
+/// The same at a time.
+fn ask_later(net: &mut Net, at: usize, question: Question, now_ms: u64) -> (Reply, u32) {
     let mut ask = Ask { id: 0, question, reply: Reply::None };
     for steps in 1.. {
         let node = &mut net.0[at];
-        let mut context = Context { now_ms: 0, peers: &mut node.out };
+        let mut context = Context { now_ms, peers: &mut node.out };
         if node.shard.answer(&mut ask, &mut context) == Step::Done {
             return (ask.reply, steps);
         }
@@ -132,7 +137,8 @@ fn pages_of_large_names_are_bounded() {
         let page = page(&mut net, Question::Listing(listing));
         let bytes: usize =
             page.rows.iter().map(|row| size_of::<Row>() + page.text(row.id).len() + 1).sum();
-        assert!(bytes <= PAGE_BYTES_MAX + 300, "{bytes} bytes");
+        let last = size_of::<Row>() + 115 + 1;
+        assert!(bytes <= PAGE_BYTES_MAX + last, "{bytes} bytes");
         assert!(!page.rows.is_empty(), "there is progress");
         (from, found) = (page.next, found + page.rows.len());
     }
@@ -198,6 +204,71 @@ fn top_ranks_by_backlog() {
     assert_eq!((row.backlog_messages, row.subscriptions, row.inflight), (2, 2, 0));
     assert_eq!((row.client, row.lag_ms), (None, Some(0)));
     assert!(row.backlog_bytes > 0);
+}
+
+/// Sessions are ranked by how long their oldest message has waited, a look at one message a step.
+#[test]
+fn the_longest_wait_is_found() {
+    let count = 8;
+    let mut net = crowd(count);
+    let mut packet = subscribe(b'a');
+    *packet.last_mut().expect("it has a QoS") = 1;
+    for slot in [0, 2, 4] {
+        net.give(0, conn(slot), &packet);
+    }
+    let qos1 = |id: u8| vec![0x32, 6, 0, 1, b'a', 0, id, b'x'];
+    net.give(0, conn(6), &qos1(1));
+    net.give(0, conn(0), &[0x40, 2, 0, 1]);
+    net.0[0].now_ms = 5_000;
+    net.give(0, conn(6), &qos1(2));
+    let top = |count| Question::Top(Top::new(Measure::Lag, count));
+    let (reply, steps) = ask_later(&mut net, 0, top(2), 7_000);
+    let Reply::Page(found) = reply else { panic!("{reply:?} is no page") };
+    assert_eq!(ids(&found), ["c00002", "c00004"]);
+    assert_eq!(found.rows.iter().map(|row| row.lag_ms).collect::<Vec<_>>(), [Some(7_000); 2]);
+    assert!(steps >= 3 + 2, "{steps}");
+    let (reply, _) = ask_later(&mut net, 0, top(9), 7_000);
+    let Reply::Page(found) = reply else { panic!("{reply:?} is no page") };
+    assert_eq!((ids(&found)[2], found.rows[2].lag_ms), ("c00000", Some(2_000)));
+}
+
+/// Clients are ranked by what they have sent and received since they were looked at, and one that
+/// has connected since by what it has since then. A look is good for some time.
+#[test]
+fn rates_are_taken_between_two_looks() {
+    let mut net = crowd(6);
+    net.0[0].shard.count_received(conn(0), 1_000_000);
+    let sample = || Question::Sample(Sampling::default());
+    let age = |net: &mut Net, now_ms| match ask_later(net, 0, sample(), now_ms).0 {
+        Reply::Sampled(age_ms) => age_ms,
+        other => panic!("{other:?} is no age"),
+    };
+    assert_eq!(age(&mut net, 10_000), 0);
+    net.0[0].shard.count_received(conn(2), 6_000);
+    net.0[0].shard.count_received(conn(4), 3_000);
+    net.0[0].now_ms = 11_000;
+    net.0[0].shard.open(conn(7), local(), 11_000);
+    net.hand(0, conn(7), &connect(true, "new"));
+    net.0[0].shard.count_received(conn(7), 100_000);
+    assert_eq!(age(&mut net, 13_000), 3_000);
+    let rates = |net: &mut Net, now_ms| {
+        let question = Question::Top(Top::new(Measure::Rate, 9));
+        let Reply::Page(found) = ask_later(net, 0, question, now_ms).0 else {
+            panic!("it is a page")
+        };
+        let rate = |row: &Row| (found.text(row.id).to_owned(), row.bytes_per_second);
+        found.rows.iter().map(rate).collect::<Vec<_>>()
+    };
+    let found = rates(&mut net, 13_000);
+    let named = |id: &str, rate| (id.to_owned(), Some(rate));
+    assert_eq!(found[1..], [named("c00002", 2_000), named("c00004", 1_000)]);
+    let (id, rate) = &found[0];
+    // Its CONNACK counts when it is sent.
+    assert_eq!((&**id, rate.map(|rate| rate / 1_000)), ("new", Some(50)));
+    // After a while it is too old, and the next look is a new one.
+    assert_eq!(age(&mut net, 10_000 + RATE_SAMPLE_MS_MAX), RATE_SAMPLE_MS_MAX);
+    assert_eq!(age(&mut net, 10_001 + RATE_SAMPLE_MS_MAX), 0);
+    assert_eq!(rates(&mut net, 12_000 + RATE_SAMPLE_MS_MAX), []);
 }
 
 /// A kick ends the connection and, on request, the session; other clients are not affected.

@@ -165,6 +165,25 @@ pub(super) async fn answer(
 async fn start(admin: &Rc<Admin>, query: &Query<'_>, by: &Actor) -> Answer {
     let format = query.word("file", &Format::NAMES)?;
     let asked = Asked::read(query, |name| admin.vhost(name))?;
+    let running = begin(admin, asked, format, by).await?;
+    Ok(json_of(StatusCode::OK, &running.told()))
+}
+
+/// What happens to clients from now on: a trace that ends with its only reader.
+pub(super) async fn events(admin: &Rc<Admin>, query: &Query<'_>, by: &Actor) -> Answer {
+    let format = query.word("format", &[("json", Format::Json), ("text", Format::Text)])?;
+    let asked = Asked::read_events(query, |name| admin.vhost(name))?;
+    check_readers(admin)?;
+    let running = begin(admin, asked, None, by).await?;
+    Ok(read(admin, running, format.unwrap_or(Format::Json), true))
+}
+
+async fn begin(
+    admin: &Rc<Admin>,
+    asked: Asked,
+    format: Option<Format>,
+    by: &Actor,
+) -> Result<Rc<Running>, Fault> {
     let traces = &admin.traces;
     let Some(number) = traces.free_number() else {
         let says = format!("{TRACES_MAX} traces run, and there are no more at once");
@@ -215,7 +234,7 @@ async fn start(admin: &Rc<Admin>, query: &Query<'_>, by: &Actor) -> Answer {
     by.audit_of("start trace", &id.to_string(), &says);
     admin.asker.await_traced();
     traces.changed.notify_one();
-    Ok(json_of(StatusCode::OK, &running.told()))
+    Ok(running)
 }
 
 /// The running traces.
@@ -239,12 +258,23 @@ fn stream(admin: &Rc<Admin>, query: &Query<'_>) -> Answer {
     let running = admin.traces.find(query.need("id")?)?;
     let format = query.word("format", &Format::NAMES)?.unwrap_or(Format::Json);
     let ends = query.word("end", &[("true", true), ("false", false)])?.unwrap_or(false);
-    let readers = &admin.traces.readers;
-    if readers.get() >= TRACE_READERS_MAX {
+    check_readers(admin)?;
+    Ok(read(admin, running, format, ends))
+}
+
+/// Whether there may be one reader more.
+fn check_readers(admin: &Admin) -> Result<(), Fault> {
+    if admin.traces.readers.get() >= TRACE_READERS_MAX {
         let says = format!("{TRACE_READERS_MAX} readers of traces are there, and no more may be");
         let fault = Fault::new(StatusCode::SERVICE_UNAVAILABLE, "busy", says);
         return Err(fault.retry_after(1));
     }
+    Ok(())
+}
+
+/// A stream of what a trace tells; `ends`: the trace ends with it.
+fn read(admin: &Rc<Admin>, running: Rc<Running>, format: Format, ends: bool) -> Response<Body> {
+    let readers = &admin.traces.readers;
     readers.set(readers.get() + 1);
     let (admin, (sender, pieces)) = (admin.clone(), mpsc::channel(1));
     spawn_local(async move {
@@ -254,5 +284,5 @@ fn stream(admin: &Rc<Admin>, query: &Query<'_>) -> Answer {
             end(&admin, &running, "its reader has gone").await;
         }
     });
-    Ok(streamed(format.content_type(), pieces))
+    streamed(format.content_type(), pieces)
 }

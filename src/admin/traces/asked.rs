@@ -17,6 +17,9 @@ use super::super::query::Query;
 /// Parameters that select what is traced.
 const NAMES: [&str; 7] = ["vhost", "id", "id_prefix", "user", "address", "topic", "kinds"];
 
+/// What happens to clients, however much they send.
+const EVENT_KINDS: [TraceKind; 3] = [TraceKind::Connect, TraceKind::Auth, TraceKind::Close];
+
 /// See the module.
 pub(in crate::admin) struct Asked {
     pub(in crate::admin) spec: TraceSpec,
@@ -69,6 +72,32 @@ impl Asked {
         }
         let seconds = query.number("seconds", (1, TRACE_SECONDS_DEFAULT, TRACE_SECONDS_MAX))?;
         let given = NAMES.into_iter().filter_map(|name| Some((name, query.get(name)?.to_owned())));
+        Ok(Self { spec, seconds, given: given.collect() })
+    }
+
+    /// What happens to all clients, packets and messages left out.
+    pub(in crate::admin) fn read_events(
+        query: &Query<'_>,
+        vhost: impl Fn(&str) -> Result<u16, Fault>,
+    ) -> Result<Self, Fault> {
+        let kinds: TraceKinds = match query.get("kinds") {
+            None => EVENT_KINDS.into_iter().collect(),
+            Some(_) => kinds_of(query)?,
+        };
+        if TraceKind::ALL.into_iter().any(|kind| kinds.has(kind) && !EVENT_KINDS.contains(&kind)) {
+            let names = EVENT_KINDS.map(TraceKind::name).join(", ");
+            let fault = Fault::of_field("kinds", format!("kinds are {names}, with commas between"));
+            return Err(fault.hint("a trace tells packets, and what becomes of messages"));
+        }
+        let spec = TraceSpec {
+            vhost: query.get("vhost").map(vhost).transpose()?,
+            id: Some(TracedId::Prefix(Box::default())),
+            kinds,
+            ..TraceSpec::default()
+        };
+        let seconds = query.number("seconds", (1, TRACE_SECONDS_MAX, TRACE_SECONDS_MAX))?;
+        let given = NAMES.into_iter().filter_map(|name| Some((name, query.get(name)?.to_owned())));
+        let given = given.chain([("id_prefix", String::new())]);
         Ok(Self { spec, seconds, given: given.collect() })
     }
 

@@ -33,6 +33,11 @@ pub enum Measure {
     Inflight,
     /// Bytes of output that its client has not taken.
     Outgoing,
+    /// Milliseconds that its oldest message has been there.
+    Lag,
+    /// Bytes each second that its client sends and receives, since they were looked at
+    /// ([`Question::Sample`](super::Question::Sample)).
+    Rate,
 }
 
 /// A question for the sessions with the highest value of a measure.

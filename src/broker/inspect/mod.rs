@@ -34,6 +34,7 @@ mod listing;
 mod page;
 mod publication;
 mod retained;
+mod sampling;
 mod session_name;
 mod shed;
 mod sheet;
@@ -69,6 +70,8 @@ pub use publication::{Publication, Published};
 pub use retained::{
     Cleared, Clearing, FoundMessage, RetainedListing, RetainedMessage, RetainedRow,
 };
+pub(crate) use sampling::RateSample;
+pub use sampling::Sampling;
 pub use session_name::{SessionName, VhostReport};
 pub use shed::Shed;
 pub use sheet::Sheet;
@@ -110,6 +113,8 @@ pub enum Question {
     Listing(Listing),
     /// The sessions with the highest value of a measure: [`Reply::Page`], in descending order.
     Top(Top),
+    /// A look at what clients have sent and received, for [`Measure::Rate`]: [`Reply::Sampled`].
+    Sample(Sampling),
     /// The end of a connection: [`Reply::Kicked`].
     Kick(Kick),
     /// New values of the system topics: [`Reply::Updated`].
@@ -169,6 +174,7 @@ impl Question {
             Self::Vhosts(_)
             | Self::Listing(_)
             | Self::Top(_)
+            | Self::Sample(_)
             | Self::Backlog(_)
             | Self::Closed(_)
             | Self::Subscriptions(_)
@@ -215,6 +221,8 @@ pub enum Reply {
     Vhosts(Vec<VhostReport>),
     /// Sessions and clients.
     Page(Page),
+    /// What clients have sent and received was looked at so many milliseconds ago.
+    Sampled(u64),
     /// The result of a kick.
     Kicked(Kicked),
     /// The values are stored, and on their way to subscribers.

@@ -49,6 +49,8 @@ pub struct Row {
     pub withheld: bool,
     /// The time since its client disconnected, in milliseconds.
     pub absent_ms: u64,
+    /// Bytes each second that its client sends and receives, if that was asked for.
+    pub bytes_per_second: Option<u64>,
     /// Its client.
     pub client: Option<ClientFacts>,
 }
@@ -111,6 +113,7 @@ impl Page {
             dropped: 0,
             withheld: false,
             absent_ms: 0,
+            bytes_per_second: None,
             client: Some(client),
         });
     }

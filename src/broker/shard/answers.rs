@@ -73,7 +73,7 @@ impl Shard {
     ) -> (u16, Flow) {
         const NONE: (u16, Flow) = (0, Flow::Continue);
         // A trace records each packet of its client.
-        if self.traces.is_on() {
+        if self.traces.tells_packets() {
             return NONE;
         }
         let Some(key) = self.connections.session(conn) else { return NONE };

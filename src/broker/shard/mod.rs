@@ -79,6 +79,7 @@ use super::exchange::Exchanges;
 use super::expiry::{Expiry, Uncommitted};
 use super::full_sessions::FullSessions;
 use super::group::Groups;
+use super::inspect::RateSample;
 use super::meters::Meters;
 use super::names::{
     ClientAddress, CloseReason, ConnId, Context, Event, Flow, Options, ShardId, Stats,
@@ -117,6 +118,7 @@ pub struct Shard {
     retained: RetainedDelivery,
     system: System,
     traces: Traces,
+    rates: RateSample,
     catalog: Catalog,
     logs: Logs,
     /// The number of client ids made here.
@@ -178,6 +180,7 @@ impl Shard {
             retained: RetainedDelivery::default(),
             system: System::new(options.system_topics),
             traces: Traces::default(),
+            rates: RateSample::default(),
             catalog,
             logs,
             made_ids: 0,

@@ -92,6 +92,8 @@ pub(crate) struct Traces {
     on: TraceSet,
     /// The traces in `on` that select clients.
     of_clients: TraceSet,
+    /// Whether one of them tells each packet.
+    tells_packets: bool,
     events: Vec<TraceEvent>,
     /// Traced clients that are not accepted yet.
     connecting: BTreeMap<ConnId, Subject>,
@@ -141,6 +143,7 @@ impl Traces {
     fn note_changed(&mut self) {
         let (on, of_clients) = (self.select(|_| true), self.select(TraceSpec::is_of_clients));
         (self.on, self.of_clients) = (on, of_clients);
+        self.tells_packets = self.select(|spec| spec.kinds.has(TraceKind::Packet)).is_any();
         self.events.retain_mut(|event| {
             event.traces = event.traces.and(on);
             event.traces.is_any()
@@ -157,6 +160,12 @@ impl Traces {
             Some(trace) if is_wanted(&trace.spec) => set.or(TraceSet::of(number)),
             _ => set,
         })
+    }
+
+    /// Whether any trace is on that tells each packet.
+    #[inline]
+    pub(crate) fn tells_packets(&self) -> bool {
+        self.tells_packets
     }
 
     /// Whether any trace is on.

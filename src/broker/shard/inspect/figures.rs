@@ -7,6 +7,7 @@ use super::super::Shard;
 
 impl Shard {
     pub(super) fn answer_figures(&mut self, reply: &mut Reply, context: &Context<'_>) -> Step {
+        self.rates.drop_old(context.now_ms);
         if !matches!(reply, Reply::Figures(_)) {
             *reply = Reply::Figures(Box::default());
         }

@@ -1,7 +1,7 @@
 //! Pages of sessions, and the sessions with the highest value of a measure.
 
 use crate::limits::{ASK_BYTES_MAX, ASK_READS_MAX, ASK_SLOTS_MAX, ASK_STEPS_MAX};
-use crate::store::Session;
+use crate::store::{Session, SessionKey};
 
 use super::super::super::inspect::{Filter, Listing, Measure, Page, Reply, SessionName, Step, Top};
 use super::super::super::names::{Context, VhostId};
@@ -58,20 +58,33 @@ impl Shard {
         let sessions = self.catalog.sessions();
         if let Some(told) = &mut top.told {
             // Some sessions may have ended since.
-            for (_, key) in top.best.iter().skip(*told).take(ASK_READS_MAX as usize) {
-                if sessions.try_get(*key).is_some() {
-                    self.add_row(page, *key, true, context);
+            for (value, key) in top.best.iter().skip(*told).take(ASK_READS_MAX as usize) {
+                if sessions.try_get(*key).is_none() {
+                    continue;
+                }
+                self.add_row(page, *key, true, context);
+                if let Some(row) = page.rows.last_mut().filter(|_| top.by == Measure::Rate) {
+                    row.bytes_per_second = Some(*value);
                 }
             }
             *told += ASK_READS_MAX as usize;
             return if *told < top.best.len() { Step::More } else { Step::Done };
         }
         let until = top.from.saturating_add(ASK_SLOTS_MAX).min(sessions.end());
+        let (mut reads, mut next) = (0, until);
         for key in sessions.keys_in(top.from..until) {
-            top.note(self.measured(top.by, sessions.get(key)), key);
+            let session = sessions.get(key);
+            if top.by == Measure::Lag && !session.queue.is_empty() {
+                if reads == ASK_READS_MAX {
+                    next = key;
+                    break;
+                }
+                reads += 1;
+            }
+            top.note(self.measured(top.by, key, session, context.now_ms), key);
         }
-        top.from = until;
-        top.told = (until == sessions.end()).then_some(0);
+        top.from = next;
+        top.told = (next == sessions.end()).then_some(0);
         Step::More
     }
 
@@ -89,8 +102,8 @@ impl Shard {
             && self.exchanges.is_named(VhostId(session.vhost))
     }
 
-    fn measured(&self, measure: Measure, session: &Session) -> u64 {
-        match measure {
+    fn measured(&self, by: Measure, key: SessionKey, session: &Session, now_ms: u64) -> u64 {
+        match by {
             Measure::BacklogBytes => session.queue.stored_bytes(),
             Measure::BacklogMessages => session.queue.waiting(),
             Measure::Dropped => session.dropped.into(),
@@ -98,6 +111,11 @@ impl Shard {
             Measure::Outgoing => {
                 self.client_facts(session, 0).map_or(0, |client| client.outgoing_bytes)
             }
+            // A message that has just come is a message that waits.
+            Measure::Lag => {
+                self.lag_ms(session, self.time_ms(now_ms)).map_or(0, |lag_ms| lag_ms.max(1))
+            }
+            Measure::Rate => self.rate(key, session, now_ms),
         }
     }
 }

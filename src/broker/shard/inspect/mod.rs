@@ -7,6 +7,7 @@ mod groups;
 mod kick;
 mod listing;
 mod publish;
+mod rates;
 mod retained;
 mod rows;
 mod shed;
@@ -38,6 +39,7 @@ impl Shard {
             Question::Session(name) => self.answer_session(name, reply, context),
             Question::Listing(listing) => self.answer_listing(listing, reply, context),
             Question::Top(top) => self.answer_top(top, reply, context),
+            Question::Sample(sampling) => self.answer_sampling(sampling, reply, context),
             Question::Kick(kick) => {
                 *reply = Reply::Kicked(self.kick(kick, context));
                 Step::Done

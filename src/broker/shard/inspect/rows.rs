@@ -38,6 +38,7 @@ impl Shard {
             dropped: session.dropped.into(),
             withheld: session.is_withheld(),
             absent_ms,
+            bytes_per_second: None,
             client: self.client_facts(session, context.now_ms),
         });
     }
