@@ -118,7 +118,7 @@ fn lanes_are_no_sessions() {
     let ids: Vec<&Value> = sessions.iter().map(|session| &session["id"]).collect();
     assert_eq!(ids, ["fern"]);
     let text = door.ask("GET", "/metrics", &[]).body;
-    assert_eq!(value(&text, "ringmq_sessions{state=\"absent\"}"), 1.0);
+    assert_eq!(value(&text, "ringmq_sessions{state=\"absent\",kind=\"durable\"}"), 1.0);
     assert_eq!(value(&text, "ringmq_groups"), 1.0);
     let top = door.get("/api/v1/top?by=backlog_bytes").json();
     assert_eq!(top["items"], Value::Array(Vec::new()), "the backlog is the group's");
