@@ -196,6 +196,11 @@ impl Crowd {
         self.peers[token] = Peer::Gone;
     }
 
+    /// Whether a member has not joined its group again after a kill.
+    pub(crate) fn is_joining(&mut self, token: usize) -> bool {
+        self.peers[token].client().is_some_and(|client| client.stage() != Stage::Live)
+    }
+
     /// Connects member `s` again. Without memory or ports for that it is lost.
     pub(crate) fn restore(&mut self, options: &Options, share: Share, token: usize, s: u32) {
         if let Err(text) = self.open(options, share, token, Role::Subscriber(s)) {

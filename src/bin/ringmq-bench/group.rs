@@ -51,18 +51,30 @@ pub(crate) struct Kills {
     next_ns: u64,
     members: u32,
     next: u32,
+    last: Option<u32>,
 }
 
 impl Kills {
     /// Kills that begin one interval after `from_ns`; `None` if there are none.
     pub(crate) fn new(group: Option<&Membership>, members: u32, from_ns: u64) -> Option<Kills> {
         let every_ns = u64::try_from(group?.kill_every?.as_nanos()).unwrap_or(u64::MAX);
-        (members > 0).then_some(Kills { every_ns, next_ns: from_ns + every_ns, members, next: 0 })
+        (members > 0).then_some(Kills {
+            every_ns,
+            next_ns: from_ns + every_ns,
+            members,
+            next: 0,
+            last: None,
+        })
     }
 
     /// The time at which the next kill is due.
     pub(crate) fn next_ns(&self) -> u64 {
         self.next_ns
+    }
+
+    /// The member that was killed last.
+    pub(crate) fn last(&self) -> Option<u32> {
+        self.last
     }
 
     /// The member whose turn it is, if a kill is due.
@@ -73,6 +85,7 @@ impl Kills {
         self.next_ns = now_ns + self.every_ns;
         let due = self.next;
         self.next = (due + 1) % self.members;
+        self.last = Some(due);
         Some(due)
     }
 }

@@ -236,9 +236,14 @@ impl<'a> Load<'a> {
         self.publishers.len() + s as usize
     }
 
-    /// Kills the connection of the member whose turn it is, and connects it again.
+    /// Kills the connection of the member whose turn it is, and connects it again. It waits until
+    /// the last one has joined again: a group with clean sessions ends when all members are gone.
     fn kill_due(&mut self, now_ns: u64) {
         if matches!(self.phase, Phase::Draining { .. }) || self.is_absent() {
+            return;
+        }
+        let last = self.kills.as_ref().and_then(Kills::last).map(|s| self.token_of(s));
+        if last.is_some_and(|token| self.crowd.is_joining(token)) {
             return;
         }
         if let Some(s) = self.kills.as_mut().and_then(|kills| kills.take_due(now_ns)) {

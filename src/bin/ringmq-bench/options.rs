@@ -85,7 +85,8 @@ pub(crate) struct Flags {
     /// {s} gives each subscriber a group of its own. Default filter: all topics
     #[arg(long, value_name = "NAME", conflicts_with = "pair")]
     group: Option<String>,
-    /// Seconds from one kill of a member's connection to the next; it connects again at once
+    /// Seconds from one kill of a member's connection to the next, more while the last one has not
+    /// joined again; it connects again at once
     #[arg(long, value_name = "S", value_parser = seconds, requires = "group")]
     kill_every: Option<Duration>,
     /// Members subscribe, leave, and come back when all --messages are published
