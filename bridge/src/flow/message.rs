@@ -57,6 +57,8 @@ pub(crate) struct Span {
     pub(crate) dup: bool,
     /// Whether the target does not get it: a dead letter that was received again.
     pub(crate) skipped: bool,
+    /// Whether the broker has told its position.
+    pub(crate) is_told: bool,
     pub(crate) properties_at: u32,
     pub(crate) properties_bytes: u32,
     pub(crate) payload_at: u32,

@@ -1,5 +1,9 @@
 //! The positions of one session's messages. They are the same after a restart of the bridge.
 //!
+//! ringmq tells them (`mqtt::told`). Those of another broker, or with 3.1.1, are derived from packet
+//! identifiers here. Then they are not the same if the broker crashes and gives an identifier to
+//! another message.
+//!
 //! A file keeps the session's epoch and a number near to the next one. It is written and synced
 //! before the numbers exceed it by [`STEP`]. At most the window is in flight, so after a restart
 //! each message is nearer to the file's number than half of the identifiers, and its identifier
@@ -61,6 +65,11 @@ impl Positions {
         Ok(positions)
     }
 
+    /// Whether the target needs positions that are the same after a restart.
+    pub fn are_needed(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// The session's epoch.
     pub fn epoch(&self) -> u64 {
         self.epoch
@@ -77,13 +86,13 @@ impl Positions {
         self.keep(0)
     }
 
-    /// Numbers messages in order of receipt.
+    /// Numbers messages in order of receipt, except those whose position the broker has told.
     ///
     /// # Errors
     /// The file cannot be written. The messages can be numbered again.
     pub(crate) fn number(&mut self, spans: &mut [Span]) -> io::Result<()> {
         let before = self.next;
-        for span in &mut *spans {
+        for span in spans.iter_mut().filter(|span| !span.is_told) {
             let number = match span.packet_id {
                 // QoS 0 has no identifier and is never sent again.
                 0 => self.next,

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::stream::{Stream, open};
+use super::told;
 use crate::config::Peer;
 use crate::limits::{CONNECT_TIMEOUT, KEEP_ALIVE, PACKET_BYTES_MAX, PUBLISH_WINDOW, READ_BYTES};
 
@@ -62,12 +63,16 @@ pub(crate) struct Terms<'a> {
     pub(crate) is_durable: bool,
     /// Messages that the broker may have in flight to this client.
     pub(crate) receive_max: u16,
+    /// Whether the broker is to tell the positions of messages, if it can.
+    pub(crate) wants_positions: bool,
 }
 
 /// The limits that the broker granted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Granted {
     pub(crate) session_present: bool,
+    /// The session's epoch, if the broker tells positions.
+    pub(crate) epoch: Option<u64>,
     /// Messages that may be in flight to the broker.
     pub(crate) window: u16,
     pub(crate) packet_bytes_max: usize,
@@ -120,6 +125,7 @@ impl Connection {
             version,
             granted: Granted {
                 session_present: false,
+                epoch: None,
                 window: PUBLISH_WINDOW,
                 packet_bytes_max: PACKET_BYTES_MAX,
                 qos_max: QoS::ExactlyOnce,
@@ -159,6 +165,7 @@ impl Connection {
         let is_v5 = self.version == Version::V5;
         Ok(Some(Granted {
             session_present: connack.session_present,
+            epoch: told::epoch_of(connack.properties),
             window: if is_v5 { terms.receive_max } else { PUBLISH_WINDOW },
             packet_bytes_max: terms.packet_bytes_max as usize,
             qos_max: terms.qos_max,
@@ -270,6 +277,7 @@ fn connect_packet(peer: &Peer, terms: Terms<'_>, output: &mut Vec<u8>) {
     };
     let mut scratch = Vec::new();
     let properties = match peer.version {
+        Version::V5 if terms.wants_positions => wanted.lay_out(&[told::REQUEST], &mut scratch),
         Version::V5 => wanted.lay_out(&[], &mut scratch),
         Version::V31 | Version::V311 => Properties::EMPTY,
     };

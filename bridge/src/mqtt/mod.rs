@@ -5,6 +5,7 @@ mod connection;
 mod publisher;
 mod stream;
 mod subscriber;
+mod told;
 
 pub use publisher::{Interrupted, Outgoing, Publisher};
 pub(crate) use stream::secure;

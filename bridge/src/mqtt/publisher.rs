@@ -89,7 +89,12 @@ impl Publisher {
     /// The reason why it cannot connect.
     pub async fn open(&mut self) -> Result<(), String> {
         if self.connection.is_none() {
-            let terms = Terms { client_id: &self.client_id, is_durable: false, receive_max: 1 };
+            let terms = Terms {
+                client_id: &self.client_id,
+                is_durable: false,
+                receive_max: 1,
+                wants_positions: false,
+            };
             let opened = Connection::open(&self.peer, terms).await;
             self.connection = Some(opened.map_err(|lost| lost.to_string())?);
         }

@@ -3,7 +3,7 @@
 //! PUBACKs are sent in order of receipt [MQTT-4.6.0-2]. When the flow's budget is used up, the
 //! bridge stops reading until there is room, but still sends pings. After a reconnect the broker
 //! sends unacknowledged messages again. Those that the flow still holds are recognised by packet
-//! identifier and DUP: they are only acknowledged, not delivered twice.
+//! identifier and position, or DUP without one: they are only acknowledged, not delivered twice.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -19,9 +19,20 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
 use super::connection::{Connection, Lost, Terms, Turn};
+use super::told::told;
 use crate::config::MqttInput;
-use crate::flow::{Backoff, Budget, Chunk, Positions, Progress, Span};
+use crate::flow::{Backoff, Budget, Chunk, Position, Positions, Progress, Span};
 use crate::metrics::FlowMetrics;
+
+/// A received message that must be acknowledged.
+#[derive(Clone, Copy)]
+struct Receipt {
+    /// The order of receipt.
+    receipt: u64,
+    id: PacketId,
+    /// Its number in the session, if the broker has told it.
+    number: Option<u64>,
+}
 
 /// The input of a flow.
 pub struct Subscriber {
@@ -34,10 +45,12 @@ pub struct Subscriber {
     positions: Positions,
     /// Receipt number of the next new message.
     next: u64,
+    /// The epoch of the session, if the broker tells positions.
+    epoch: Option<u64>,
     /// Messages received on this connection and not acknowledged yet, in order.
-    unacknowledged: VecDeque<(u64, PacketId)>,
-    /// Messages received on earlier connections and not acknowledged there.
-    earlier: HashMap<u16, u64>,
+    unacknowledged: VecDeque<Receipt>,
+    /// By packet identifier: messages received on earlier connections and not acknowledged there.
+    earlier: HashMap<u16, Receipt>,
     /// For each unconfirmed chunk: the receipt number of its end, and its time.
     times: VecDeque<(u64, u64)>,
     has_subscribed: bool,
@@ -62,6 +75,7 @@ impl Subscriber {
             metrics,
             positions,
             next: 0,
+            epoch: None,
             unacknowledged: VecDeque::new(),
             earlier: HashMap::new(),
             times: VecDeque::new(),
@@ -114,8 +128,8 @@ impl Subscriber {
 
     /// The broker sends unacknowledged messages again.
     fn forget_connection(&mut self) {
-        for (receipt, id) in self.unacknowledged.drain(..) {
-            self.earlier.insert(id.get(), receipt);
+        for received in self.unacknowledged.drain(..) {
+            self.earlier.insert(received.id.get(), received);
         }
     }
 
@@ -124,9 +138,11 @@ impl Subscriber {
             client_id: &self.input.client_id,
             is_durable: true,
             receive_max: self.input.window,
+            wants_positions: self.positions.are_needed(),
         };
         let mut connection = Connection::open(&self.input.peer, terms).await?;
         let is_new = !connection.granted.session_present;
+        self.epoch = connection.granted.epoch;
         if is_new {
             self.earlier.clear();
             // Before the SUBSCRIBE, so that no message of this session has the old epoch.
@@ -193,7 +209,7 @@ impl Subscriber {
     /// Queues PUBACKs for confirmed messages.
     fn acknowledge(&mut self, connection: &mut Connection) {
         let confirmed = self.progress.confirmed();
-        while let Some((receipt, id)) = self.unacknowledged.front().copied() {
+        while let Some(Receipt { receipt, id, .. }) = self.unacknowledged.front().copied() {
             if receipt >= confirmed {
                 break;
             }
@@ -220,7 +236,7 @@ impl Subscriber {
         // Messages received before a fault are processed like all others.
         if let Err(error) = self.positions.number(&mut spans) {
             self.next = first;
-            self.unacknowledged.retain(|(receipt, _)| *receipt < first);
+            self.unacknowledged.retain(|received| received.receipt < first);
             return Err(error.into());
         }
         self.hand_on(bytes, spans, first);
@@ -245,8 +261,8 @@ impl Subscriber {
             at += frame.total_bytes;
             match packet {
                 Packet::Publish(publish) => {
-                    let span = span_of(&publish, bytes, now)?;
-                    if self.is_new(&publish) {
+                    let span = span_of(&publish, bytes, now, self.epoch)?;
+                    if self.is_new(&publish, &span) {
                         spans.push(span);
                     }
                 }
@@ -261,19 +277,20 @@ impl Subscriber {
     }
 
     /// Whether a message is not in the flow already; notes that it must be acknowledged here.
-    fn is_new(&mut self, publish: &Publish<'_>) -> bool {
+    fn is_new(&mut self, publish: &Publish<'_>, span: &Span) -> bool {
         let Some(id) = publish.packet_id else {
             self.next += 1;
             return true;
         };
+        let number = span.is_told.then_some(span.position.number);
         if !self.earlier.is_empty()
-            && let Some(receipt) = self.earlier.remove(&id.get())
-            && publish.dup
+            && let Some(known) = self.earlier.remove(&id.get())
+            && (if number.is_some() { number == known.number } else { publish.dup })
         {
-            self.unacknowledged.push_back((receipt, id));
+            self.unacknowledged.push_back(known);
             return false;
         }
-        self.unacknowledged.push_back((self.next, id));
+        self.unacknowledged.push_back(Receipt { receipt: self.next, id, number });
         self.next += 1;
         true
     }
@@ -324,12 +341,18 @@ fn whole_packets(connection: &Connection) -> Result<usize, Lost> {
     }
 }
 
-fn span_of(publish: &Publish<'_>, bytes: &Bytes, time_ms: u64) -> Result<Span, Lost> {
+fn span_of(
+    publish: &Publish<'_>,
+    bytes: &Bytes,
+    now_ms: u64,
+    epoch: Option<u64>,
+) -> Result<Span, Lost> {
     let topic = publish
         .topic
         .ok_or_else(|| Lost::Malformed("a topic alias that was not asked for".to_owned()))?
         .as_str();
-    let properties = publish.properties.list().as_bytes();
+    let told = epoch.and_then(|epoch| told(publish.properties.list(), epoch));
+    let properties = told.as_ref().map_or(publish.properties.list().as_bytes(), |told| told.others);
     let offset = |part: &[u8]| {
         let at = (part.as_ptr() as usize).wrapping_sub(bytes.as_ptr() as usize);
         // An empty part may point anywhere.
@@ -348,8 +371,9 @@ fn span_of(publish: &Publish<'_>, bytes: &Bytes, time_ms: u64) -> Result<Span, L
         properties_bytes: length(properties),
         payload_at: offset(publish.payload),
         payload_bytes: length(publish.payload),
-        position: crate::flow::Position::default(),
-        time_ms,
+        is_told: told.is_some(),
+        position: told.as_ref().map_or_else(Position::default, |told| told.position),
+        time_ms: told.map_or(now_ms, |told| told.stored_ms),
     })
 }
 
