@@ -1,8 +1,8 @@
 //! The positions of one session's messages. They are the same after a restart of the bridge.
 //!
-//! ringmq tells them (`mqtt::told`). For other brokers, and with 3.1.1, they are derived from packet
-//! identifiers here: a broker that crashes and gives an identifier to another message makes them
-//! wrong.
+//! ringmq tells them (`mqtt::told`). For other brokers, and with 3.1.1, they are derived from
+//! packet identifiers here: a broker that crashes and gives an identifier to another message makes
+//! them wrong.
 //!
 //! A file keeps the session's epoch and a number near to the next one. It is written and synced
 //! before the numbers exceed it by [`STEP`]. At most the window is in flight, so after a restart
