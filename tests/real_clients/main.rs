@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod groups;
 mod rumqttc;
 mod v5;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use ringmq::mqtt::{Publish, QoS, RetainHandling};
 
-use crate::ledger::{Ledger, Message, MessageId, SessionId, matches};
+use crate::ledger::{Ledger, Message, MessageId, OWN, SessionId, TOPICS, matches};
 use crate::position::{POSITION_BYTES_MAX, Positions};
 use crate::terms::TERMS_BYTES_MAX;
 use crate::wish::Wish;
@@ -140,13 +140,17 @@ impl Session {
 
     /// Whether a message may be larger than a client took that had the session.
     pub(crate) fn may_refuse(&self, message: &Message) -> bool {
+        self.may_refuse_size(message.topic.len(), message.bytes)
+    }
+
+    /// The same by the length of its topic and its payload.
+    fn may_refuse_size(&self, topic: usize, payload: usize) -> bool {
         // Fixed header, length of the topic, identifier, length of properties, alias.
         let head = 5 + 2 + 2 + 3 + 3;
         let identifiers = 5 * self.subscriptions.len();
         let position = if self.has_positions { POSITION_BYTES_MAX } else { 0 };
         let terms = TERMS_BYTES_MAX + position;
-        let bytes = head + message.topic.len() + terms + identifiers + message.bytes;
-        bytes > self.packet_bytes_max
+        head + topic + terms + identifiers + payload > self.packet_bytes_max
     }
 
     /// Notes a filter of a SUBSCRIBE (or, without a QoS, of an UNSUBSCRIBE); returns the old one.
@@ -250,11 +254,18 @@ impl Ledger {
         exchange.qos == QoS::AtLeastOnce && !promised
     }
 
-    /// Whether the present client may refuse a message that was sent to another one because of its
-    /// size: it counts as sent again and acknowledged [MQTT-3.1.2-25] v5.
+    /// Whether a later client of the session may have refused a message because of its size: it
+    /// counts as sent again and acknowledged [MQTT-3.1.2-25] v5.
     fn is_refused(&self, session: SessionId, exchange: &Exchange) -> bool {
-        let message = exchange.message.map(|id| &self.messages[id]);
-        message.is_some_and(|message| self.sessions[session].may_refuse(message))
+        let session = &self.sessions[session];
+        match exchange.message {
+            Some(id) => session.may_refuse(&self.messages[id]),
+            // An empty payload does not tell which message it is of.
+            None => {
+                let lengths = TOPICS.iter().chain(OWN).map(|topic| topic.len());
+                session.may_refuse_size(lengths.max().unwrap_or(0), 0)
+            }
+        }
     }
 
     /// Notes the identifier of a PUBLISH; whether the message is a new one, not a repetition.
