@@ -2,8 +2,8 @@
 filter, and `prompt` or `late`.
 
 It prints `joined`, then each payload as topic and text. A late member has a session that stays and
-acknowledges nothing until a line comes on standard input; then it acknowledges all that it has,
-prints `acknowledged N`, and is prompt from then on. It ends with its standard input.
+acknowledges nothing until a line comes on standard input; then it prints `acknowledges N`,
+acknowledges these messages, and is prompt from then on. It ends with its standard input.
 """
 
 import sys
@@ -50,8 +50,9 @@ client.loop_start()
 for _line in sys.stdin:
     with lock:
         is_late = False
+        # Before the broker has any reason to send more.
+        tell(f"acknowledges {len(held)}")
         for message in held:
             client.ack(message.mid, message.qos)
-        tell(f"acknowledged {len(held)}")
         held.clear()
 client.loop_stop()

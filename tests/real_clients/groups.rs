@@ -168,7 +168,7 @@ fn late_acknowledgements_bound_a_member() {
         assert_eq!(take(&lines, 1, WINDOW), [WINDOW]);
         let stdin = member.0.stdin.as_mut().expect("is piped");
         stdin.write_all(b"acknowledge\n").expect("it reads");
-        assert_eq!(next(&lines).1, format!("acknowledged {WINDOW}"), "and no more came");
+        assert_eq!(next(&lines).1, format!("acknowledges {WINDOW}"), "and no more came");
         assert_eq!(take(&lines, 1, 2 * WINDOW), [2 * WINDOW]);
         publisher.leave();
     }
