@@ -45,7 +45,12 @@ impl Ledger {
             // The time of a delayed publication is unknown.
             let was_there = was_there && message.delay_ms == 0;
             let due = match qos {
-                QoS::AtMostOnce => published && was_there && !lossy,
+                // A QoS 2 message that was refused before its publisher lost the connection may be
+                // taken for one that is stored when it is sent again.
+                QoS::AtMostOnce => {
+                    let is_resent = message.qos == QoS::ExactlyOnce && message.sends > 1;
+                    published && was_there && !lossy && !(self.overflows && is_resent)
+                }
                 // A full session has not taken it.
                 _ => published && !self.overflows,
             };
