@@ -45,11 +45,15 @@ impl Ledger {
             // The time of a delayed publication is unknown.
             let was_there = was_there && message.delay_ms == 0;
             let due = match qos {
-                // A QoS 2 message that was refused before its publisher lost the connection may be
-                // taken for one that is stored when it is sent again.
+                // With a filter that may apply already, its copy is stored, and dropped if the
+                // session is full.
                 QoS::AtMostOnce => {
-                    let is_resent = message.qos == QoS::ExactlyOnce && message.sends > 1;
-                    published && was_there && !lossy && !(self.overflows && is_resent)
+                    let mut known = session.subscriptions.iter();
+                    let may_store = known.any(|known| {
+                        known.wish.qos.min(message.qos) > QoS::AtMostOnce
+                            && known.may_apply(message, session.owner)
+                    });
+                    published && was_there && !lossy && !(self.overflows && may_store)
                 }
                 // A full session has not taken it.
                 _ => published && !self.overflows,
