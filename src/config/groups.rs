@@ -30,7 +30,7 @@ pub struct GroupOptions {
     )]
     pub order: GroupOrder,
 
-    /// Messages that may wait for one consumer group, in bytes
+    /// Messages that may wait for one consumer group, in bytes.
     ///
     /// --session-overflow says what happens when the group is full.
     #[arg(
