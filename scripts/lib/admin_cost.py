@@ -225,7 +225,7 @@ def cost(options):
                 asker = Asker(broker, options.ask, options.stream, options.trace)
                 with asker if asked else contextlib.nullcontext():
                     found = bench(broker, *flags, "--client-prefix", "cost-",
-                                  "--duration", options.duration, core=cores[1])
+                                  "--duration", options.duration, core=cores[1], first=True)
                 if asked and options.trace:
                     events.append(asker.events)
                 return found
