@@ -83,6 +83,26 @@ fn missing_stream_stops_the_sink() {
     assert!(line.contains("make a stream"), "{line}");
 }
 
+// Positions are the broker's: they go on when the bridge has lost its own files, so that a message
+// which is repeated then has the same id.
+#[test]
+fn positions_are_the_brokers() {
+    let (home, server) = (Broker::start(), Nats::start());
+    server.make_stream("telemetry", "mq.>");
+    let mut bridge = Bridge::start(&config(&home, &server, "", ""));
+    bridge.process.wait_for_line("subscribed");
+    let mut writer = Client::unix(&home.socket(), "writer", false);
+    writer.publish("m/a", "1");
+    server.read("telemetry", |stored| text(stored) == "1");
+    bridge.forget_and_start();
+    writer.publish("m/a", "2");
+    let stored = server.read("telemetry", |stored| text(stored) == "2");
+    let ids = stored.iter().flat_map(|stored| &stored.headers);
+    let ids = ids.filter(|(name, _)| name == "Nats-Msg-Id").map(|(_, id)| id.as_str());
+    let epochs: Vec<&str> = ids.filter_map(|id| id.rsplit_once('-')).map(|(id, _)| id).collect();
+    assert!(epochs.len() == 2 && epochs[0] == epochs[1], "{epochs:?}");
+}
+
 // Kills of the bridge, the broker and the server: every number is in the stream; single messages
 // are there once, since the server knows their ids.
 #[test]

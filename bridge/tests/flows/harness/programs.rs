@@ -132,6 +132,17 @@ impl Bridge {
         (self.process, self.http) = Self::spawn(&self.directory);
     }
 
+    /// SIGKILL, the loss of the files in its state directory, and a new start.
+    pub(crate) fn forget_and_start(&mut self) {
+        self.process.kill();
+        let files = fs::read_dir(self.directory.path()).expect("is there");
+        let files = files.map(|file| file.expect("is readable").path());
+        let own = files.filter(|path| path.extension().is_some_and(|it| it == "position"));
+        let lost = own.map(|path| fs::remove_file(path).expect("is the bridge's"));
+        assert!(lost.count() > 0, "the bridge has files of positions");
+        (self.process, self.http) = Self::spawn(&self.directory);
+    }
+
     /// Status and body of a GET.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.http).expect("it listens");
