@@ -69,18 +69,23 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// In any run clients get everything promised and nothing else, and no state is left.
-#[test]
-fn promises_are_kept() {
+/// Runs the seeds that the environment asks for, or the first `runs`. `run` returns its steps.
+fn for_each_seed(what: &str, runs: u64, run: impl Fn(u64, bool) -> u64) {
     // Another test of this process may have started the log.
     let _begun = env_logger::try_init();
     let one = number("RINGMQ_SEED");
-    let runs = number("RINGMQ_SIM_RUNS").unwrap_or(RUNS);
+    let runs = number("RINGMQ_SIM_RUNS").unwrap_or(runs);
     let (from, to) = one.map_or((0, runs), |seed| (seed, seed + 1));
     let (started, mut steps) = (Instant::now(), 0);
     for seed in from..to {
         let _named = Named(seed);
-        steps += world::run(seed, one.is_some());
+        steps += run(seed, one.is_some());
     }
-    println!("{} runs, {steps} steps, {:?}", to - from, started.elapsed());
+    println!("{} {what}, {steps} steps, {:?}", to - from, started.elapsed());
+}
+
+/// In any run clients get everything promised and nothing else, and no state is left.
+#[test]
+fn promises_are_kept() {
+    for_each_seed("runs", RUNS, world::run);
 }

@@ -14,9 +14,7 @@ mod feeder;
 mod member;
 mod stage;
 
-use std::time::Instant;
-
-use crate::{Named, number};
+use crate::for_each_seed;
 
 /// Seeds that run by default.
 const RUNS: u64 = 200;
@@ -25,14 +23,5 @@ const RUNS: u64 = 200;
 /// shards and the disk.
 #[test]
 fn groups_lose_nothing() {
-    let _begun = env_logger::try_init();
-    let one = number("RINGMQ_SEED");
-    let runs = number("RINGMQ_SIM_RUNS").unwrap_or(RUNS);
-    let (from, to) = one.map_or((0, runs), |seed| (seed, seed + 1));
-    let (started, mut steps) = (Instant::now(), 0);
-    for seed in from..to {
-        let _named = Named(seed);
-        steps += stage::run(seed, one.is_some());
-    }
-    println!("{} runs of groups, {steps} steps, {:?}", to - from, started.elapsed());
+    for_each_seed("runs of groups", RUNS, stage::run);
 }

@@ -68,18 +68,8 @@ impl Shard {
         reply: &mut Reply,
         context: &mut Context<'_>,
     ) -> Step {
-        match purge.awaits {
-            Some(Awaits::Turn) => {
-                // What was dropped is in the log since the end of the turn.
-                purge.awaits = Some(Awaits::Log(self.logs.disk.appended()));
-                return Step::Wait;
-            }
-            Some(Awaits::Log(end)) if self.logs.disk.committed() < end => return Step::Wait,
-            Some(Awaits::Log(_)) => {
-                *reply = Reply::Purged(Some(purge.purged));
-                return Step::Done;
-            }
-            None => {}
+        if let Some(awaits) = &mut purge.awaits {
+            return self.await_purged(awaits, purge.purged, reply);
         }
         let vhost = VhostId(purge.name.vhost);
         let dropped = match self.groups.partition.find(vhost, &purge.name.share) {

@@ -85,24 +85,28 @@ impl Shard {
         })
     }
 
+    /// Waits until the drops of a purge that is over are committed; then answers.
+    pub(super) fn await_purged(&self, awaits: &mut Awaits, purged: u64, reply: &mut Reply) -> Step {
+        match *awaits {
+            // The end of the turn has appended the drops to the log.
+            Awaits::Turn => *awaits = Awaits::Log(self.logs.disk.appended()),
+            Awaits::Log(end) if self.logs.disk.committed() < end => {}
+            Awaits::Log(_) => {
+                *reply = Reply::Purged(Some(purged));
+                return Step::Done;
+            }
+        }
+        Step::Wait
+    }
+
     pub(super) fn answer_purge(
         &mut self,
         purge: &mut Purge,
         reply: &mut Reply,
         context: &mut Context<'_>,
     ) -> Step {
-        match purge.awaits {
-            Some(Awaits::Turn) => {
-                // The end of the turn has appended the drops to the log.
-                purge.awaits = Some(Awaits::Log(self.logs.disk.appended()));
-                return Step::Wait;
-            }
-            Some(Awaits::Log(end)) if self.logs.disk.committed() < end => return Step::Wait,
-            Some(Awaits::Log(_)) => {
-                *reply = Reply::Purged(Some(purge.purged));
-                return Step::Done;
-            }
-            None => {}
+        if let Some(awaits) = &mut purge.awaits {
+            return self.await_purged(awaits, purge.purged, reply);
         }
         let (vhost, client_id) = (purge.name.vhost, &*purge.name.client_id);
         let Some(key) = self.catalog.sessions().find(vhost, client_id) else {
