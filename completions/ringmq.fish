@@ -58,7 +58,7 @@ complete -c ringmq -n "__fish_ringmq_needs_command" -l max-connections -d 'Clien
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-packet-size -d 'Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-outgoing-bytes -d 'Bytes of output that the broker holds for one client that reads too slowly' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l qos0-patience -d 'How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0: no time' -r
-complete -c ringmq -n "__fish_ringmq_needs_command" -l gather-max -d 'How much longer a shard may sleep when messages come so often that it then handles several at once; 0: never longer' -r
+complete -c ringmq -n "__fish_ringmq_needs_command" -l gather-max -d 'How much longer a shard may sleep, or hold back a write to the log, when messages come so often that it then handles several at once; 0: never longer' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not yet acknowledged' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); further connections are closed. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_needs_command" -l address-connects-per-second -d 'Connections that one address may open in a second; further ones are closed. 0: no limit' -r
@@ -538,7 +538,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-connections 
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-packet-size -d 'Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-outgoing-bytes -d 'Bytes of output that the broker holds for one client that reads too slowly' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l qos0-patience -d 'How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0: no time' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l gather-max -d 'How much longer a shard may sleep when messages come so often that it then handles several at once; 0: never longer' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l gather-max -d 'How much longer a shard may sleep, or hold back a write to the log, when messages come so often that it then handles several at once; 0: never longer' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not yet acknowledged' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); further connections are closed. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand check" -l address-connects-per-second -d 'Connections that one address may open in a second; further ones are closed. 0: no limit' -r
@@ -626,7 +626,7 @@ complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_su
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-packet-size -d 'Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-outgoing-bytes -d 'Bytes of output that the broker holds for one client that reads too slowly' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l qos0-patience -d 'How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0: no time' -r
-complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l gather-max -d 'How much longer a shard may sleep when messages come so often that it then handles several at once; 0: never longer' -r
+complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l gather-max -d 'How much longer a shard may sleep, or hold back a write to the log, when messages come so often that it then handles several at once; 0: never longer' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l max-inflight -d 'QoS 1 and 2 messages that were sent to one client and are not yet acknowledged' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connections-max -d 'Open connections of one address (IPv6: of one /64); further connections are closed. 0: no limit' -r
 complete -c ringmq -n "__fish_ringmq_using_subcommand config; and __fish_seen_subcommand_from show" -l address-connects-per-second -d 'Connections that one address may open in a second; further ones are closed. 0: no limit' -r

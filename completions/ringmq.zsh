@@ -49,7 +49,7 @@ none\:"None; the user name is that of CONNECT"))' \
 '--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
 '--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
 '--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
-'--gather-max=[How much longer a shard may sleep when messages come so often that it then handles several at once; 0\: never longer]:DURATION:_default' \
+'--gather-max=[How much longer a shard may sleep, or hold back a write to the log, when messages come so often that it then handles several at once; 0\: never longer]:DURATION:_default' \
 '--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
 '--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
 '--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
@@ -1349,7 +1349,7 @@ none\:"None; the user name is that of CONNECT"))' \
 '--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
 '--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
 '--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
-'--gather-max=[How much longer a shard may sleep when messages come so often that it then handles several at once; 0\: never longer]:DURATION:_default' \
+'--gather-max=[How much longer a shard may sleep, or hold back a write to the log, when messages come so often that it then handles several at once; 0\: never longer]:DURATION:_default' \
 '--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
 '--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
 '--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \
@@ -1454,7 +1454,7 @@ none\:"None; the user name is that of CONNECT"))' \
 '--max-packet-size=[Largest packet that a client may send, header included; the broker closes the connection of a client that sends a larger one]:BYTES:_default' \
 '--max-outgoing-bytes=[Bytes of output that the broker holds for one client that reads too slowly]:BYTES:_default' \
 '--qos0-patience=[How long a client that reads too slowly may delay its publishers before the broker drops QoS 0 messages to it; 0\: no time]:DURATION:_default' \
-'--gather-max=[How much longer a shard may sleep when messages come so often that it then handles several at once; 0\: never longer]:DURATION:_default' \
+'--gather-max=[How much longer a shard may sleep, or hold back a write to the log, when messages come so often that it then handles several at once; 0\: never longer]:DURATION:_default' \
 '--max-inflight=[QoS 1 and 2 messages that were sent to one client and are not yet acknowledged]:N:_default' \
 '--address-connections-max=[Open connections of one address (IPv6\: of one /64); further connections are closed. 0\: no limit]:N:_default' \
 '--address-connects-per-second=[Connections that one address may open in a second; further ones are closed. 0\: no limit]:N:_default' \

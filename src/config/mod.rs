@@ -168,8 +168,8 @@ pub struct Options {
     )]
     pub qos0_patience_ms: u64,
 
-    /// How much longer a shard may sleep when messages come so often that it then handles several
-    /// at once; 0: never longer
+    /// How much longer a shard may sleep, or hold back a write to the log, when messages come so
+    /// often that it then handles several at once; 0: never longer
     #[arg(
         long = "gather-max",
         value_name = "DURATION",

@@ -67,6 +67,11 @@ impl Gathering {
         self.silence_us = self.longest_us.saturating_mul(SILENCE_PAUSES);
     }
 
+    /// The longest pause.
+    pub(super) fn longest_us(&self) -> u64 {
+        self.longest_us
+    }
+
     /// Notes that a link received something after a silence.
     #[inline]
     pub(super) fn note_received(&mut self, silent_ms: u32) {

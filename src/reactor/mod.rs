@@ -22,7 +22,7 @@
 //! | `handshakes` | TLS handshakes, a few each turn |
 //! | `inboxes`, `outboxes` | the rings from and to other shards |
 //! | `subscription_sync`, `stopping` | the start and the end of a shard |
-//! | `storage` | writes and files for the log |
+//! | `storage`, `hold` | writes and files for the log; commit groups that wait for more |
 //! | `asks` | asks of the admin thread, and the ring back to it |
 //! | `verifier` | the interface to the threads that verify passwords |
 //! | `reclaim` | memory of links that have left |
@@ -36,6 +36,7 @@ mod asks;
 mod cutter;
 mod gathering;
 mod handshakes;
+mod hold;
 mod inboxes;
 mod link_transfer;
 mod links;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::hold::Hold;
 use crate::broker::Shard;
 use crate::ring::Ring;
 use crate::store::{FileId, Medium, MediumAnswer, Request};
@@ -14,21 +15,31 @@ pub(super) struct Storage<M: Medium> {
     write_us: u64,
     /// The number of its bytes.
     write_bytes: u64,
+    is_writing: bool,
+    pub(super) hold: Hold,
 }
 
 impl<M: Medium> Storage<M> {
     pub(super) fn new(medium: M) -> Self {
-        Self { medium, files: HashMap::new(), write_us: 0, write_bytes: 0 }
+        Self {
+            medium,
+            files: HashMap::new(),
+            write_us: 0,
+            write_bytes: 0,
+            is_writing: false,
+            hold: Hold::default(),
+        }
     }
 
-    /// Passes the broker's requests to the medium, and its next write to the ring; `now_us` is the
-    /// time.
+    /// Passes the broker's requests to the medium, and its next write to the ring unless its group
+    /// is held; `now_us` is the time, `hold_us_max` the longest time to hold it.
     pub(super) fn serve<R>(
         &mut self,
         broker: &mut Shard,
         ring: &mut R,
         now_ms: u64,
         now_us: impl Fn() -> u64,
+        hold_us_max: u64,
     ) where
         R: Ring<File = M::File>,
     {
@@ -38,15 +49,24 @@ impl<M: Medium> Storage<M> {
             }
             self.medium.ask(request);
         }
+        if self.is_writing {
+            return;
+        }
+        let staged_bytes = broker.staged_bytes();
+        if self.hold.decide(staged_bytes, || ring.is_ready(), &now_us, hold_us_max) {
+            return;
+        }
         if let Some(write) = broker.next_write(now_ms) {
             let file = self.files.get(&write.file).expect("its segment has this file");
             (self.write_us, self.write_bytes) = (now_us(), write.bytes.len() as u64);
+            self.is_writing = true;
             ring.submit_write(file, write.offset, write.bytes, write.sync);
         }
     }
 
-    /// The duration of the write that has ended, in microseconds.
-    pub(super) fn write_took_us(&self, now_us: u64) -> u64 {
+    /// Ends the write; returns its duration in microseconds.
+    pub(super) fn end_write(&mut self, now_us: u64) -> u64 {
+        self.is_writing = false;
         now_us.saturating_sub(self.write_us)
     }
 

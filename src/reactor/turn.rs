@@ -211,6 +211,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.now_ms = now_us / 1000;
         self.broker.meters_mut().begin_turn(now_us);
         self.handshakes.begin_turn();
+        self.storage.hold.begin_turn(completions.len());
         self.go_on_with_handshakes();
         let (all, mut sends) = (completions.len(), 0);
         for completion in completions.drain(..) {
@@ -245,7 +246,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.on_accepted(listener, result, more);
             }
             Completion::Written { result } => {
-                let took_us = self.storage.write_took_us(self.clock.now_us());
+                let took_us = self.storage.end_write(self.clock.now_us());
                 let latency = &mut self.broker.meters_mut().latency;
                 latency.sync.record_n(took_us, 1);
                 latency.group_bytes.record_n(self.storage.write_bytes(), 1);
@@ -274,7 +275,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         let any = any || self.broker.has_due_promises(&self.outboxes) || self.has_news();
         // Links that yielded continue now; no event announces that.
         let has_room = !self.yielded.is_empty() && !self.outboxes.is_full();
-        if missed || any || has_room {
+        if missed || any || has_room || self.storage.hold.is_held() {
             self.bell.awake();
             return Some(Duration::ZERO);
         }
@@ -431,7 +432,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.outboxes.publish();
         self.broker.seal_promises(&self.outboxes);
         let now_us = || self.clock.now_us();
-        self.storage.serve(&mut self.broker, &mut self.ring, self.now_ms, now_us);
+        let hold_us_max = self.gathering.longest_us();
+        self.storage.serve(&mut self.broker, &mut self.ring, self.now_ms, now_us, hold_us_max);
         any
     }
 

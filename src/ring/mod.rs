@@ -227,6 +227,12 @@ pub trait Ring {
         false
     }
 
+    /// Whether the next [`Ring::wait`] is likely to return completions at once. A hint that makes
+    /// no system call and may be wrong; `false` if the kernel gives none.
+    fn is_ready(&mut self) -> bool {
+        false
+    }
+
     /// Returns a buffer to the pool. The kernel gets it at the next [`Ring::wait`].
     fn recycle(&mut self, buffer: Buffer);
 

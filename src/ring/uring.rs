@@ -398,6 +398,10 @@ impl Ring for Uring {
         self.buffers.recycle(buffer);
     }
 
+    fn is_ready(&mut self) -> bool {
+        self.queue.has_work()
+    }
+
     fn reclaim(&mut self, slots_max: usize) -> bool {
         // If the kernel works for this ring only inside a wait and all completions are handled,
         // each buffer that is not lent is empty.

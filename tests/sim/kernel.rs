@@ -357,6 +357,11 @@ impl Kernel {
         (std::mem::take(&mut ring.woken), done)
     }
 
+    /// Whether a ring has completions. As the real kernel's hint, it may be wrong.
+    pub(crate) fn seems_ready(&mut self, ring: usize) -> bool {
+        self.rings[ring].done.is_empty() == self.random.one_in(4)
+    }
+
     /// Operations of a ring that can get on.
     pub(crate) fn ready(&self, at: usize, into: &mut Vec<(usize, Operation)>) {
         let ring = &self.rings[at];

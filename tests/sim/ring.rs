@@ -140,6 +140,10 @@ impl Ring for SimRing {
         &mut self.buffers[usize::from(buffer.id())]
     }
 
+    fn is_ready(&mut self) -> bool {
+        lock(&self.kernel).seems_ready(self.at)
+    }
+
     fn recycle(&mut self, buffer: Buffer) {
         self.buffers[usize::from(buffer.id())].clear();
         lock(&self.kernel).recycle(self.at, buffer.id());

@@ -14,6 +14,11 @@ impl Shard {
         self.logs.disk.next_request().or_else(|| self.expiry.next_clock_request())
     }
 
+    /// The number of bytes that are in the log but not committed.
+    pub fn staged_bytes(&self) -> u64 {
+        self.logs.disk.staged_bytes()
+    }
+
     /// The next write, if none is under way. Bytes for which no reply waits are held for a short
     /// time to gather more.
     pub fn next_write(&mut self, now_ms: u64) -> Option<GroupWrite> {
