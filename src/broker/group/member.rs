@@ -29,6 +29,7 @@ pub(crate) struct Membership {
 }
 
 /// A message that waits for a packet identifier.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Parked {
     pub(crate) of: LeaseOf,
@@ -56,6 +57,7 @@ struct Grant {
 }
 
 /// See the file.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Member {
     /// Names its connection, uniquely on the shard. Messages for earlier connections are ignored.

@@ -46,6 +46,8 @@ mod done;
 mod lane;
 mod leases;
 mod member;
+#[cfg(test)]
+mod model;
 mod partition;
 mod parts;
 mod told;
