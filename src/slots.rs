@@ -13,6 +13,7 @@ use crate::limits::{OWN_MEMORY_BYTES_MIN, TABLE_HEAP_BYTES_MAX};
 ///
 /// `len <= slots.len()`; the number of each vacant slot is in `vacant` once. Numbers from
 /// `slots.len()` on in `vacant` belong to slots that were removed.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub struct Slots<T> {
     slots: Vec<Option<T>>,

@@ -33,6 +33,10 @@ pub const GROUP_GRACE_MS: u64 = 5000;
 /// second.
 pub const GROUP_BYTES_DEFAULT: u64 = 16 * 1024 * 1024 * 1024;
 
+/// Bytes that wait in one group in memory, on all shards together, if `--group-max-bytes` allows
+/// more: as in a clean session ([`super::SESSION_BYTES_MAX`]). Full: as `--session-overflow` says.
+pub const GROUP_MEMORY_BYTES_MAX: u64 = super::SESSION_BYTES_MAX;
+
 /// Lease numbers that are reserved in the log at once: one record is written for this many messages
 /// of a durable member.
 pub const LEASE_STRIDE: u64 = 8192;

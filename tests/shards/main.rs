@@ -7,6 +7,7 @@
 //! | `absences` | sessions and the time |
 //! | `expiry` | expired messages |
 //! | `groups` | consumer groups |
+//! | `group_bounds` | groups in memory that are full or behind |
 //! | `inspect` | asks of operators |
 //! | `latency` | measured durations |
 //! | `refusals` | messages that another shard refuses |
@@ -20,6 +21,7 @@ mod absences;
 #[path = "../common/disk.rs"]
 mod disk;
 mod expiry;
+mod group_bounds;
 mod groups;
 mod inspect;
 mod latency;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use crate::common::{Broker, Client, Publish, connect};
+use crate::common::{Broker, Client, Publish, connect, publish};
 
 /// The topics of Mosquitto that ringmq lacks.
 const LEFT_OUT: &[&str] = &[
@@ -82,7 +82,7 @@ fn names_and_forms_are_those_of_mosquitto() {
         };
         assert_eq!(names(&own, LATER), names(&mosquitto, &[LEFT_OUT, LATER].concat()));
         let extra = own.keys().filter(|name| name.starts_with("$SYS/ringmq/")).count();
-        assert_eq!(extra, shards + 4);
+        assert_eq!(extra, shards + 4 + 9, "of disks, sessions and groups");
         for (name, messages) in &own {
             for message in messages {
                 assert_eq!(message.qos, 1, "{name}");
@@ -173,6 +173,31 @@ fn peaks_are_not_missed() {
         let value = |name: &str| topics[name].iter().map(|it| text(&it.payload)).next_back();
         assert_eq!(value("$SYS/broker/clients/maximum").as_deref(), Some("7"));
         assert_eq!(value("$SYS/ringmq/sessions/lag_max_seconds").as_deref(), Some("0"));
+        broker.stop();
+    }
+}
+
+/// What waits in consumer groups is told, also while no member is there.
+#[test]
+fn groups_are_told() {
+    for shards in [1, 3] {
+        let broker = start(shards);
+        let mut member = Client::connect_with(&broker, &connect("member").persistent());
+        member.subscribe("$share/g/t/#", 1);
+        member.leave();
+        let mut publisher = Client::connect(&broker, "publisher");
+        for number in 0..3 {
+            let message = publish(format!("t/{number}"), "text").at(1);
+            publisher.publish(&Publish { id: 1, ..message });
+        }
+        let topics = all_topics(&broker);
+        for (name, expected) in
+            [("count", "1"), ("members", "1"), ("backlog_messages", "3"), ("acknowledged", "0")]
+        {
+            let values = &topics[&format!("$SYS/ringmq/groups/{name}")];
+            let last = values.iter().map(|it| text(&it.payload)).next_back();
+            assert_eq!(last.as_deref(), Some(expected), "{name} with {shards} shards");
+        }
         broker.stop();
     }
 }

@@ -107,6 +107,8 @@ impl Service {
         let mut all = Waiting::default();
         self.backlogs.iter().for_each(|waiting| all.add(waiting));
         (totals.backlog_messages, totals.lag_ms_max) = (all.messages, all.lag_ms_max);
+        (totals.groups_messages, totals.groups_lag_ms_max) =
+            (all.group_messages, all.group_lag_ms_max);
         Some(Arc::new(self.values.compute(&totals)))
     }
 }

@@ -33,6 +33,19 @@ const FIGURES: &[Figure] = &[
     (&["shared_subscriptions/count"], |totals| totals.shared_subscriptions),
 ];
 
+/// Numbers of consumer groups, by names below `$SYS/ringmq/groups/`.
+const GROUPS: &[(&str, Of)] = &[
+    ("count", |totals| totals.groups),
+    ("members", |totals| totals.shared_subscriptions),
+    ("backlog_messages", |totals| totals.groups_messages),
+    ("backlog_bytes", |totals| totals.groups_bytes),
+    ("lag_max_seconds", |totals| totals.groups_lag_ms_max / 1000),
+    ("delivered", |totals| totals.groups_delivered),
+    ("acknowledged", |totals| totals.groups_acknowledged),
+    ("redelivered", |totals| totals.groups_redelivered),
+    ("refused", |totals| totals.groups_refused),
+];
+
 fn absent(totals: &Totals) -> u64 {
     totals.sessions.saturating_sub(totals.clients)
 }
@@ -81,6 +94,9 @@ impl Values {
         add("ringmq/disk/low", totals.disk_short.to_string());
         add("ringmq/sessions/backlog_messages", totals.backlog_messages.to_string());
         add("ringmq/sessions/lag_max_seconds", (totals.lag_ms_max / 1000).to_string());
+        for (name, of) in GROUPS {
+            add(&format!("ringmq/groups/{name}"), of(totals).to_string());
+        }
         SystemTopics::new(topics)
     }
 
@@ -124,6 +140,9 @@ mod tests {
             backlog_messages: 6,
             publishes_in: 100,
             busy_us: vec![15_000_000, 90_000_000],
+            groups: 2,
+            groups_messages: 9,
+            groups_lag_ms_max: 3_999,
             ..totals
         };
         let topics = values.compute(&totals);
@@ -140,6 +159,9 @@ mod tests {
             ("broker/load/publish/received/1min", "63.21"),
             ("broker/load/publish/received/15min", "6.45"),
             ("ringmq/sessions/lag_max_seconds", "2"),
+            ("ringmq/groups/count", "2"),
+            ("ringmq/groups/backlog_messages", "9"),
+            ("ringmq/groups/lag_max_seconds", "3"),
             ("ringmq/shard/0/busy", "0.25"),
             ("ringmq/shard/1/busy", "1.00"),
         ] {
@@ -152,6 +174,6 @@ mod tests {
     fn names_are_unique() {
         let topics = Values::default().compute(&Totals::default());
         let names = FIGURES.iter().map(|(names, _)| names.len()).sum::<usize>();
-        assert_eq!(topics.iter().count(), names + 3 + LOADS.len() * SPANS.len() + 4);
+        assert_eq!(topics.iter().count(), names + 3 + LOADS.len() * SPANS.len() + 4 + GROUPS.len());
     }
 }

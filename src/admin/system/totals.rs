@@ -47,6 +47,16 @@ pub(super) struct Totals {
     pub(super) backlog_bytes: u64,
     /// The age of the oldest message in a durable session in milliseconds.
     pub(super) lag_ms_max: u64,
+    /// Consumer groups; each has a part on every shard.
+    pub(super) groups: u64,
+    pub(super) groups_bytes: u64,
+    pub(super) groups_messages: u64,
+    /// The age of the oldest message in a group in milliseconds.
+    pub(super) groups_lag_ms_max: u64,
+    pub(super) groups_delivered: u64,
+    pub(super) groups_acknowledged: u64,
+    pub(super) groups_redelivered: u64,
+    pub(super) groups_refused: u64,
     pub(super) disk_free: u64,
     pub(super) disk_short: u64,
     /// By shard.
@@ -81,6 +91,12 @@ impl Totals {
         self.retained += gauges.retained;
         self.retained_bytes += gauges.retained_bytes;
         self.backlog_bytes += gauges.queued_bytes;
+        self.groups = self.groups.max(gauges.groups);
+        self.groups_bytes += gauges.group_bytes;
+        self.groups_delivered += stats.group_delivered;
+        self.groups_acknowledged += stats.group_acknowledged;
+        self.groups_redelivered += stats.group_redelivered;
+        self.groups_refused += stats.group_refused;
         self.disk_free = self.disk_free.max(gauges.disk_free);
         self.disk_short = self.disk_short.max(gauges.disk_short);
         self.busy_us.push(load.busy_us);

@@ -75,6 +75,7 @@ pub(crate) enum Issued {
 }
 
 /// See the file.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Default, Debug)]
 pub(crate) struct Leases {
     base: u64,

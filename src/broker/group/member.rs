@@ -29,6 +29,7 @@ pub(crate) struct Membership {
 }
 
 /// A message that waits for a packet identifier.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Parked {
     pub(crate) of: LeaseOf,
@@ -51,9 +52,12 @@ struct Grant {
     renewed: u32,
     /// Whether it was asked to return unused credit.
     recalled: bool,
+    /// Whether it got more since it was asked.
+    is_behind: bool,
 }
 
 /// See the file.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Member {
     /// Names its connection, uniquely on the shard. Messages for earlier connections are ignored.
@@ -73,6 +77,8 @@ pub(crate) struct Member {
     shards: Vec<Grant>,
     /// Shards that want credit.
     wants: ShardSet,
+    /// The last one that got some when there was not enough for all.
+    last: ShardId,
 }
 
 impl Member {
@@ -90,6 +96,7 @@ impl Member {
             granted: 0,
             shards: vec![Grant::default(); usize::from(shards)],
             wants: ShardSet::default(),
+            last: ShardId(u16::MAX),
         }
     }
 
@@ -207,7 +214,9 @@ impl Member {
     }
 
     fn grant(&mut self, shard: ShardId, count: u32) {
-        self.shards[usize::from(shard.0)].granted += count;
+        let grant = &mut self.shards[usize::from(shard.0)];
+        grant.granted += count;
+        grant.is_behind |= grant.recalled;
         self.granted += count;
         debug_assert!(self.granted <= self.window, "no more than the window");
     }
@@ -220,7 +229,10 @@ impl Member {
         }
         let wanting = self.wants;
         let mut left = u32::try_from(wanting.iter().count()).expect("at most 64");
-        for shard in wanting.iter() {
+        // Those after the last one come first: else the lowest would get it all.
+        let last = self.last;
+        let after = wanting.iter().filter(|shard| *shard > last);
+        for shard in after.chain(wanting.iter().filter(|shard| *shard <= last)) {
             let room = self.room(own);
             if room == 0 {
                 return;
@@ -228,6 +240,7 @@ impl Member {
             let count = (room / left).max(1);
             self.grant(shard, count);
             self.wants.take(shard);
+            self.last = shard;
             left -= 1;
             tell(shard, count);
         }
@@ -251,10 +264,15 @@ impl Member {
         Some(shard)
     }
 
-    /// Notes that a shard has returned its unused credit.
-    pub(crate) fn note_returned(&mut self, shard: ShardId, count: u32) {
-        self.shards[usize::from(shard.0)].recalled = false;
+    /// Notes that a shard has returned its unused credit; returns whether some may be distributed
+    /// or recalled now. If it had none when it was asked, it may have got some since, which nobody
+    /// else would recall.
+    pub(crate) fn note_returned(&mut self, shard: ShardId, count: u32) -> bool {
+        let grant = &mut self.shards[usize::from(shard.0)];
+        grant.recalled = false;
+        let is_behind = std::mem::take(&mut grant.is_behind);
         self.take_credit(shard, count);
+        count > 0 || is_behind
     }
 
     /// Adds credit to send with the next message to a shard; returns whether there was none before.
@@ -338,6 +356,28 @@ mod tests {
         got.clear();
         member.distribute(0, |shard, count| got.push((shard, count)));
         assert_eq!(got, [(ShardId(1), 1)]);
+    }
+
+    /// Credit that a shard got after it was asked for its credit is recalled when it has answered
+    /// that it had none.
+    #[test]
+    fn credit_given_meanwhile_is_recalled() {
+        let (first, second) = (ShardId(0), ShardId(1));
+        let mut member = Member::new(Leases::volatile(), 2);
+        assert_eq!(member.begin(CONN, 2, 0), 0);
+        member.distribute(0, |_, count| assert_eq!(count, 1));
+        member.note_sent(second);
+        member.want(second);
+        assert_eq!(member.recall(false), Some(first));
+        // It uses its credit before it is asked.
+        member.note_sent(first);
+        member.note_answered(first);
+        assert_eq!(member.renew(first, 1, 0), 0);
+        member.distribute(0, |shard, count| assert_eq!((shard, count), (first, 1)));
+        assert_eq!(member.recall(false), None, "it was asked");
+        assert!(member.note_returned(first, 0), "it got some since");
+        assert_eq!(member.recall(false), Some(first));
+        assert!(!member.note_returned(first, 0), "it got none since");
     }
 
     /// While the output is full no shard gets credit; a shard that used some wants it.

@@ -46,6 +46,9 @@ mod done;
 mod lane;
 mod leases;
 mod member;
+#[cfg(test)]
+mod model;
+mod pace;
 mod partition;
 mod parts;
 mod told;
@@ -62,6 +65,7 @@ pub(crate) use done::{DONE_BYTES, Done};
 pub(crate) use lane::LaneId;
 pub(crate) use leases::{Answered, Issued, LeaseOf, Leases};
 pub(crate) use member::{Member, Membership, Parked};
+pub(crate) use pace::Paces;
 pub(crate) use partition::Partition;
 pub(crate) use parts::{Declared, Pick, Wish};
 
@@ -93,6 +97,8 @@ pub(crate) struct Groups {
     pub(crate) reserving: Vec<SessionKey>,
     /// Publishers that wait for room in groups, by group.
     pub(crate) blocked: BTreeMap<u32, BTreeSet<ConnId>>,
+    /// Publishers that are held because a group in memory is behind.
+    pub(crate) paces: Paces,
     /// Messages that are published to dead-letter topics.
     pub(crate) aside: SetAside,
     /// Memory for the lanes of the message that is being published.
@@ -113,6 +119,7 @@ impl Groups {
             incarnations: 0,
             reserving: Vec::new(),
             blocked: BTreeMap::new(),
+            paces: Paces::default(),
             aside: SetAside::default(),
             working: Vec::new(),
             copied: Copied::default(),

@@ -27,6 +27,7 @@ use super::lane::LaneId;
 use super::parts::{Group, Lane, Peer, Seat, Wish};
 
 /// See the file.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Default, Debug)]
 pub(crate) struct Partition {
     pub(super) groups: Slots<Group>,

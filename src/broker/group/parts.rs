@@ -9,6 +9,7 @@ use super::super::names::{GroupCounts, GroupOrder, ShardId, VhostId};
 use super::lane::LaneId;
 
 /// A member of any shard, as this shard sees it.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) shard: ShardId,
@@ -62,6 +63,7 @@ pub(crate) struct Seat {
 }
 
 /// A group's part on this shard.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) vhost: VhostId,
@@ -109,6 +111,7 @@ impl Declared {
 }
 
 /// A part of a group's backlog: see [`super::Partition`].
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) generation: u32,

@@ -285,3 +285,31 @@ impl Partition {
         turn().find(|at| is(at, true)).or_else(|| turn().find(|at| is(at, false)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::names::{ShardId, VhostId};
+    use super::*;
+
+    /// A member without credit that joins while a lane waits is asked for some, once: it was not
+    /// there when the lane asked.
+    #[test]
+    fn a_joining_member_is_asked() {
+        let mut partition = Partition::default();
+        let group = partition.create(VhostId(0), "$share/g/t", GroupOrder::Topic);
+        let lane = partition.add_lane(group, 0, 7);
+        let who = (ShardId(0), 1, 0);
+        partition.join(group, who, 0);
+        let at = partition.begin(who, 5, 1);
+        assert_eq!(partition.take_credit(at), 1);
+        partition.leave(group, at);
+        assert_eq!(partition.pick(lane, 0), Pick::Nobody);
+        assert_eq!(partition.wishes, []);
+        partition.join(group, who, 0);
+        partition.join(group, who, 0);
+        assert_eq!(partition.wishes, [Wish { shard: ShardId(0), session: 1, incarnation: 5 }]);
+        partition.add_credit(at, 1);
+        assert_eq!(partition.next_for(at), Some(lane));
+        assert_eq!(partition.pick(lane, 0), Pick::Peer(at));
+    }
+}

@@ -190,6 +190,7 @@ impl Shard {
             }
         }
         self.groups.partition.remove(group);
+        self.end_pace(group, context);
         for conn in self.groups.blocked.remove(&group).unwrap_or_default() {
             self.resume_for_full_session(conn, context);
         }

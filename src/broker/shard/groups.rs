@@ -1,14 +1,11 @@
 //! Consumer groups: messages published here go to lanes, and from there to members (see
 //! [`super::super::group`]).
 
-use crate::limits::{GROUP_LANES, LOG_BYTES_MAX};
 use crate::mqtt::{QoS, TopicName};
 use crate::store::{Lifetime, QueueEntry, QueueNext, QueueTerms, StoredMessage, Target, lane_name};
 
 use super::super::group::{Copied, Done, Pick, Wish};
-use super::super::names::{
-    Context, DEFAULT_VHOST, Overflow, RouteHandle, ShardId, ShardSet, VhostId,
-};
+use super::super::names::{Context, DEFAULT_VHOST, RouteHandle, ShardId, ShardSet, VhostId};
 use super::super::output::{Message, Source, put_properties};
 use super::super::peer::{GroupMessage, MemberName, PeerMessage, Work};
 use super::super::publish::InboundMessage;
@@ -54,7 +51,7 @@ impl Shard {
         is_durable
     }
 
-    fn is_lane_durable(&self, lane: u32) -> bool {
+    pub(super) fn is_lane_durable(&self, lane: u32) -> bool {
         let lane = self.groups.partition.lane(lane);
         lane.is_some_and(|lane| !self.catalog.session(lane.key).clean)
     }
@@ -359,6 +356,7 @@ impl Shard {
         if self.groups.blocked.contains_key(&group) {
             self.relieve_group(group, context);
         }
+        self.note_taken(group, context);
         if is_empty && self.groups.partition.lane(slot).is_some_and(|lane| lane.retired) {
             return self.end_lane(slot, context);
         }
@@ -392,90 +390,6 @@ impl Shard {
         if let Some(lane) = self.groups.partition.lane(slot) {
             let bytes = self.catalog.session(lane.key).queue.stored_bytes();
             self.groups.partition.account(slot, bytes);
-        }
-    }
-
-    /// The most bytes that may wait in this shard's part of a group.
-    fn group_bytes_max(&self, group: u32) -> u64 {
-        let declared = self.groups.partition.group(group).and_then(|it| it.declared.as_ref());
-        let bytes_max = declared.and_then(|declared| declared.bytes_max);
-        let bytes_max = bytes_max.unwrap_or(self.options.group_bytes_max);
-        (bytes_max / u64::from(self.options.shards)).max(1)
-    }
-
-    /// Whether a full group refuses a message.
-    fn refuses(&mut self, group: u32) -> bool {
-        if self.options.session_overflow != Overflow::DropNewest || !self.is_group_full(group) {
-            return false;
-        }
-        self.stats.queued_dropped_newest += 1;
-        self.groups.partition.count(group, |counts| counts.dropped_newest += 1);
-        true
-    }
-
-    fn is_group_full(&self, group: u32) -> bool {
-        let Some(found) = self.groups.partition.group(group) else { return false };
-        let queued_bytes = self.catalog.totals(found.vhost.0).queued_bytes;
-        found.bytes >= self.group_bytes_max(group)
-            || found.durable && self.quotas.is_over(found.vhost, queued_bytes)
-    }
-
-    /// Bounds a group that is full: drops its oldest messages, or makes the publisher wait.
-    fn bound_group(&mut self, group: u32, slot: u32, source: Source, context: &mut Context<'_>) {
-        let is_memory_full = self.logs.memory.memory_bytes() > LOG_BYTES_MAX;
-        if !self.is_group_full(group) && !is_memory_full {
-            return;
-        }
-        let publisher = match (self.options.session_overflow, source) {
-            (Overflow::DropNewest, _) => return,
-            (Overflow::Block, Source::Here(conn)) => Some(conn),
-            (Overflow::Block | Overflow::DropOldest, _) => None,
-        };
-        if let Some(conn) = publisher
-            && self.groups.blocked.entry(group).or_default().insert(conn)
-        {
-            return self.pause_for_full_session(conn);
-        }
-        let factor = if publisher.is_some() { 2 } else { 1 };
-        let bytes_max = self.group_bytes_max(group) * factor;
-        let number = self.groups.partition.lane(slot).map_or(0, |lane| usize::from(lane.number));
-        let mut tried = 0;
-        while tried < GROUP_LANES
-            && self.groups.partition.group(group).is_some_and(|group| group.bytes > bytes_max)
-        {
-            let at = u16::try_from((number + tried) % GROUP_LANES).expect("few");
-            let lane = self.groups.partition.lane_at(group, at);
-            if !lane.is_some_and(|lane| self.drop_oldest_of(lane)) {
-                tried += 1;
-            }
-        }
-        if is_memory_full {
-            self.drop_oldest_of(slot);
-        }
-        self.relieve_group(group, context);
-    }
-
-    /// Drops the oldest message of a lane that was not sent; returns whether there was one.
-    fn drop_oldest_of(&mut self, slot: u32) -> bool {
-        let Some(lane) = self.groups.partition.lane(slot) else { return false };
-        let dropped = self.catalog.session_mut(lane.key).drop_oldest_waiting(&mut self.logs);
-        if dropped {
-            self.account_lane(slot);
-            self.stats.queued_dropped_oldest += 1;
-            self.groups.partition.count_of_lane(slot, |counts| counts.dropped_oldest += 1);
-        }
-        dropped
-    }
-
-    /// Resumes the publishers that wait for room in a group.
-    pub(super) fn relieve_group(&mut self, group: u32, context: &mut Context<'_>) {
-        let bytes = self.groups.partition.group(group).map_or(0, |group| group.bytes);
-        let is_crowded = bytes > self.group_bytes_max(group) / 4 * 3;
-        if is_crowded && self.options.session_overflow == Overflow::Block {
-            return;
-        }
-        for conn in self.groups.blocked.remove(&group).unwrap_or_default() {
-            self.resume_for_full_session(conn, context);
         }
     }
 

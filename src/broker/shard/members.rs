@@ -348,7 +348,6 @@ impl Shard {
         let own = self.groups.member(key).is_some_and(|member| member.is_limited);
         let own = if own { self.own_in_flight(key) } else { 0 };
         let Some(member) = self.groups.member_mut(key) else { return };
-        let incarnation = member.incarnation;
         let (here, mut here_got) = (self.options.shard, 0);
         let mut others = [(ShardId(0), 0); 64];
         let mut count = 0;
@@ -360,10 +359,8 @@ impl Shard {
                 count += 1;
             }
         });
-        let name = MemberName { session: key, incarnation };
         for (shard, count) in &others[..count] {
-            let message = PeerMessage::Group(GroupMessage::Credit { member: name, count: *count });
-            message.send(DEFAULT_VHOST, ShardSet::of(*shard), context.peers);
+            self.groups.add_renewed(*shard, key, *count);
         }
         self.update_leased(key);
         if here_got > 0
@@ -382,6 +379,8 @@ impl Shard {
         let Some(shard) = member.recall(own) else { return };
         let name = MemberName { session: key, incarnation };
         if shard != self.options.shard {
+            // It returns what it has got.
+            self.send_renewed(shard, key, context);
             let message = PeerMessage::Group(GroupMessage::Recall { member: name });
             return message.send(DEFAULT_VHOST, ShardSet::of(shard), context.peers);
         }
@@ -401,9 +400,8 @@ impl Shard {
         let MemberName { session: key, incarnation } = name;
         let Some(member) = self.groups.member_mut(key) else { return };
         let Some(conn) = member.conn.filter(|_| member.incarnation == incarnation) else { return };
-        member.note_returned(from, count);
         let is_limited = member.is_limited;
-        if count == 0 {
+        if !member.note_returned(from, count) {
             return;
         }
         if is_limited {
@@ -503,13 +501,18 @@ impl Shard {
             self.groups.recycle_done(shard, answered);
         }
         while let Some((shard, key)) = self.groups.next_renewed() {
-            let Some(member) = self.groups.member_mut(key) else { continue };
-            let (count, incarnation) = (member.take_renewed(shard), member.incarnation);
-            if count > 0 {
-                let member = MemberName { session: key, incarnation };
-                let message = PeerMessage::Group(GroupMessage::Credit { member, count });
-                message.send(DEFAULT_VHOST, ShardSet::of(shard), context.peers);
-            }
+            self.send_renewed(shard, key, context);
+        }
+    }
+
+    /// Sends a shard the credit that a member here has added for it.
+    fn send_renewed(&mut self, shard: ShardId, key: SessionKey, context: &mut Context<'_>) {
+        let Some(member) = self.groups.member_mut(key) else { return };
+        let (count, incarnation) = (member.take_renewed(shard), member.incarnation);
+        if count > 0 {
+            let member = MemberName { session: key, incarnation };
+            let message = PeerMessage::Group(GroupMessage::Credit { member, count });
+            message.send(DEFAULT_VHOST, ShardSet::of(shard), context.peers);
         }
     }
 }

@@ -38,6 +38,7 @@ mod dead_letters;
 mod declared;
 mod disk;
 mod fan_out;
+mod group_bounds;
 mod group_life;
 mod group_peers;
 mod groups;

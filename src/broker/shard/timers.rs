@@ -60,6 +60,7 @@ impl Shard {
             self.client_log.due_ms(has_slow),
             self.traces.due_ms(),
             self.groups.due_ms(),
+            self.groups.paces.due_ms(),
         ];
         dues.into_iter().flatten().min()
     }
@@ -72,6 +73,7 @@ impl Shard {
         self.check_expiry(context);
         self.drop_expired_in_full_sessions(context);
         self.end_graces(context);
+        self.end_group_patience(context);
         if self.traces.is_on() {
             self.expire_traces(now_ms);
         }

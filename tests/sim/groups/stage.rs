@@ -74,6 +74,7 @@ struct Stage {
     mode: Mode,
     steps: u64,
     crashes: u64,
+    power_cuts: u64,
     /// A shard that gets no turn until this step, as long as others have something to do.
     frozen: Option<(usize, u64)>,
 }
@@ -93,7 +94,18 @@ fn plan(seed: u64) -> Plan {
 
 /// Runs one seed; panics at the first thing that is wrong. Says how many steps it took.
 pub(super) fn run(seed: u64, tells: bool) -> u64 {
+    run_plan(plan(seed), tells).0
+}
+
+/// The same where the broker waits for the disk before it promises anything, and dies often, half
+/// of the times with the power. Says how often that was cut, too.
+pub(super) fn run_with_cuts(seed: u64, tells: bool) -> (u64, u64) {
     let plan = plan(seed);
+    let ending = if plan.ending == Ending::Abrupt { Ending::Empty } else { plan.ending };
+    run_plan(Plan { sync: true, crash_one_in: 300, ending, ..plan }, tells)
+}
+
+fn run_plan(plan: Plan, tells: bool) -> (u64, u64) {
     if tells {
         println!("{plan:#?}");
     }
@@ -112,7 +124,7 @@ pub(super) fn run(seed: u64, tells: bool) -> u64 {
     }
     stage.stop();
     stage.judge_store();
-    stage.steps
+    (stage.steps, stage.power_cuts)
 }
 
 impl Stage {
@@ -155,6 +167,7 @@ impl Stage {
             mode: Mode::Live,
             steps: 0,
             crashes: 0,
+            power_cuts: 0,
             frozen: None,
         }
     }
@@ -197,6 +210,7 @@ impl Stage {
         let down_ms = self.random.pick(&[0, 3, 600, 20_000]);
         lock(&self.kernel).disk.clocks.pass(down_ms, power);
         self.crashes += 1;
+        self.power_cuts += u64::from(power);
         self.cluster = Cluster::new(&self.plan, self.crashes, &self.kernel, &self.clock);
         self.frozen = None;
     }
