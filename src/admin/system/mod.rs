@@ -107,6 +107,7 @@ impl Service {
         let mut all = Waiting::default();
         self.backlogs.iter().for_each(|waiting| all.add(waiting));
         (totals.backlog_messages, totals.lag_ms_max) = (all.messages, all.lag_ms_max);
+        totals.group_messages = all.group_messages;
         Some(Arc::new(self.values.compute(&totals)))
     }
 }

@@ -25,9 +25,11 @@ const FIGURES: &[Figure] = &[
     (&["publish/bytes/received"], |totals| totals.payload_in),
     (&["publish/bytes/sent"], |totals| totals.payload_out),
     (&["store/messages/count", "messages/stored"], |totals| {
-        totals.retained + totals.backlog_messages
+        totals.retained + totals.backlog_messages + totals.group_messages
     }),
-    (&["store/messages/bytes"], |totals| totals.retained_bytes + totals.backlog_bytes),
+    (&["store/messages/bytes"], |totals| {
+        totals.retained_bytes + totals.backlog_bytes + totals.group_bytes
+    }),
     (&["retained messages/count"], |totals| totals.retained),
     (&["subscriptions/count"], |totals| totals.subscriptions),
     (&["shared_subscriptions/count"], |totals| totals.shared_subscriptions),
@@ -122,6 +124,7 @@ mod tests {
             lag_ms_max: 2_999,
             retained: 4,
             backlog_messages: 6,
+            group_messages: 2,
             publishes_in: 100,
             busy_us: vec![15_000_000, 90_000_000],
             ..totals
@@ -134,8 +137,9 @@ mod tests {
             ("broker/clients/active", "2"),
             ("broker/clients/disconnected", "1"),
             ("broker/clients/inactive", "1"),
-            ("broker/store/messages/count", "10"),
-            ("broker/messages/stored", "10"),
+            ("broker/store/messages/count", "12"),
+            ("broker/messages/stored", "12"),
+            ("ringmq/sessions/backlog_messages", "6"),
             ("broker/retained messages/count", "4"),
             ("broker/load/publish/received/1min", "63.21"),
             ("broker/load/publish/received/15min", "6.45"),

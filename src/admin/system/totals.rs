@@ -45,6 +45,8 @@ pub(super) struct Totals {
     pub(super) retained_bytes: u64,
     pub(super) backlog_messages: u64,
     pub(super) backlog_bytes: u64,
+    pub(super) group_messages: u64,
+    pub(super) group_bytes: u64,
     /// The age of the oldest message in a durable session in milliseconds.
     pub(super) lag_ms_max: u64,
     pub(super) disk_free: u64,
@@ -81,6 +83,7 @@ impl Totals {
         self.retained += gauges.retained;
         self.retained_bytes += gauges.retained_bytes;
         self.backlog_bytes += gauges.queued_bytes;
+        self.group_bytes += gauges.group_bytes;
         self.disk_free = self.disk_free.max(gauges.disk_free);
         self.disk_short = self.disk_short.max(gauges.disk_short);
         self.busy_us.push(load.busy_us);
