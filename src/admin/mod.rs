@@ -126,6 +126,7 @@ mod trace;
 mod trace_operations;
 mod traces;
 mod vhost_metrics;
+mod vhost_reports;
 mod viewers;
 mod waiting;
 mod watchdog;
