@@ -32,6 +32,7 @@ fn clients_of_vhosts() {
     fs::write(vhosts.join("shop/passwords"), "").expect("there is room");
     fs::create_dir_all(vhosts.join("%2F")).expect("there is room");
     let (broker, door) = start(2, &["--vhosts", vhosts.to_str().expect("it is text")]);
+    assert_eq!([counts(&door, "shop"), counts(&door, "/")], [[(0, 0); 2]; 2], "nobody is there");
     let user = "/api/v1/user?vhost=shop&name=ann";
     assert_eq!(door.send("PUT", user, &json!({ "password": "x" }).to_string()).status, 200);
     let enter = |id: &str| {
