@@ -35,6 +35,13 @@ const FIGURES: &[Figure] = &[
     (&["shared_subscriptions/count"], |totals| totals.shared_subscriptions),
 ];
 
+/// The names of all topics of a broker with one shard.
+pub(in crate::admin) fn names() -> Vec<String> {
+    let totals = Totals { busy_us: vec![0], ..Totals::default() };
+    let topics = Values::default().compute(&totals);
+    topics.iter().map(|topic| topic.topic().as_str().to_owned()).collect()
+}
+
 fn absent(totals: &Totals) -> u64 {
     totals.sessions.saturating_sub(totals.clients)
 }
