@@ -1375,7 +1375,7 @@ _ringmq() {
             return 0
             ;;
         ringmq__subcmd__ctl__subcmd__check)
-            opts="-h --warning --critical --over --at --token-file --cacert --json --help alive disk drops lag ready reload"
+            opts="-h --warning --critical --over --at --token-file --cacert --json --help alive certificates disk drops lag ready reload"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5034,7 +5034,7 @@ _ringmq() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "name number has_folder limits" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "name number has_folder connections sessions backlog_bytes retained_messages retained_bytes limits" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -290,8 +290,8 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'--warning=[disk\: warn below; drops, lag\: warn above \[default\: 10, 0, 60\]]:N:_default' \
-'--critical=[The same for critical \[default\: none, 1000, 600\]]:N:_default' \
+'--warning=[certificates, disk\: warn below; drops, lag\: warn above \[default\: 14, 10, 0, 60\]]:N:_default' \
+'--critical=[The same for critical \[default\: 3, none, 1000, 600\]]:N:_default' \
 '--over=[Time for which drops are counted \[default\: 1s\]]:DURATION:_default' \
 '--at=[Where the broker answers operators\: https\://HOST\:PORT, http\://HOST\:PORT or unix\:PATH]:ADDRESS:_default' \
 '--token-file=[File with the token]:FILE:_files' \
@@ -299,7 +299,7 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':name -- The check to run:(alive disk drops lag ready reload)' \
+':name -- The check to run:(alive certificates disk drops lag ready reload)' \
 && ret=0
 ;;
 (events)
@@ -1163,7 +1163,7 @@ _arguments "${_arguments_options[@]}" : \
 '--token-file=[File with the token]:FILE:_files' \
 '--cacert=[File with the certificates to trust over https \[default\: the system'\''s\]]:FILE:_files' \
 '--watch=[Ask again and again, with so much time between, as in 2s]:DURATION:_default' \
-'--columns=[Fields to show, with commas between]:FIELDS:(name number has_folder limits)' \
+'--columns=[Fields to show, with commas between]:FIELDS:(name number has_folder connections sessions backlog_bytes retained_messages retained_bytes limits)' \
 '--json[Print the broker'\''s objects as JSON, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -1972,7 +1972,7 @@ _ringmq__subcmd__ctl__subcmd__users__subcmd__rm_commands() {
 (( $+functions[_ringmq__subcmd__ctl__subcmd__vhosts_commands] )) ||
 _ringmq__subcmd__ctl__subcmd__vhosts_commands() {
     local commands; commands=(
-'ls:List vhosts with their limits' \
+'ls:List vhosts with their clients, sessions and limits' \
 'add:Create a vhost without users' \
 'rm:Delete a vhost'\''s folder, and disconnect its clients' \
 'limits:Show the limits of a vhost' \

@@ -16,6 +16,16 @@ const USER: Parameter =
 const NAME: Parameter =
     Parameter { required: true, ..parameter("vhost", Kind::Text, "Name of the vhost") };
 
+/// Fields of a vhost with what there is of it now, and the names of the figures in
+/// [`VhostReport`](crate::broker::VhostReport).
+pub(super) const VHOST_FIGURES: &[(&str, &str)] = &[
+    ("connections", "clients"),
+    ("sessions", "sessions"),
+    ("backlog_bytes", "queued_bytes"),
+    ("retained_messages", "retained"),
+    ("retained_bytes", "retained_bytes"),
+];
+
 /// See the module.
 pub(super) const ACCOUNTS: &[Operation] = &[
     operation(
@@ -45,7 +55,13 @@ pub(super) const ACCOUNTS: &[Operation] = &[
         "Deletes a user; clients that connected as it are disconnected",
         "Deleted",
     ),
-    operation(("GET", "/vhosts"), Right::Admin, &[], "Every vhost, with its limits", "Vhosts"),
+    operation(
+        ("GET", "/vhosts"),
+        Right::Admin,
+        &[],
+        "Every vhost, with its limits and figures",
+        "Vhosts",
+    ),
     operation(("GET", "/vhost"), Right::Admin, &[NAME], "One vhost, with its limits", "Vhost"),
     operation(
         ("PUT", "/vhost"),
@@ -117,8 +133,13 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     };
     let user = || object(2, &[("vhost", text()), ("name", text())]);
     let vhost = || {
-        let fields =
-            [("name", text()), ("number", count()), ("has_folder", flag()), ("limits", limits())];
+        let mut fields = vec![
+            ("name", text()),
+            ("number", count()),
+            ("has_folder", flag()),
+            ("limits", limits()),
+        ];
+        fields.extend(VHOST_FIGURES.iter().map(|(field, _)| (*field, count())));
         object(4, &fields)
     };
     let password = json!({ "type": "string", "minLength": 1, "maxLength": PASSWORD_BYTES_MAX });

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::limits::PAGE_ROWS_MAX;
 
+use super::account_operations::VHOST_FIGURES;
 use super::actor::Actor;
 use super::answer::{Body, Fault, json_of};
 use super::body::Fields;
@@ -13,6 +14,7 @@ use super::query::Query;
 use super::rows::Rows;
 use super::state::Admin;
 use super::task::{AccountTask, Done, LIMIT_FIELDS, Password, Task};
+use super::vhost_reports::vhost_reports;
 
 /// Users of a page if the request names no limit.
 const USERS_USUAL: usize = 100;
@@ -51,8 +53,31 @@ pub(super) async fn answer(
         by.audit_of(&action, &object, if result.is_ok() { "done" } else { "refused" });
     }
     match result? {
-        Done::Document(document) => Ok(json_of(StatusCode::OK, &document)),
+        Done::Document(mut document) => {
+            match (operation.method, operation.path) {
+                ("GET", "/vhost") => add_figures(admin, [&mut document]).await,
+                ("GET", "/vhosts") => {
+                    let vhosts = document["items"].as_array_mut();
+                    add_figures(admin, vhosts.into_iter().flatten()).await;
+                }
+                _ => {}
+            }
+            Ok(json_of(StatusCode::OK, &document))
+        }
         other => unreachable!("what is asked of accounts is answered with JSON, not {other:?}"),
+    }
+}
+
+/// Adds to each vhost what there is of it now; nothing if a shard is silent: the rest is known.
+async fn add_figures(admin: &Admin, vhosts: impl IntoIterator<Item = &mut Value>) {
+    let Ok(reports) = vhost_reports(admin).await else { return };
+    for vhost in vhosts {
+        let report = vhost["name"].as_str().and_then(|name| reports.get(name));
+        for (field, name) in VHOST_FIGURES {
+            let figures = report.iter().flat_map(|report| &report.figures);
+            let figure = figures.filter(|(known, _)| known == name).map(|(_, figure)| *figure);
+            vhost[field] = figure.sum::<u64>().into();
+        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! Every metric, as documented.
+//! Every metric, and the topics of `$SYS`, as documented.
 
 use super::catalogue::metrics;
 use super::group_metrics::{GROUPS_LEFT_OUT, WATCHED_GROUPS};
 use super::metric::Kind;
 use super::session_metrics::{LEFT_OUT, TOTALS, WATCHED};
+use super::system;
 use super::vhost_metrics::VHOST_METRICS;
 
 /// A metric, as documented.
@@ -19,6 +20,11 @@ pub struct Description {
     pub help: &'static str,
     /// The path that serves it.
     pub path: &'static str,
+}
+
+/// The topics `$SYS/…` of a broker with one shard.
+pub fn system_topics() -> Vec<String> {
+    system::topic_names()
 }
 
 /// All metrics, in the order in which they are served.

@@ -263,7 +263,7 @@ mod tests {
     // Names of vhosts may contain any character.
     #[test]
     fn labels_are_escaped() {
-        let figures = [("sessions", 3); 8];
+        let figures = [("sessions", 3); 9];
         let name = "a\"b\\c\nd";
         let report = VhostReport { vhost: name.into(), figures };
         let vhosts = BTreeMap::from([(name.to_owned(), report)]);

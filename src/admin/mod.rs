@@ -36,7 +36,7 @@
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | clients and sessions as JSON |
 //! | `watchdog` | tells a service manager that all shards answer |
-//! | `session_metrics`, `descriptions` | metrics of sessions; all metrics as documented |
+//! | `session_metrics`, `descriptions` | metrics of sessions; metrics and topics as documented |
 //! | `watched` | answers with the metrics of sessions |
 //! | `operate`, `publish` | changes and settings of the broker as a whole; messages |
 //! | `accounts` | users, vhosts and limits |
@@ -126,6 +126,7 @@ mod trace;
 mod trace_operations;
 mod traces;
 mod vhost_metrics;
+mod vhost_reports;
 mod viewers;
 mod waiting;
 mod watchdog;
@@ -149,7 +150,7 @@ use tokio::task::{JoinHandle, LocalSet};
 use crate::limits::FILE_THREADS_MAX;
 
 pub use condition::{Condition, WatchedSessions};
-pub use descriptions::{Description, descriptions};
+pub use descriptions::{Description, descriptions, system_topics};
 pub use facts::{CertificateFact, Facts, ListenerFact, Setting};
 pub use openapi::document;
 pub use process::Process;

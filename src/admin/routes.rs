@@ -1,15 +1,11 @@
 //! Paths and their handlers. A new route below `/api/v1` is a row of [`openapi::OPERATIONS`], with
 //! its right and its parameters, and an arm of [`route`].
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-
-use crate::broker::VhostReport;
-use crate::broker::inspect::{Question, Reply};
 
 use super::actor::Actor;
 use super::answer::{Body, Fault, text, whole};
@@ -22,6 +18,7 @@ use super::operation::Operation;
 use super::query::Query;
 use super::state::Admin;
 use super::tokens::Right;
+use super::vhost_reports::vhost_reports;
 use super::{
     accounts, api, bulk_kick, group_actions, groups, lists, live, node, openapi, operate, page,
     publish, retained, signin, subscriptions, trace, waiting, watched,
@@ -242,19 +239,7 @@ async fn metrics(admin: &Admin, request: &Request<()>) -> Result<Response<Body>,
 
 async fn vhost_metrics(admin: &Admin, request: &Request<()>) -> Result<Response<Body>, Fault> {
     Query::read(request.uri().query(), &[])?;
-    let mut vhosts: BTreeMap<String, VhostReport> = BTreeMap::new();
-    for shard in 0..admin.asker.shards() {
-        // A sum without the part of one shard would look as if counters had decreased.
-        let Reply::Vhosts(found) = admin.asker.ask(shard, Question::Vhosts(0)).await? else {
-            unreachable!("a question for vhosts is answered with vhosts")
-        };
-        for report in found {
-            match vhosts.get_mut(&*report.vhost) {
-                Some(sum) => sum.add(&report),
-                None => drop(vhosts.insert(report.vhost.to_string(), report)),
-            }
-        }
-    }
+    let vhosts = vhost_reports(admin).await?;
     let format = Format::of(request);
     let text = exposition::of_vhosts(format, &vhosts);
     Ok(whole(StatusCode::OK, format.content_type(), text))

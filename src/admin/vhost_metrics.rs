@@ -5,6 +5,7 @@ use super::metric::Kind;
 /// Metrics of each vhost, with the names of their figures in
 /// [`VhostReport`](crate::broker::VhostReport).
 pub(super) const VHOST_METRICS: &[(&str, Kind, &str, &str)] = &[
+    ("vhost_connections", Kind::Gauge, "clients", "Clients that are connected"),
     ("vhost_connects_total", Kind::Counter, "clients_accepted", "CONNECTs that were accepted"),
     ("vhost_messages_received_total", Kind::Counter, "publishes_in", "PUBLISHes received"),
     (
@@ -24,7 +25,8 @@ pub(super) const VHOST_METRICS: &[(&str, Kind, &str, &str)] = &[
         "vhost_backlog_bytes",
         Kind::Gauge,
         "queued_bytes",
-        "Messages in durable sessions that wait or are not acknowledged",
+        "Messages in durable sessions and groups that wait or are not acknowledged: what \
+         max-queued-bytes limits",
     ),
     ("vhost_retained_messages", Kind::Gauge, "retained", "Topics with a retained message"),
     ("vhost_retained_bytes", Kind::Gauge, "retained_bytes", "Retained messages"),

@@ -19,8 +19,18 @@ const LIMIT_FIELDS: &[&str] =
     &["max_connections", "max_sessions", "max_retained_bytes", "max_queued_bytes", "publish_rate"];
 const LIMITS: Columns = Columns { usual: LIMIT_FIELDS, all: LIMIT_FIELDS };
 const VHOSTS: Columns = Columns {
-    usual: &["name", "number", "has_folder", "limits"],
-    all: &["name", "number", "has_folder", "limits"],
+    usual: &["name", "connections", "sessions", "backlog_bytes", "retained_messages", "limits"],
+    all: &[
+        "name",
+        "number",
+        "has_folder",
+        "connections",
+        "sessions",
+        "backlog_bytes",
+        "retained_messages",
+        "retained_bytes",
+        "limits",
+    ],
 };
 
 const fn limit(
@@ -68,7 +78,7 @@ pub(super) const ACCOUNT_VERBS: &[Verb] = &[
     ),
     verb(
         &["vhosts", "ls"],
-        "List vhosts with their limits",
+        "List vhosts with their clients, sessions and limits",
         ("GET", "/api/v1/vhosts"),
         &[],
         View::Rows(VHOSTS),

@@ -193,11 +193,12 @@ pub fn verbs() -> impl Iterator<Item = &'static Verb> {
 
 const CHECK_HELP: &str = "The line and the exit codes are those of Nagios' plugins: 0 OK, 1 \
     WARNING, 2 CRITICAL, also if the broker is not reached, 3 UNKNOWN.\n\nalive: every shard \
-    answers. disk: percent of free space; critical below --disk-low or while publishers wait for \
-    the disk. drops: messages dropped within --over. lag: age in seconds of the oldest message \
-    that waits for a connected client, of the 50 sessions with most of them. ready: clients are \
-    let in. reload: the last reload succeeded.\n\nlag needs a token with the right read; the \
-    others need none.";
+    answers. certificates: days until the first certificate or list of revoked ones ends. disk: \
+    percent of free space; critical below --disk-low or while publishers wait for the disk. \
+    drops: messages dropped within --over. lag: age in seconds of the oldest message that waits \
+    for a connected client, of the 50 sessions with most of them. ready: clients are let in. \
+    reload: the last reload succeeded.\n\nlag needs a token with the right read; the others need \
+    none.";
 
 /// All verbs. Verbs about single objects and about the whole broker are in the sibling modules.
 const VERBS: &[Verb] = &[
@@ -323,7 +324,15 @@ const VERBS: &[Verb] = &[
                     ..behind(
                         "name",
                         "NAME",
-                        Kind::Word(&["alive", "disk", "drops", "lag", "ready", "reload"]),
+                        Kind::Word(&[
+                            "alive",
+                            "certificates",
+                            "disk",
+                            "drops",
+                            "lag",
+                            "ready",
+                            "reload",
+                        ]),
                         "The check to run",
                     )
                 },
@@ -331,13 +340,14 @@ const VERBS: &[Verb] = &[
                     "warning",
                     "N",
                     Kind::Decimal,
-                    "disk: warn below; drops, lag: warn above [default: 10, 0, 60]",
+                    "certificates, disk: warn below; drops, lag: warn above [default: 14, 10, 0, \
+                     60]",
                 ),
                 local(
                     "critical",
                     "N",
                     Kind::Decimal,
-                    "The same for critical [default: none, 1000, 600]",
+                    "The same for critical [default: 3, none, 1000, 600]",
                 ),
                 local(
                     "over",

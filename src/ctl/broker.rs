@@ -23,6 +23,7 @@ use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::Error as TlsError;
 
 use crate::config::{AdminAddress, Ctl};
 use crate::limits::{
@@ -179,10 +180,17 @@ impl Broker {
         let agreed = agreed.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
         agreed.map(|stream| Stream::Tls(Box::new(stream))).map_err(|error| {
             let name = self.address();
-            CtlError::NotReached(format!(
-                "{name}: {error}; --cacert names the certificates to trust, and the broker's must \
-                 be of this name"
-            ))
+            let is_plain = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
+            let advice = match is_plain {
+                Some(TlsError::InvalidMessage(_)) => {
+                    "what answers there does not use TLS: its address may begin with http://"
+                }
+                _ => {
+                    "--cacert names the certificates to trust, and the broker's must be of this \
+                     name"
+                }
+            };
+            CtlError::NotReached(format!("{name}: {error}; {advice}"))
         })
     }
 
@@ -333,9 +341,7 @@ async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer,
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |error: hyper::Error| {
-        CtlError::NotReached(format!("the connection has ended without an answer: {error}"))
-    };
+    let broken = |error: hyper::Error| unanswered("without", &error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // An error of the connection also appears as an error of the request.
     let drives = tokio::spawn(async move { drop(connection.await) });
@@ -352,6 +358,16 @@ where
     Ok(Answer { status, body: body.to_bytes() })
 }
 
+/// The error of a connection that has ended without an answer, or within one.
+fn unanswered(when: &str, error: &hyper::Error) -> CtlError {
+    // What is no HTTP is most often the alert of a broker that wants TLS.
+    let advice = match error.is_parse() {
+        true => "; what answers there may want TLS: then its address begins with https://",
+        false => "",
+    };
+    CtlError::NotReached(format!("the connection has ended {when} an answer: {error}{advice}"))
+}
+
 /// Sends the request and passes on each piece of the answer; returns the answer if it is an error.
 async fn follow<S>(
     stream: S,
@@ -361,9 +377,7 @@ async fn follow<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |error: hyper::Error| {
-        CtlError::NotReached(format!("the connection has ended within an answer: {error}"))
-    };
+    let broken = |error: hyper::Error| unanswered("within", &error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let drives = tokio::spawn(async move { drop(connection.await) });
     let limit = Duration::from_millis(CTL_ANSWER_MS_MAX);

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -127,6 +127,10 @@ fn look(broker: &Broker, ctl: &Ctl, name: &str) -> Result<Finding, CtlError> {
             thread::sleep(Duration::from_millis(over_ms));
             Ok(drops(need(&read()?, DROPS)?, before, Limits::given(ctl, 0.0, 1000.0), over_ms))
         }
+        "certificates" => {
+            let now_s = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
+            Ok(certificates(&read()?, Limits::given(ctl, 14.0, 3.0), now_s))
+        }
         "lag" => lag(broker, Limits::given(ctl, 60.0, 600.0)),
         other => Err(CtlError::Usage(format!("there is no check {other:?}"))),
     }
@@ -179,6 +183,28 @@ fn reload(samples: &[Sample]) -> Result<Finding, CtlError> {
         false => (State::Warning, "the last reload has failed; the broker's log says why"),
     };
     Ok(Finding { state, says: says.to_owned(), figures: String::new() })
+}
+
+/// Certificates and lists of revoked ones, in days until they end.
+fn certificates(samples: &[Sample], limits: Limits, now_s: f64) -> Finding {
+    let names = [
+        "ringmq_tls_certificate_not_after_timestamp_seconds",
+        "ringmq_tls_crl_next_update_timestamp_seconds",
+    ];
+    let ends = samples.iter().filter(|sample| names.contains(&&*sample.name));
+    let Some(first) = ends.min_by(|a, b| a.value.total_cmp(&b.value)) else {
+        let says = "the broker uses no certificates".to_owned();
+        return Finding { state: State::Ok, says, figures: String::new() };
+    };
+    let days = (first.value - now_s) / 86_400.0;
+    let file = super::text::shown(first.label.as_deref().unwrap_or_default());
+    let says = match days < 0.0 {
+        true => format!("{file} has ended {:.1} days ago", -days),
+        false => format!("{file} ends first, in {days:.1} days"),
+    };
+    let Limits { warning, critical } = limits;
+    let figures = format!("days={days:.2};{warning}:;{critical}:");
+    Finding { state: limits.below(days), says, figures }
 }
 
 const DROPS: &str = "ringmq_messages_dropped_total";
@@ -250,6 +276,32 @@ mod tests {
             assert_eq!(found.state, state, "{now} {before}");
             assert!(found.says.starts_with(says), "{}", found.says);
         }
+    }
+
+    // The certificate that ends first decides; a broker without any is well.
+    #[test]
+    fn certificates_end() {
+        let sample = |name: &str, file: &str, days: f64| Sample {
+            name: format!("ringmq_tls_{name}_timestamp_seconds"),
+            label: Some(file.to_owned()),
+            value: 1e9 + days * 86_400.0,
+        };
+        let limits = Limits { warning: 14.0, critical: 3.0 };
+        for (days, state, says) in [
+            (15.0, State::Ok, "chain.pem ends first, in 15.0 days"),
+            (13.0, State::Warning, "chain.pem ends first, in 13.0 days"),
+            (2.0, State::Critical, "chain.pem ends first, in 2.0 days"),
+            (-1.0, State::Critical, "chain.pem has ended 1.0 days ago"),
+            (40.0, State::Ok, "revoked.crl ends first, in 20.0 days"),
+        ] {
+            let samples = [
+                sample("certificate_not_after", "chain.pem", days),
+                sample("crl_next_update", "revoked.crl", 20.0),
+            ];
+            let found = certificates(&samples, limits, 1e9);
+            assert_eq!((found.state, &*found.says), (state, says));
+        }
+        assert_eq!(certificates(&[], limits, 1e9).state, State::Ok);
     }
 
     // A disk is not well if it is below its limit, if publishers wait for it, or if it has failed,

@@ -289,6 +289,10 @@ pub const PAGE_FILES_BYTES_MAX: usize = 150_000;
 /// Time between two lines of `/api/v1/live`: a person can read this rate.
 pub const LIVE_MS: u64 = 1000;
 
+/// Time between two looks at how far sessions are behind, while somebody views live figures: each
+/// takes a look at every session.
+pub const LIVE_LAG_MS: u64 = 30_000;
+
 /// Viewers of live figures; the other connections stay free for other requests. Over: 503.
 pub const LIVE_VIEWERS_MAX: usize = 16;
 

@@ -35,7 +35,7 @@ pub use self::options::Options;
 pub use self::probe::Features;
 pub use self::refused::RingRefused;
 pub use self::socket::{Bound, ListenSocket, Socket, Waker};
-pub use self::sync_failure::is_sync_failure;
+pub use self::sync_failure::{is_sync_failure, sync_failure};
 pub use self::uring::Uring;
 
 use std::io;

@@ -19,8 +19,11 @@ impl Error for SyncFailure {
     }
 }
 
-/// Makes the error of a write that was not synced from the system's error.
-pub(super) fn sync_failure(error: io::Error) -> io::Error {
+/// Makes the error of a write that was not synced from the system's error. Every [`Ring`] reports
+/// such writes with it.
+///
+/// [`Ring`]: super::Ring
+pub fn sync_failure(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), SyncFailure(error))
 }
 

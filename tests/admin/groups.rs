@@ -119,7 +119,16 @@ fn lanes_are_no_sessions() {
     assert_eq!(ids, ["fern"]);
     let text = door.ask("GET", "/metrics", &[]).body;
     assert_eq!(value(&text, "ringmq_sessions{state=\"absent\",kind=\"durable\"}"), 1.0);
+    assert_eq!(value(&text, "ringmq_sessions"), 1.0);
+    assert_eq!(value(&text, "ringmq_shard_sessions"), 1.0);
     assert_eq!(value(&text, "ringmq_groups"), 1.0);
+    assert_eq!(value(&text, "ringmq_session_backlog_bytes"), 0.0);
+    assert!(value(&text, "ringmq_group_backlog_bytes") > 8.0 * 8.0, "{text}");
+    let overview = door.get("/api/v1/overview").json();
+    assert_eq!(overview.pointer("/metrics/sessions/absent/durable"), Some(&1.into()), "{overview}");
+    let shards = door.get("/api/v1/shards").json();
+    let of_shards = shards["items"].as_array().expect("a list").iter();
+    assert_eq!(of_shards.filter_map(|shard| shard["sessions"].as_u64()).sum::<u64>(), 1);
     let top = door.get("/api/v1/top?by=backlog_bytes").json();
     assert_eq!(top["items"], Value::Array(Vec::new()), "the backlog is the group's");
     let lane = "id=%00d00$share/g/t/%23";

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use serde_json::Value;
 
-use crate::common::{Client, publish};
+use crate::common::{Client, connect, publish};
 use crate::http::{Door, ask_unix, request, start};
 
 /// The most bytes of the page, all files together.
@@ -159,6 +159,30 @@ fn live_figures() {
     assert_eq!(line["latency"]["publish_ack_duration_seconds"]["count"].as_u64(), Some(0));
     let same = second.next().expect("a line comes");
     assert!(seen.iter().any(|line| line["uptime_ms"] == same["uptime_ms"]), "{same}");
+    broker.stop();
+}
+
+// The page also gets how long deliveries took, by their path, and how far sessions are behind.
+#[test]
+fn live_lag_and_deliveries() {
+    let (broker, door) = start(1, &[]);
+    Client::connect_with(&broker, &connect("absent").persistent()).subscribe_and_leave("a", 1);
+    let mut subscriber = Client::connect(&broker, "subscriber");
+    subscriber.subscribe("a", 0);
+    let mut publisher = Client::connect(&broker, "publisher");
+    publisher.publish(&publish("a", "x").qos1(7));
+    subscriber.expect_publish(&publish("a", "x"));
+    let mut lines = live(&door);
+    let first = lines.next().expect("a line comes");
+    assert_eq!(first["latency"], serde_json::json!({}), "there is nothing to compare with");
+    let is_whole = |line: &Value| line["metrics"]["session_lag_seconds_max"].as_f64().is_some();
+    let line = lines.find(is_whole).expect("a later line has it");
+    assert!(line["metrics"]["session_lag_seconds_max"].as_f64() > Some(0.0), "{line}");
+    publisher.publish(&publish("a", "y").qos1(8));
+    subscriber.expect_publish(&publish("a", "y"));
+    let deliveries = |line: &Value| line["latency"]["deliver_duration_seconds"]["local"].clone();
+    let line = lines.find(|line| deliveries(line)["count"] == 1).expect("a later line has it");
+    assert!(deliveries(&line)["p99"].as_f64() > Some(0.0), "{line}");
     broker.stop();
 }
 

@@ -10,6 +10,7 @@ mod page;
 mod programs;
 mod properties;
 mod settings;
+mod system;
 mod tables;
 
 use std::collections::BTreeSet;

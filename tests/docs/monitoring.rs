@@ -93,10 +93,12 @@ fn metrics_are_in_the_catalogue() {
     }
 }
 
-// Each rule has a description and advice, is raised in one test and not in another.
+// Each rule has a description and advice, is raised in one test and not in another, and the pages
+// say what it means and what to do.
 #[test]
 fn rules_are_whole() {
     let (rules, tests) = (text(ALERTS), text(TESTS));
+    let pages = [text("docs/monitoring.md"), text("docs/operating.md")];
     let mut count = 0;
     for rule in rules.split("- alert: ").skip(1) {
         count += 1;
@@ -105,6 +107,8 @@ fn rules_are_whole() {
             assert!(rule.contains(part), "{name} has no {part}");
         }
         assert!(tests.contains(&format!("- name: {name} is raised\n")), "{name} is not tested");
+        let is_row = |line: &str| line.starts_with('|') && line.contains(&format!("`{name}`"));
+        assert!(pages.iter().all(|page| page.lines().any(is_row)), "no page says {name}");
         let calm = format!("alertname: {name}, exp_alerts: [] }}");
         assert!(tests.contains(&calm), "{name} may be raised for a broker that is well");
     }

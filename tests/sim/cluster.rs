@@ -227,14 +227,20 @@ impl Cluster {
         }
     }
 
+    /// Takes the present answers of a shard.
+    pub(crate) fn answers(&mut self, at: usize) -> Vec<Reply> {
+        let (member, mut answers) = (&mut self.members[at], Vec::new());
+        while let Some(Record::Object(ask)) = member.answers.next() {
+            member.asked -= 1;
+            answers.push(ask.reply);
+        }
+        member.answers.set_handled();
+        answers
+    }
+
     /// Takes the present answers; returns how many are missing.
     pub(crate) fn unanswered(&mut self) -> usize {
-        for member in &mut self.members {
-            while let Some(Record::Object(_)) = member.answers.next() {
-                member.asked -= 1;
-            }
-            member.answers.set_handled();
-        }
+        (0..self.len()).for_each(|at| drop(self.answers(at)));
         self.members.iter().map(|member| member.asked).sum()
     }
 

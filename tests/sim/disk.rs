@@ -10,6 +10,7 @@ use std::io;
 
 use bytes::Bytes;
 use ringmq::limits::FREE_FILES_MAX;
+use ringmq::ring::sync_failure;
 use ringmq::store::{Extent, FileId, Found, Medium, MediumAnswer, Request};
 
 use crate::clocks::Clocks;
@@ -74,14 +75,25 @@ struct Flight {
 pub(crate) enum Fault {
     /// Every write fails, or every other.
     Writes { one_in: usize },
+    /// Every sync fails, after its bytes were written.
+    Syncs,
     /// There are no files.
     Supplies,
     /// Nearly all of it is full, it says.
     Space,
 }
 
+/// What the disk has failed since the broker started, as its shards should count it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Failures {
+    /// Writes, those that were not synced included.
+    pub(crate) writes: u64,
+    pub(crate) syncs: u64,
+}
+
 #[derive(Default)]
 struct ShardDisk {
+    failures: Failures,
     files: BTreeMap<FileId, Image>,
     last_id: u64,
     /// The last noted extent of the log.
@@ -195,11 +207,17 @@ impl Disk {
         if let Some((Fault::Writes { one_in }, _)) = shard.fault
             && self.random.one_in(one_in)
         {
+            shard.failures.writes += 1;
             image.write_some(&bytes, offset, &mut self.random);
             // EIO, ENOSPC
             return Err(io::Error::from_raw_os_error(self.random.pick(&[5, 28])));
         }
         image.write(&bytes, offset);
+        if sync && matches!(shard.fault, Some((Fault::Syncs, _))) {
+            shard.failures.writes += 1;
+            shard.failures.syncs += 1;
+            return Err(sync_failure(io::Error::from_raw_os_error(5)));
+        }
         if sync {
             image.sync();
         }
@@ -242,6 +260,7 @@ impl Disk {
     /// The broker is gone, and the power with it if that went. A write in flight is made in part.
     pub(crate) fn crash(&mut self, power: bool) {
         for shard in &mut self.shards {
+            shard.failures = Failures::default();
             shard.requests.clear();
             shard.answers.clear();
             if let Some(Flight { write, begun: true, .. }) = shard.flight.take() {
@@ -296,6 +315,16 @@ impl Disk {
     pub(crate) fn heal(&mut self) {
         (0..self.shards.len()).for_each(|at| self.end_fault(at));
         self.well_ms = self.well_ms.min(self.now_ms + RETRY_MS);
+    }
+
+    /// Of all shards.
+    pub(crate) fn failures(&self) -> Failures {
+        let mut sum = Failures::default();
+        for Failures { writes, syncs } in self.shards.iter().map(|shard| shard.failures) {
+            sum.writes += writes;
+            sum.syncs += syncs;
+        }
+        sum
     }
 
     /// The time from which on the disk is no excuse for the broker.

@@ -15,6 +15,7 @@
 //! | `copy`, `verdict` | the oracle: checks of deliveries; checks of missing ones |
 //! | `position`, `refusal` | the oracle: positions of messages; full sessions |
 //! | `script`, `returns` | scripted worlds; those about clients that return |
+//! | `figures` | those about what operators are told |
 //!
 //! `RINGMQ_SEED=n` runs one seed and prints its story, `RUST_LOG=debug` adds the broker's log;
 //! `RINGMQ_SIM_RUNS=n` runs the seeds from 0 to n - 1.
@@ -25,6 +26,7 @@ mod cluster;
 mod copy;
 mod dialect;
 mod disk;
+mod figures;
 mod groups;
 mod image;
 mod kernel;

@@ -1,11 +1,13 @@
-//! Scripted worlds: one shard, clients that send given packets, a disk that stops on request.
+//! Scripted worlds: some shards, clients that send given packets, a disk that stops on request.
 
+use ringmq::broker::inspect::{Question, Reply, Snapshot};
 use ringmq::mqtt::{
     Connect, ConnectProperties, Packet, PacketId, Properties, Publish, PublishProperties, QoS,
     Subscribe, SubscribeEntry, TopicFilter, TopicName, Version, Will, peek_frame,
 };
 
 use crate::cluster::{Cluster, SimClock};
+use crate::disk::Fault;
 use crate::kernel::{Kernel, Operation, Shared, lock};
 use crate::link;
 use crate::plan::Plan;
@@ -21,13 +23,20 @@ pub(crate) struct Script {
     now_ms: u64,
     /// Nothing is written.
     pub(crate) is_disk_still: bool,
+    /// A shard that takes no step.
+    pub(crate) frozen: Option<usize>,
 }
 
 impl Script {
-    /// A world without faults.
+    /// A world of one shard, without faults.
     pub(crate) fn new() -> Self {
+        Self::of(1)
+    }
+
+    /// A world without faults; clients connect to shard 0, which passes them on.
+    pub(crate) fn of(shards: u16) -> Self {
         let plan = Plan {
-            shards: 1,
+            shards,
             mesh_bytes: 4096,
             pipe_bytes: 128,
             buffers: 4,
@@ -48,7 +57,7 @@ impl Script {
         let kernel: Shared = std::sync::Arc::new(std::sync::Mutex::new(Kernel::new(&plan)));
         let clock = SimClock::default();
         let cluster = Cluster::new(&plan, 0, &kernel, &clock);
-        Self { kernel, clock, cluster, now_ms: 0, is_disk_still: false }
+        Self { kernel, clock, cluster, now_ms: 0, is_disk_still: false, frozen: None }
     }
 
     /// Runs the broker until it waits.
@@ -56,12 +65,15 @@ impl Script {
         let mut operations = Vec::new();
         for _ in 0..TURNS_MAX {
             operations.clear();
-            let mut any = self.cluster.is_runnable(0);
-            if any {
-                self.cluster.step(0);
+            let mut any = false;
+            for shard in (0..self.cluster.len()).filter(|shard| self.frozen != Some(*shard)) {
+                if self.cluster.is_runnable(shard) {
+                    self.cluster.step(shard);
+                    any = true;
+                }
             }
             let mut kernel = lock(&self.kernel);
-            kernel.ready(0, &mut operations);
+            (0..self.cluster.len()).for_each(|ring| kernel.ready(ring, &mut operations));
             for (ring, operation) in operations.drain(..) {
                 if !matches!(operation, Operation::Write) || !self.is_disk_still {
                     any = true;
@@ -75,6 +87,56 @@ impl Script {
             }
         }
         panic!("it goes round in circles");
+    }
+
+    /// Clients have sent these bytes, which the kernel has received all before the broker runs.
+    pub(crate) fn arrive_together(&mut self, conns: &[usize], bytes: &[u8]) {
+        let mut kernel = lock(&self.kernel);
+        for conn in conns {
+            assert_eq!(kernel.conns[*conn].to_broker.write(bytes), bytes.len());
+        }
+        let mut operations = Vec::new();
+        kernel.ready(0, &mut operations);
+        for (ring, operation) in operations {
+            if matches!(operation, Operation::Recv(_)) {
+                kernel.advance(ring, operation);
+            }
+        }
+    }
+
+    /// The disk of a shard has a fault until some time from now.
+    pub(crate) fn begin_fault(&mut self, shard: usize, fault: Fault, ms: u64) {
+        lock(&self.kernel).begin_fault(shard, fault, self.now_ms + ms);
+    }
+
+    /// The figures of a shard, as the admin thread gets them.
+    pub(crate) fn figures(&mut self, shard: usize) -> Snapshot {
+        self.cluster.ask(shard, Question::Figures);
+        self.run();
+        match self.cluster.answers(shard).pop() {
+            Some(Reply::Figures(figures)) => *figures,
+            answer => panic!("no figures: {answer:?}"),
+        }
+    }
+
+    /// The figures of the next turns of a shard, of which each gets some of what the kernel has.
+    pub(crate) fn figures_of_turns(&mut self, shard: usize, turns: usize) -> Vec<Snapshot> {
+        let mut found = Vec::new();
+        for _ in 0..turns {
+            self.cluster.ask(shard, Question::Figures);
+            // It may be asleep, or about to sleep.
+            while found.len() < turns && self.cluster.is_runnable(shard) {
+                self.cluster.step(shard);
+                for answer in self.cluster.answers(shard) {
+                    let Reply::Figures(figures) = answer else { panic!("no figures: {answer:?}") };
+                    found.push(*figures);
+                }
+                if self.cluster.unanswered() == 0 {
+                    break;
+                }
+            }
+        }
+        found
     }
 
     /// Time passes.
@@ -150,12 +212,21 @@ impl Script {
 
     /// Publishes at QoS 0.
     pub(crate) fn publish(&mut self, conn: usize, topic: &str, retain: bool) {
+        self.publish_as(conn, topic, retain, None);
+    }
+
+    /// Publishes at QoS 1.
+    pub(crate) fn publish_qos1(&mut self, conn: usize, topic: &str, packet_id: u16) {
+        self.publish_as(conn, topic, false, PacketId::new(packet_id));
+    }
+
+    fn publish_as(&mut self, conn: usize, topic: &str, retain: bool, packet_id: Option<PacketId>) {
         let publish = Publish {
             dup: false,
-            qos: QoS::AtMostOnce,
+            qos: if packet_id.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce },
             retain,
             topic: Some(TopicName::parse(topic).expect("a topic")),
-            packet_id: None,
+            packet_id,
             properties: PublishProperties::EMPTY,
             payload: b"payload",
         };

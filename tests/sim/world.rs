@@ -13,7 +13,7 @@ use ringmq::limits::{STOP_MS_MAX, TRACES_MAX};
 
 use crate::client::{Client, Mode, Scene};
 use crate::cluster::{Cluster, SimClock, open_store};
-use crate::disk::Fault;
+use crate::disk::{Failures, Fault};
 use crate::kernel::{Kernel, Operation, Shared, lock};
 use crate::ledger::Ledger;
 use crate::plan::{Ending, Plan};
@@ -189,6 +189,7 @@ impl World {
         self.end_traces();
         self.wait_for_quiet();
         assert_eq!(self.cluster.unanswered(), 0, "asks are answered");
+        self.expect_failures_counted();
         let lossy = self.is_lossy();
         self.ledger.check(lossy);
         let probe = self.clients.len();
@@ -200,6 +201,15 @@ impl World {
         if let Some(session) = self.clients[probe].session {
             self.ledger.judge_probe(session, self.is_lossy());
         }
+    }
+
+    /// The shards have counted what their disks have failed.
+    fn expect_failures_counted(&self) {
+        let counted = Failures {
+            writes: self.cluster.count(|stats| stats.disk_write_failures),
+            syncs: self.cluster.count(|stats| stats.disk_sync_failures),
+        };
+        assert_eq!(counted, lock(&self.kernel).disk.failures(), "failures of the disk");
     }
 
     /// Disconnects all clients; no state may be left.
@@ -478,6 +488,11 @@ impl World {
             Fault::Supplies,
             Fault::Space,
         ]);
+        // Drawn like asks, so that the rest of a seed's story does not change.
+        let fault = match fault {
+            Fault::Writes { .. } if self.curiosity.one_in(3) => Fault::Syncs,
+            fault => fault,
+        };
         let until_ms = self.now_ms + random.pick(&[5, 100, 2_500, 9_000]);
         let only = random.below(self.cluster.len());
         let all = random.one_in(3);

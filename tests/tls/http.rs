@@ -116,6 +116,12 @@ fn ctl_asks_over_tls() {
     let (ca, other) = (text(&authority.file), text(&stranger.file));
     let missing = authority.path("missing.pem");
     let no_name = at.replace("localhost", "127.0.0.2");
+    let plain = at.replace("https://localhost", "http://127.0.0.1");
+    let other_broker = Broker::start_with(1, &["--http-listen", "127.0.0.1:0"]);
+    let line = other_broker.wait_for_line("answering operators on http://127.0.0.1:");
+    let (_, port) = line.split_once("http://127.0.0.1:").expect("it was waited for");
+    let port = port.split(' ').next().expect("there is a first");
+    let no_tls = format!("https://localhost:{port}");
     for (arguments, variables, code, says) in [
         (&["--at", &*at, "--cacert", ca][..], &[("RINGMQ_TOKEN", &*token)][..], 0, "ready\ttrue"),
         (&["--at", &at, "--cacert", ca, "--token-file", text(&file)], &[], 0, "ready\ttrue"),
@@ -125,6 +131,8 @@ fn ctl_asks_over_tls() {
         (&["--at", &at, "--cacert", text(&missing)], &[], 2, "no such file"),
         (&["--at", &at, "--cacert", text(&server.key)], &[], 2, "no certificate"),
         (&["--at", &no_name, "--cacert", ca], &[("RINGMQ_TOKEN", &token)], 4, "127.0.0.2"),
+        (&["--at", &plain], &[("RINGMQ_TOKEN", &token)], 4, "begins with https://"),
+        (&["--at", &no_tls, "--cacert", ca], &[], 4, "does not use TLS"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq"));
         command.args(["ctl", "status"]).args(arguments).stdin(Stdio::null());
@@ -137,5 +145,6 @@ fn ctl_asks_over_tls() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
         assert!(told.contains(says), "{arguments:?}: {told}");
     }
+    other_broker.stop();
     broker.stop();
 }

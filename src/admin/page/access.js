@@ -15,7 +15,7 @@ const card = (title, ...children) => h("section", { cls: "card" }, h("h2", {}, t
 
 function vhostTable(list) {
   return table("Vhosts", [
-    { title: "vhost", cell: (it) => name(it.vhost, 60) }, { title: "sessions", num: true, cell: (it) => count(it.sessions) },
+    { title: "vhost", cell: (it) => name(it.vhost, 60) }, { title: "clients", num: true, cell: (it) => count(it.connections) }, { title: "sessions", num: true, cell: (it) => count(it.sessions) },
     { title: "backlog", num: true, cell: (it) => bytes(it.backlog_bytes) }, { title: "retained", num: true, cell: (it) => count(it.retained_messages) },
     { title: "messages in", num: true, cell: (it) => count(it.messages_received_total) }, { title: "denied", num: true, wide: true, cell: (it) => count(it.messages_denied_total) },
     { title: "subscriptions denied", num: true, wide: true, cell: (it) => count(it.subscriptions_denied_total) }], list);

@@ -23,7 +23,9 @@ use tokio::time::{self, Instant};
 use crate::broker::inspect::{Backlog, Question, Reply, SystemTopics, SystemUpdate, Waiting};
 
 use super::state::Admin;
+
 use topics::Values;
+pub(super) use topics::names as topic_names;
 use totals::Totals;
 
 /// The time until the next try while a shard has never reported its figures.

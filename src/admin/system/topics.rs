@@ -25,9 +25,11 @@ const FIGURES: &[Figure] = &[
     (&["publish/bytes/received"], |totals| totals.payload_in),
     (&["publish/bytes/sent"], |totals| totals.payload_out),
     (&["store/messages/count", "messages/stored"], |totals| {
-        totals.retained + totals.backlog_messages
+        totals.retained + totals.backlog_messages + totals.groups_messages
     }),
-    (&["store/messages/bytes"], |totals| totals.retained_bytes + totals.backlog_bytes),
+    (&["store/messages/bytes"], |totals| {
+        totals.retained_bytes + totals.backlog_bytes + totals.groups_bytes
+    }),
     (&["retained messages/count"], |totals| totals.retained),
     (&["subscriptions/count"], |totals| totals.subscriptions),
     (&["shared_subscriptions/count"], |totals| totals.shared_subscriptions),
@@ -45,6 +47,13 @@ const GROUPS: &[(&str, Of)] = &[
     ("redelivered", |totals| totals.groups_redelivered),
     ("refused", |totals| totals.groups_refused),
 ];
+
+/// The names of all topics of a broker with one shard.
+pub(in crate::admin) fn names() -> Vec<String> {
+    let totals = Totals { busy_us: vec![0], ..Totals::default() };
+    let topics = Values::default().compute(&totals);
+    topics.iter().map(|topic| topic.topic().as_str().to_owned()).collect()
+}
 
 fn absent(totals: &Totals) -> u64 {
     totals.sessions.saturating_sub(totals.clients)
@@ -141,7 +150,7 @@ mod tests {
             publishes_in: 100,
             busy_us: vec![15_000_000, 90_000_000],
             groups: 2,
-            groups_messages: 9,
+            groups_messages: 2,
             groups_lag_ms_max: 3_999,
             ..totals
         };
@@ -153,14 +162,15 @@ mod tests {
             ("broker/clients/active", "2"),
             ("broker/clients/disconnected", "1"),
             ("broker/clients/inactive", "1"),
-            ("broker/store/messages/count", "10"),
-            ("broker/messages/stored", "10"),
+            ("broker/store/messages/count", "12"),
+            ("broker/messages/stored", "12"),
+            ("ringmq/sessions/backlog_messages", "6"),
             ("broker/retained messages/count", "4"),
             ("broker/load/publish/received/1min", "63.21"),
             ("broker/load/publish/received/15min", "6.45"),
             ("ringmq/sessions/lag_max_seconds", "2"),
             ("ringmq/groups/count", "2"),
-            ("ringmq/groups/backlog_messages", "9"),
+            ("ringmq/groups/backlog_messages", "2"),
             ("ringmq/groups/lag_max_seconds", "3"),
             ("ringmq/shard/0/busy", "0.25"),
             ("ringmq/shard/1/busy", "1.00"),

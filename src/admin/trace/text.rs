@@ -18,14 +18,22 @@ struct Safe<'a>(&'a str);
 
 impl fmt::Display for Safe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '\'' | '"' => write!(f, "{c}")?,
-                _ => write!(f, "{}", c.escape_debug())?,
-            }
+        let mut rest = self.0;
+        // Most text needs no escape, and a formatted character takes as long as a line of it.
+        while let Some(at) = rest.find(|c| !is_plain(c)) {
+            let (plain, special) = rest.split_at(at);
+            let c = special.chars().next().expect("it was found");
+            f.write_str(plain)?;
+            write!(f, "{}", c.escape_debug())?;
+            rest = &special[c.len_utf8()..];
         }
-        Ok(())
+        f.write_str(rest)
     }
+}
+
+/// Whether a character needs no escape.
+fn is_plain(c: char) -> bool {
+    c != '\\' && matches!(c, ' '..='~')
 }
 
 /// The name of a client, or its address if it has none.

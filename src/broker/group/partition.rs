@@ -34,6 +34,8 @@ pub(crate) struct Partition {
     pub(super) by_text: BTreeMap<(VhostId, Box<str>), u32>,
     pub(super) lanes: Slots<Lane>,
     generation: u32,
+    /// Bytes that wait in lanes on disk.
+    stored_bytes: u64,
     pub(super) peers: Slots<Peer>,
     pub(super) by_session: BTreeMap<(ShardId, SessionKey), u32>,
     /// Peers to be asked for credit.
@@ -57,6 +59,11 @@ impl Partition {
     pub(crate) fn bytes(&self) -> u64 {
         let all = self.groups.keys_from(0).filter_map(|group| self.groups.get(group));
         all.map(|group| group.bytes).sum()
+    }
+
+    /// Those of them that are on disk.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
     }
 
     pub(crate) fn groups_of(&self, vhost: VhostId) -> usize {
@@ -127,8 +134,15 @@ impl Partition {
         self.lanes.keys_from(0).filter(is_its).collect()
     }
 
-    /// Adds a lane. If the group has a lane of this number, that one gets no new messages.
-    pub(crate) fn add_lane(&mut self, group: u32, number: u16, key: SessionKey) -> u32 {
+    /// Adds a lane, on disk or in memory. If the group has a lane of this number, that one gets no
+    /// new messages.
+    pub(crate) fn add_lane(
+        &mut self,
+        group: u32,
+        number: u16,
+        key: SessionKey,
+        is_stored: bool,
+    ) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         let before = self.lane_at(group, number);
         let behind = before.map(|before| self.id_of(before));
@@ -147,6 +161,7 @@ impl Partition {
             retired: false,
             behind,
             bytes: 0,
+            is_stored,
             losses: 0,
             lost_first: 0,
             is_setting_aside: false,
@@ -159,6 +174,7 @@ impl Partition {
     /// Removes a lane; the caller ends its session.
     pub(crate) fn remove_lane(&mut self, slot: u32) -> Option<Lane> {
         let lane = self.lanes.remove(slot)?;
+        self.stored_bytes -= if lane.is_stored { lane.bytes } else { 0 };
         if let Some(peer) = lane.owner.and_then(|owner| self.peers.get_mut(owner)) {
             peer.out = peer.out.saturating_sub(lane.out);
         }
@@ -195,6 +211,9 @@ impl Partition {
     pub(crate) fn account(&mut self, slot: u32, bytes: u64) {
         let Some(lane) = self.lanes.get_mut(slot) else { return };
         let before = std::mem::replace(&mut lane.bytes, bytes);
+        if lane.is_stored {
+            self.stored_bytes = self.stored_bytes - before + bytes;
+        }
         if let Some(group) = self.groups.get_mut(lane.group) {
             group.bytes = group.bytes - before + bytes;
         }

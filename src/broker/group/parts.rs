@@ -131,6 +131,8 @@ pub(crate) struct Lane {
     pub(crate) behind: Option<LaneId>,
     /// Its part of the bytes of its group.
     pub(crate) bytes: u64,
+    /// Whether its messages are on disk.
+    pub(crate) is_stored: bool,
     /// The number of owners in a row that were lost with the same oldest message.
     pub(crate) losses: u8,
     pub(crate) lost_first: u64,

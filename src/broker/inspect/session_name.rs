@@ -15,7 +15,7 @@ pub struct VhostReport {
     /// Its name.
     pub vhost: Box<str>,
     /// Counters and gauges with their names.
-    pub figures: [(&'static str, u64); 8],
+    pub figures: [(&'static str, u64); 9],
 }
 
 impl VhostReport {

@@ -8,9 +8,11 @@ use crate::access::{Policy, VhostLimits};
 
 use super::names::{Budget, PublishRate, VhostId};
 
-/// Counted in a vhost since the shard started.
+/// Counted in a vhost, since the shard started if nothing else is said.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Counts {
+    /// Connected now.
+    pub(crate) clients: u64,
     pub(crate) clients_accepted: u64,
     pub(crate) publishes_in: u64,
     /// Wills included.

@@ -44,6 +44,7 @@ impl Shard {
         }
         self.gates.close(conn);
         let Phase::Open(mut open) = phase else { return None };
+        self.quotas.counts_mut(open.vhost).clients -= 1;
         let key = open.session;
         let will = open.will.take().filter(|_| reason != CloseReason::Disconnected);
         let survives = !self.catalog.session(key).ends_with_connection();

@@ -219,7 +219,9 @@ impl Shard {
             self.trace_let_in(conn, present, context.now_ms);
         }
         self.stats.count_client(connect.version, present);
-        self.quotas.counts_mut(vhost).clients_accepted += 1;
+        let counts = self.quotas.counts_mut(vhost);
+        counts.clients += 1;
+        counts.clients_accepted += 1;
         if !present && (is_durable || self.has_just_ended(session)) {
             self.hold_connack(conn);
         } else {

@@ -63,7 +63,7 @@ impl Shard {
         let (vhost, durable) = (found.vhost.0, found.durable);
         let time_ms = self.time_ms(context.now_ms);
         let key = self.catalog.open_session(vhost, &name, !durable, time_ms, &mut self.logs);
-        self.groups.partition.add_lane(group, number, key)
+        self.groups.partition.add_lane(group, number, key, durable)
     }
 
     /// Adds the lanes on disk to the sessions for which the message is stored.

@@ -276,7 +276,7 @@ impl Shard {
             if let Some(found) = self.groups.partition.group_mut(group) {
                 found.durable = true;
             }
-            let slot = self.groups.partition.add_lane(group, number, *key);
+            let slot = self.groups.partition.add_lane(group, number, *key, true);
             self.groups.partition.account(slot, bytes);
             // The lane now waits for members.
             self.dispatch(slot, None, context);

@@ -297,7 +297,8 @@ impl Shard {
         if !is_frequent && self.is_request_too_early(conn, packet) {
             return Flow::Wait;
         }
-        if self.traces.is_on() {
+        // The traces of a PUBLISH, and whether it is handled now, are known only later.
+        if self.traces.is_on() && !matches!(packet, Packet::Publish(_)) {
             self.trace_received(conn, packet, context.now_ms);
         }
         let Some(phase) = self.connections.phase(conn) else {

@@ -71,12 +71,14 @@ impl Shard {
 
     /// One vhost in figures.
     pub(super) fn vhost_report(&self, vhost: VhostId) -> VhostReport {
-        let Counts { clients_accepted, publishes_in, publishes_denied, subscriptions_denied } =
-            self.quotas.counts(vhost);
+        let counted = self.quotas.counts(vhost);
+        let Counts { clients, clients_accepted, publishes_in, .. } = counted;
+        let Counts { publishes_denied, subscriptions_denied, .. } = counted;
         let totals = self.catalog.totals(vhost.0);
         let retained = self.catalog.retained(vhost.0);
         let (topics, bytes) = retained.map_or((0, 0), |kept| (kept.len() as u64, kept.bytes()));
         let figures = [
+            ("clients", clients),
             ("clients_accepted", clients_accepted),
             ("publishes_in", publishes_in),
             ("publishes_denied", publishes_denied),

@@ -185,8 +185,7 @@ impl Shard {
     #[cold]
     pub(super) fn trace_received(&mut self, conn: ConnId, packet: &Packet<'_>, now_ms: u64) {
         let Some(open) = self.connections.client(conn) else { return };
-        // The traces of a PUBLISH, and whether it is handled now, are known only later.
-        if !open.traces.is_any() || matches!(packet, Packet::Publish(_)) {
+        if !open.traces.is_any() {
             return;
         }
         self.collect_traced(now_ms);

@@ -40,7 +40,8 @@ impl Shard {
             sessions: self.catalog.sessions().len() as u64,
             clean_sessions: clean.sum(),
             subscriptions: self.exchanges.subscriptions(),
-            queued_bytes: queued.sum(),
+            // Lanes of groups are told as groups.
+            queued_bytes: queued.sum::<u64>().saturating_sub(self.groups.partition.stored_bytes()),
             groups: self.groups.partition.group_count() as u64,
             group_members: self.groups.memberships(),
             group_bytes: self.groups.partition.bytes(),
