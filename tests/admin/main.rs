@@ -9,6 +9,7 @@ mod accounts;
 mod bodies;
 mod clients;
 mod ctl;
+mod disconnects;
 mod fleet;
 mod groups;
 mod hostile;
