@@ -57,6 +57,14 @@ pub(crate) struct DeliveryOptions<'a> {
     pub(crate) keeps_identifiers: bool,
 }
 
+impl DeliveryOptions<'_> {
+    /// Without RETAIN and identifiers.
+    #[inline]
+    pub(crate) fn plain(source: Source) -> Self {
+        Self { retain: false, source, identifiers: &[], keeps_identifiers: false }
+    }
+}
+
 /// The reasons to send nothing to a client, except for its window and its output.
 #[derive(Debug)]
 struct SendGate {

@@ -256,12 +256,7 @@ impl Shard {
         // `refused` has the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
-            let mut options = DeliveryOptions {
-                retain: false,
-                source,
-                identifiers: &[],
-                keeps_identifiers: false,
-            };
+            let mut options = DeliveryOptions::plain(source);
             let mut granted = target.granted;
             if target.has_options() {
                 let Some(own) = target.granted_from(publisher) else { continue };

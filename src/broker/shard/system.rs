@@ -61,12 +61,7 @@ impl Shard {
             identifiers.clear();
             let found = route.identifiers(target.session);
             identifiers.extend(found.filter_map(SubscriptionId::new));
-            let options = DeliveryOptions {
-                retain: false,
-                source: Source::Nobody,
-                identifiers,
-                keeps_identifiers: false,
-            };
+            let options = DeliveryOptions { identifiers, ..DeliveryOptions::plain(Source::Nobody) };
             let is_kept = if target.durable || target.granted == QoS::AtMostOnce {
                 self.delivery.deliver_qos0(session, outbound, options, lent!(self), context)
             } else {
