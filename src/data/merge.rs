@@ -112,10 +112,14 @@ fn write(
     let message = old.logs.disk.message(Position::durable(offset)).expect("it was read before");
     let Store { catalog, logs, .. } = &mut new.store;
     let mut targets = Vec::with_capacity(together.len());
+    let mut own = None;
     for cursor in together.iter().map(|at| &cursors[*at]) {
         let terms = cursor.next.expect("it is the first of this queue").entry.terms();
         let (session, retain) = (cursor.moved.new, terms.retain);
         targets.push(Target { session, retain, exactly_once: terms.exactly_once });
+        let identifiers = message.own_identifiers();
+        let identifiers = identifiers.filter(|own| own.session == cursor.moved.old);
+        own = own.or(identifiers.map(|own| own.of(session)));
     }
     let message = NewMessage {
         vhost: message.vhost,
@@ -127,6 +131,7 @@ fn write(
         properties: message.properties,
         received: None,
         origin: None,
+        own,
     };
     catalog.store(&message, &targets, logs);
 }

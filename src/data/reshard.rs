@@ -289,6 +289,7 @@ impl Old<'_> {
                     properties: message.properties,
                     received: None,
                     origin: None,
+                    own: None,
                 };
                 let Store { catalog, logs, .. } = &mut writer.store;
                 catalog.store(&message, &[], logs);

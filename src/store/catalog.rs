@@ -12,6 +12,7 @@ use std::ops::{ControlFlow, Range};
 
 use super::hashing::Hashing;
 use super::logs::Logs;
+use super::own_identifiers::OwnIdentifiers;
 use super::position::Position;
 use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
 use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets};
@@ -54,6 +55,9 @@ pub struct NewMessage<'a> {
     pub received: Option<(SessionKey, u16)>,
     /// The origin of a QoS 2 message from another shard.
     pub origin: Option<Origin>,
+    /// The subscription identifiers of one target's copy, if they are not those of all its matching
+    /// subscriptions.
+    pub own: Option<OwnIdentifiers<'a>>,
 }
 
 /// See the module.
@@ -347,7 +351,16 @@ impl Catalog {
         logs: &mut Logs,
     ) -> Retained {
         self.encoded.clear();
-        targets.iter().for_each(|target| target.put(&mut self.encoded));
+        let own = message.own.filter(|own| targets.iter().any(|to| to.session == own.session));
+        if let Some(own) = own {
+            // The record has them for its first target.
+            let is_first = |to: &&Target| to.session == own.session;
+            targets.iter().filter(is_first).for_each(|to| to.put(&mut self.encoded));
+            let others = targets.iter().filter(|to| !is_first(to));
+            others.for_each(|to| to.put(&mut self.encoded));
+        } else {
+            targets.iter().for_each(|target| target.put(&mut self.encoded));
+        }
         let record = MessageRecord {
             vhost: message.vhost,
             qos: message.qos,
@@ -360,6 +373,7 @@ impl Catalog {
             received: message.received,
             origin: message.origin,
             targets: Targets(&self.encoded),
+            own: own.map(|own| own.encoded),
         };
         let (bytes, deadline_s) = (record.own_bytes(), record.deadline_s());
         let position = logs.disk.append(&Record::Message(record));

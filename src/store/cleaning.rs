@@ -334,6 +334,10 @@ impl Cleaning {
         let mut targets = Vec::new();
         let concerned = |target: &Target| self.concerned.contains(&target.session);
         message.targets.iter().filter(concerned).for_each(|target| target.put(&mut targets));
+        // They are the first target's.
+        let own =
+            message.own.filter(|_| message.targets.iter().next().as_ref().is_some_and(concerned));
+        let own = own.map(<[u8]>::to_vec);
         let copy = Record::Message(MessageRecord {
             vhost,
             qos: message.qos,
@@ -346,6 +350,7 @@ impl Cleaning {
             received: None,
             origin: None,
             targets: Targets(&targets),
+            own: own.as_deref(),
         });
         let to = logs.disk.append(&copy);
         stats.moved_bytes += logs.disk.appended() - before;

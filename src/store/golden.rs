@@ -34,6 +34,7 @@ const MESSAGE: MessageRecord<'static> = MessageRecord {
     received: None,
     origin: None,
     targets: Targets(&[]),
+    own: None,
 };
 
 /// Calls `check` with a name and each record.
@@ -58,6 +59,8 @@ fn for_each(mut check: impl FnMut(&str, &Record<'_>)) {
     check("message with properties", &Record::Message(MessageRecord { properties, ..MESSAGE }));
     let full = MessageRecord { properties, ..full };
     check("message with all and properties", &Record::Message(full));
+    let own = Some(&[1, 0xac, 2][..]);
+    check("message with all and identifiers", &Record::Message(MessageRecord { own, ..full }));
     let (gone, released) = (vec![1001, 1300], vec![1000]);
     let (session, time_ms) = (SESSION, 1_700_000_000_001);
     check("acks", &Record::Acks(AcksRecord { session, first: 1000, gone, released }));

@@ -15,6 +15,7 @@ use crate::limits::QUEUE_TAIL_BYTES_MAX;
 use super::lifetime::Lifetime;
 use super::log::Log;
 use super::messages::MessageLog;
+use super::own_identifiers::OwnIdentifiers;
 use super::position::Position;
 use super::queue::QueueLog;
 use super::record::{BlockRecord, Record};
@@ -34,6 +35,8 @@ pub struct StoredMessage<'a> {
     /// The time of its arrival on the time line, in milliseconds; 0 if it is in memory and does not
     /// expire.
     pub time_ms: u64,
+    /// The identifiers of one session's copy: see [`super::NewMessage::own`].
+    pub own: Option<OwnIdentifiers<'a>>,
 }
 
 impl StoredMessage<'_> {
@@ -231,6 +234,7 @@ impl Logs {
             qos: message.qos,
             properties: message.properties,
             time_ms: message.time_ms,
+            own: message.own_identifiers(),
         })
     }
 }

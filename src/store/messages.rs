@@ -7,18 +7,23 @@
 //! |---|---|
 //! | 4 | payload length, little endian |
 //! | 2 | topic length, little endian |
-//! | 1 | bits 0–1: QoS of the publication, bit 7: it has properties |
+//! | 1 | bits 0–1: QoS of the publication, bit 6: it has identifiers, bit 7: it has properties |
 //! | topic length | topic name, UTF-8 |
 //! | payload length | payload |
 //! | 4 | if it has properties: their length, little endian |
 //! | properties length | properties |
 //! | 8 | if they begin with an expiry: time of arrival, milliseconds of the time line |
+//! | 4 | if it has identifiers: their length, little endian |
+//! | 4 | session, little endian |
+//! | identifiers length | the session's identifiers |
 
 use std::collections::VecDeque;
 
 use super::lifetime::expiry_interval_s;
 use super::logs::StoredMessage;
+use super::own_identifiers::OwnIdentifiers;
 use super::position::Position;
+use super::record::SessionKey;
 
 /// The size of a segment. A larger record gets a segment of its own. Segments are small, because a
 /// message that waits for long keeps its whole segment.
@@ -26,8 +31,14 @@ const SEGMENT_BYTES: usize = 64 * 1024;
 
 const HEADER_BYTES: usize = 7;
 
+/// The bytes in front of identifiers.
+const OWN_HEADER_BYTES: usize = 8;
+
 /// The bit of the QoS byte for properties.
 const PROPERTIES: u8 = 1 << 7;
+
+/// The bit of the QoS byte for identifiers of one session's copy.
+const OWN: u8 = 1 << 6;
 
 /// The position of the byte with the QoS in a record.
 const QOS_AT: usize = 6;
@@ -58,7 +69,8 @@ impl MessageLog {
         let record_bytes = HEADER_BYTES
             + message.topic.len()
             + message.payload.len()
-            + tail_bytes(message.properties);
+            + tail_bytes(message.properties)
+            + message.own.map_or(0, |own| OWN_HEADER_BYTES + own.encoded.len());
         let room =
             self.segments.back().map_or(0, |last| SEGMENT_BYTES.saturating_sub(last.bytes.len()));
         if room < record_bytes {
@@ -71,8 +83,9 @@ impl MessageLog {
             u16::try_from(message.topic.len()).expect("a topic is at most 65,535 bytes");
         last.bytes.extend_from_slice(&payload_len.to_le_bytes());
         last.bytes.extend_from_slice(&topic_len.to_le_bytes());
-        let flag = if message.properties.is_empty() { 0 } else { PROPERTIES };
-        last.bytes.push(message.qos | flag);
+        let properties = if message.properties.is_empty() { 0 } else { PROPERTIES };
+        let own = if message.own.is_none() { 0 } else { OWN };
+        last.bytes.push(message.qos | properties | own);
         last.bytes.extend_from_slice(message.topic.as_bytes());
         last.bytes.extend_from_slice(message.payload);
         if !message.properties.is_empty() {
@@ -82,6 +95,12 @@ impl MessageLog {
             if expiry_interval_s(message.properties).is_some() {
                 last.bytes.extend_from_slice(&message.time_ms.to_le_bytes());
             }
+        }
+        if let Some(own) = message.own {
+            let length = u32::try_from(own.encoded.len()).expect("a session's filters are bounded");
+            last.bytes.extend_from_slice(&length.to_le_bytes());
+            last.bytes.extend_from_slice(&own.session.to_le_bytes());
+            last.bytes.extend_from_slice(own.encoded);
         }
         self.end += record_bytes as u64;
         position
@@ -116,27 +135,35 @@ impl MessageLog {
         let (payload_len, topic_len) = lengths(record);
         let (topic, rest) = record[HEADER_BYTES..].split_at(topic_len);
         let topic = std::str::from_utf8(topic).expect("append took a str");
-        let (payload, tail) = rest.split_at(payload_len);
-        let qos = record[QOS_AT] & !PROPERTIES;
-        if record[QOS_AT] & PROPERTIES == 0 {
-            return StoredMessage { topic, payload, qos, properties: &[], time_ms: 0 };
+        let (payload, mut tail) = rest.split_at(payload_len);
+        let qos = record[QOS_AT] & !(PROPERTIES | OWN);
+        let mut message =
+            StoredMessage { topic, payload, qos, properties: &[], time_ms: 0, own: None };
+        if record[QOS_AT] & PROPERTIES != 0 {
+            (message.properties, tail) = split_properties(tail);
+            if expiry_interval_s(message.properties).is_some() {
+                let (time_ms, rest) = tail.split_first_chunk().expect("append put a time");
+                (message.time_ms, tail) = (u64::from_le_bytes(*time_ms), rest);
+            }
         }
-        let (properties, rest) = split_properties(tail);
-        let expires = expiry_interval_s(properties).is_some();
-        let time_ms =
-            rest.first_chunk().filter(|_| expires).map_or(0, |ms| u64::from_le_bytes(*ms));
-        StoredMessage { topic, payload, qos, properties, time_ms }
+        if record[QOS_AT] & OWN != 0 {
+            message.own = Some(own_identifiers(tail));
+        }
+        message
     }
 
     /// The size of a held record.
     pub fn record_bytes(&self, position: Position) -> usize {
         let record = self.from(position);
         let (payload_len, topic_len) = lengths(record);
-        let bytes = HEADER_BYTES + topic_len + payload_len;
-        match record[QOS_AT] & PROPERTIES {
-            0 => bytes,
-            _ => bytes + tail_bytes(split_properties(&record[bytes..]).0),
+        let mut bytes = HEADER_BYTES + topic_len + payload_len;
+        if record[QOS_AT] & PROPERTIES != 0 {
+            bytes += tail_bytes(split_properties(&record[bytes..]).0);
         }
+        if record[QOS_AT] & OWN != 0 {
+            bytes += OWN_HEADER_BYTES + own_identifiers(&record[bytes..]).encoded.len();
+        }
+        bytes
     }
 
     /// The bytes of its segment, from a held record on.
@@ -204,6 +231,14 @@ fn split_properties(tail: &[u8]) -> (&[u8], &[u8]) {
     rest.split_at(u32::from_le_bytes(*length) as usize)
 }
 
+/// The identifiers after the other parts of a record.
+fn own_identifiers(tail: &[u8]) -> OwnIdentifiers<'_> {
+    let (length, rest) = tail.split_first_chunk().expect("append put a length");
+    let (session, rest) = rest.split_first_chunk().expect("append put a session");
+    let encoded = &rest[..u32::from_le_bytes(*length) as usize];
+    OwnIdentifiers { session: SessionKey::from_le_bytes(*session), encoded }
+}
+
 fn lengths(record: &[u8]) -> (usize, usize) {
     let payload_len = u32::from_le_bytes([record[0], record[1], record[2], record[3]]);
     let topic_len = u16::from_le_bytes([record[4], record[5]]);
@@ -215,7 +250,7 @@ mod tests {
     use super::*;
 
     fn message(payload: &[u8]) -> StoredMessage<'_> {
-        StoredMessage { topic: "t/é", payload, qos: 1, properties: &[], time_ms: 0 }
+        StoredMessage { topic: "t/é", payload, qos: 1, properties: &[], time_ms: 0, own: None }
     }
 
     /// Appended records are read back, across segments and also if larger than a segment.
@@ -238,8 +273,8 @@ mod tests {
         }
     }
 
-    /// Properties are read back, and the time of messages that expire. A message without properties
-    /// has no bytes for them, and one that does not expire has no time.
+    /// Properties are read back, the time of messages that expire, and identifiers. A message
+    /// without properties has no bytes for them, and one that does not expire has no time.
     #[test]
     fn properties_come_back() {
         let mut log = MessageLog::default();
@@ -254,6 +289,11 @@ mod tests {
             assert_eq!(log.get(position), StoredMessage { time_ms, ..whole });
             let more = if properties.len() > 9 { more + long.len() } else { more };
             assert_eq!(log.record_bytes(position), HEADER_BYTES + 4 + 7 + more);
+            let own = Some(OwnIdentifiers::new(9, &[1, 0xac, 2]));
+            let with_own = log.append(StoredMessage { own, ..whole });
+            log.hold(with_own, 1);
+            assert_eq!(log.get(with_own), StoredMessage { time_ms, own, ..whole });
+            assert_eq!(log.record_bytes(with_own), log.record_bytes(position) + 8 + 3);
             let next = log.append(message(b"next"));
             log.hold(next, 1);
             assert_eq!(log.get(next), message(b"next"), "it stands behind");

@@ -45,6 +45,7 @@ mod medium;
 mod mend;
 mod messages;
 mod open;
+mod own_identifiers;
 mod position;
 mod queue;
 mod record;
@@ -74,6 +75,7 @@ pub use logs::{Logs, StoredMessage};
 pub use medium::{Answer as MediumAnswer, Extent, FileId, Found, Mapping, Medium, Request};
 pub use messages::MessageLog;
 pub use open::{Opened, Store, StoreOptions};
+pub use own_identifiers::OwnIdentifiers;
 pub use position::Position;
 pub use queue::{
     Acks as QueueAcks, Answer as QueueAnswer, Entry as QueueEntry, Item as QueueItem,

@@ -9,6 +9,7 @@ mod accounts;
 mod bodies;
 mod clients;
 mod ctl;
+mod disconnects;
 mod disk;
 mod fleet;
 mod groups;

@@ -5,6 +5,7 @@
 
 mod acts;
 mod end;
+mod proofs;
 mod replies;
 mod wills;
 
@@ -19,6 +20,7 @@ use crate::ledger::{Draft, Ledger, MessageId, OWN, SessionId, TOPICS};
 use crate::link::{self, Leaving, Link};
 use crate::plan::Plan;
 use crate::position::Position;
+use crate::proof::Proof;
 use crate::random::Random;
 use crate::session::{Session, Via};
 use crate::terms::Terms;
@@ -299,6 +301,9 @@ impl Client {
         if let Packet::Connack(connack) = packet {
             return self.on_connack(connack, scene);
         }
+        if let Packet::Auth(auth) = packet {
+            return self.on_auth(auth, scene);
+        }
         let Some(link) = &mut self.link else { return };
         assert!(link.accepted, "{packet:?} before CONNACK");
         if !matches!(packet, Packet::Publish(_) | Packet::Pubrel(_)) {
@@ -369,6 +374,7 @@ impl Client {
         let expected = match link.leaving {
             _ if mode == Mode::Drain => return,
             Leaving::Silently => ReasonCode::KeepAliveTimeout,
+            _ if matches!(link.proof, Proof::Refuted) => ReasonCode::NotAuthorized,
             _ if link.breaks_rules => ReasonCode::ProtocolError,
             _ => panic!("nobody expects {disconnect:?}"),
         };
@@ -390,7 +396,9 @@ impl Client {
         assert!(expected.is_none_or(|expected| expected == present), "session present: {present}");
         self.resolve_will(link.conn, present, scene);
         let Some(link) = &mut self.link else { return };
-        link.dialect.on_connack(&ConnackProperties::of(connack.properties), scene.plan);
+        let told = ConnackProperties::of(connack.properties);
+        link.dialect.on_connack(&told, scene.plan);
+        link.proof.end(told.authentication_method, told.authentication_data);
         (link.accepted, link.resumed, link.waits_since_ms) = (true, present, scene.now_ms);
         self.presence =
             if scene.ledger.is_past(link.conn) { Presence::Unknown } else { Presence::Yes };

@@ -26,6 +26,7 @@ use ringmq::store::{CatalogLimits, LogOptions, Losses, Store, StoreOptions};
 use crate::disk::SimMedium;
 use crate::kernel::{Shared, lock};
 use crate::plan::Plan;
+use crate::proof;
 use crate::ring::{GATHER_MAX, SimListener, SimRing, SimSocket, SimWaker};
 
 /// The virtual time, milliseconds; moved by the scheduler.
@@ -109,7 +110,10 @@ impl Cluster {
             let at = usize::from(shard);
             let store = open_store(plan, start, kernel, shard);
             let options = Options {
-                broker: broker::Shard::new(broker_options(plan, ShardId(shard), now_ms), store),
+                broker: with_users(
+                    plan,
+                    broker::Shard::new(broker_options(plan, ShardId(shard), now_ms), store),
+                ),
                 medium: SimMedium::new(kernel, at),
                 verifier: Box::new(InlineVerifier),
                 shard: ShardId(shard),
@@ -256,6 +260,15 @@ impl Cluster {
         });
         stats.sum()
     }
+}
+
+/// The shard, with the user of the run if clients have one.
+fn with_users(plan: &Plan, shard: broker::Shard) -> broker::Shard {
+    if plan.proofs_one_in == 0 {
+        return shard;
+    }
+    let policy = proof::policy();
+    shard.with_policy(policy.clone(), policy.vhosts())
 }
 
 fn broker_options(plan: &Plan, shard: ShardId, start_ms: u64) -> broker::Options {

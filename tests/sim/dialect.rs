@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringmq::limits::CLIENT_PACKET_BYTES_MIN;
+use ringmq::limits::{CLIENT_PACKET_BYTES_MIN, SCRAM_PACKET_BYTES_MIN};
 use ringmq::mqtt::{
     ConnackProperties, ConnectProperties, Property, PropertyId, Publish, SESSION_NEVER_EXPIRES,
     TopicAlias, Value, Version,
 };
 
 use crate::plan::Plan;
+use crate::proof::{USER, first_message};
 use crate::random::Random;
 
 /// Milliseconds of an interval that does not end.
@@ -67,6 +68,15 @@ impl Dialect {
         };
         let wants_positions = stays && random.one_in(3);
         Self { version: Version::V5, asked, wants_positions, ..Self::old(plan) }
+    }
+
+    /// The same of a client that will prove with SCRAM who it is.
+    pub(crate) fn with_proof(mut self) -> Self {
+        let most = self.asked.packet_bytes_max.max(SCRAM_PACKET_BYTES_MIN);
+        self.asked.packet_bytes_max = most;
+        self.asked.authentication_method = Some(USER.method);
+        self.asked.authentication_data = Some(first_message().as_bytes());
+        self
     }
 
     pub(crate) fn is_v5(&self) -> bool {

@@ -6,14 +6,15 @@
 use std::collections::VecDeque;
 
 use ringmq::mqtt::{
-    Ack, AckKind, Carrier, Connect, Disconnect, DisconnectProperties, Packet, PacketId, PacketKind,
-    Properties, Property, PropertyId, Publish, PublishProperties, QoS, ReasonCode, Subscribe,
-    TopicName, Unsubscribe, Value, Version, decode, peek_frame,
+    Ack, AckKind, Auth, AuthProperties, Carrier, Connect, Disconnect, DisconnectProperties, Packet,
+    PacketId, PacketKind, Properties, Property, PropertyId, Publish, PublishProperties, QoS,
+    ReasonCode, Subscribe, TopicName, Unsubscribe, Value, Version, decode, peek_frame,
 };
 
 use crate::dialect::{Dialect, alias_property};
 use crate::kernel::Kernel;
 use crate::ledger::{Ledger, MessageId};
+use crate::proof::{Proof, USER};
 use crate::random::Random;
 use crate::session::Change;
 use crate::wish::Wish;
@@ -44,6 +45,7 @@ pub(crate) enum Leaving {
 pub(crate) struct Link {
     pub(crate) conn: usize,
     pub(crate) dialect: Dialect,
+    pub(crate) proof: Proof,
     pub(crate) clean_start: bool,
     /// When it began, and how long the broker had been down by then.
     pub(crate) began_ms: u64,
@@ -87,8 +89,13 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(conn: usize, connect: &Connect<'_>, dialect: Dialect, now_ms: u64) -> Self {
+        let proof = match dialect.asked.authentication_method {
+            Some(_) => Proof::Asked,
+            None => Proof::None,
+        };
         let mut link = Self {
             conn,
+            proof,
             dialect,
             clean_start: connect.clean_session,
             began_ms: now_ms,
@@ -124,7 +131,8 @@ impl Link {
     /// Whether the broker owes it something.
     pub(crate) fn is_waiting(&self) -> bool {
         let leaves = matches!(self.leaving, Leaving::Politely | Leaving::Rudely);
-        !self.accepted || leaves || !self.replies.is_empty() || !self.pings.is_empty()
+        let proves = self.proof.is_pending() && self.leaving == Leaving::No;
+        !self.accepted || leaves || proves || !self.replies.is_empty() || !self.pings.is_empty()
     }
 
     /// Whether a SUBSCRIBE or UNSUBSCRIBE with this identifier waits for its answer.
@@ -169,19 +177,31 @@ impl Link {
             // For a session that begins or ends: its CONNACK waits.
             Packet::Connect(_) => true,
             Packet::Pingreq | Packet::Disconnect(_) => false,
+            Packet::Auth(_) => !self.accepted,
             _ => true,
         };
     }
 
     /// When it must show that it lives.
     pub(crate) fn ping_ms(&self) -> Option<u64> {
-        let shows = self.keep_alive_ms > 0 && self.leaving == Leaving::No;
+        // [MQTT-3.1.2-30] v5: only AUTH and DISCONNECT may come before CONNACK.
+        let is_silent = self.proof.is_pending() && !self.accepted;
+        let shows = self.keep_alive_ms > 0 && self.leaving == Leaving::No && !is_silent;
         shows.then_some(self.last_sent_ms + self.keep_alive_ms * 8 / 10)
     }
 
     pub(crate) fn ping(&mut self, now_ms: u64) {
         self.put(&Packet::Pingreq, now_ms);
         self.pings.push_back(std::mem::take(&mut self.unconfirmed));
+    }
+
+    /// A message of SCRAM.
+    pub(crate) fn put_auth(&mut self, reason: ReasonCode, message: &str, now_ms: u64) {
+        let mut list = Vec::new();
+        let data = Some(message.as_bytes());
+        let told = AuthProperties { method: USER.method, data, reason_string: None };
+        let properties = told.lay_out(&[], &mut list);
+        self.put(&Packet::Auth(Auth { reason, properties }), now_ms);
     }
 
     /// Says that it leaves; `freely`: for any reason, and to have its session kept for another

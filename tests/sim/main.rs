@@ -10,6 +10,7 @@
 //! | `disk`, `image` | the disk with its faults; one file of it, and its state after a crash |
 //! | `clocks` | the machine's clocks, right or wrong |
 //! | `client`, `link`, `dialect` | a client and its actions; one connection of it; its version |
+//! | `proof`, `intruder` | users and SCRAM; connections that cannot prove who they are |
 //! | `ledger`, `terms`, `lifetime` | the oracle: messages; their properties; their expiry |
 //! | `session`, `wish` | the oracle: sessions and their rights; a requested subscription |
 //! | `copy`, `verdict` | the oracle: checks of deliveries; checks of missing ones |
@@ -29,18 +30,23 @@ mod disk;
 mod figures;
 mod groups;
 mod image;
+mod intruder;
 mod kernel;
 mod ledger;
 mod lifetime;
 mod link;
 mod plan;
 mod position;
+mod proof;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "each test target uses its own part")]
 mod random;
 mod refusal;
 mod returns;
 mod ring;
+#[path = "../common/scram.rs"]
+#[allow(dead_code, reason = "each test target uses its own part")]
+mod scram;
 mod script;
 mod session;
 mod terms;

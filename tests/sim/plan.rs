@@ -76,6 +76,9 @@ pub(crate) struct Plan {
     pub(crate) v5_one_in: usize,
     /// Bytes that may wait in a session, which takes nothing more then; 0: as many as come.
     pub(crate) session_bytes_max: u64,
+    /// One in this many connections of MQTT 5 proves with SCRAM that it is of the run's user, the
+    /// others with a password; 0: clients have no user.
+    pub(crate) proofs_one_in: usize,
 }
 
 impl Plan {
@@ -125,6 +128,7 @@ impl Plan {
             first_segment_bytes: random.pick(&[512, 512, 2048, 65_536]),
             v5_one_in: random.pick(&[0, 1, 1, 2, 2, 4]),
             session_bytes_max: random.pick(&[0, 0, 0, 0, 100, 1000]),
+            proofs_one_in: 0,
         }
     }
 }

@@ -28,7 +28,8 @@ impl Ledger {
     pub(crate) fn judge_takers(&self) {
         for (id, message) in self.messages.iter().enumerate() {
             let is_told = message.taken && message.qos > QoS::AtMostOnce && message.sends == 1;
-            if !is_told || message.undone || message.bytes == 0 || self.may_be_over(message) {
+            // A retained one is taken by its topic, even if every session is full.
+            if !is_told || message.undone || message.retain || self.may_be_over(message) {
                 continue;
             }
             let mut may = self.sessions.iter().filter(|session| {

@@ -14,6 +14,7 @@ use ringmq::limits::{STOP_MS_MAX, TRACES_MAX};
 use crate::client::{Client, Mode, Scene};
 use crate::cluster::{Cluster, SimClock, open_store};
 use crate::disk::{Failures, Fault};
+use crate::intruder::Intruder;
 use crate::kernel::{Kernel, Operation, Shared, lock};
 use crate::ledger::Ledger;
 use crate::plan::{Ending, Plan};
@@ -42,6 +43,9 @@ const ASK_ONE_IN: usize = 40;
 /// One of this many asks is about traces.
 const TRACE_ONE_IN: usize = 4;
 
+/// In one of this many steps an intruder appears, in runs with users.
+const INTRUDER_ONE_IN: usize = 200;
+
 /// Steps after which a run counts as endless.
 const STEPS_MAX: u64 = 2_000_000;
 
@@ -50,6 +54,7 @@ enum Actor {
     Shard(usize),
     Kernel(usize, Operation),
     Client(usize),
+    Intruder(usize),
 }
 
 struct World {
@@ -62,6 +67,7 @@ struct World {
     now_ms: u64,
     cluster: Cluster,
     clients: Vec<Client>,
+    intruders: Vec<Intruder>,
     ledger: Ledger,
     mode: Mode,
     steps: u64,
@@ -75,7 +81,9 @@ struct World {
 
 /// Runs one seed; panics at the first fault. Returns the number of steps.
 pub(crate) fn run(seed: u64, tells: bool) -> u64 {
-    let plan = Plan::new(seed);
+    let mut plan = Plan::new(seed);
+    // Drawn apart, so that the rest of the plan is that of a run without users.
+    plan.proofs_one_in = Random::new(seed ^ 0x7072_6f6f_6600_0000).pick(&[0, 0, 0, 1, 2]);
     if tells {
         println!("{plan:#?}");
     }
@@ -113,6 +121,7 @@ impl World {
             now_ms: 0,
             cluster,
             clients,
+            intruders: Vec::new(),
             ledger,
             mode: Mode::Live,
             steps: 0,
@@ -133,8 +142,21 @@ impl World {
             if self.random.one_in(self.plan.crash_one_in) {
                 self.crash();
             }
+            if self.plan.proofs_one_in > 0 && self.random.one_in(INTRUDER_ONE_IN) {
+                self.intrude();
+            }
             self.step_or_wait();
         }
+    }
+
+    /// Somebody connects as one of the clients without being its user.
+    fn intrude(&mut self) {
+        {
+            let kernel = lock(&self.kernel);
+            self.intruders.retain(|intruder| !intruder.is_gone(&kernel));
+        }
+        let (plan, random) = (&self.plan, &mut self.random);
+        self.intruders.push(Intruder::new(plan, &self.kernel, random, self.now_ms));
     }
 
     /// The broker dies, with the power or without, and is started again.
@@ -315,6 +337,7 @@ impl World {
             let settled = {
                 let kernel = lock(&self.kernel);
                 self.clients.iter().all(|client| client.is_settled(&kernel, self.mode))
+                    && self.intruders.iter().all(|intruder| intruder.is_gone(&kernel))
             };
             if !settled {
                 quiet_from_ms = self.now_ms;
@@ -388,6 +411,9 @@ impl World {
             Some(Actor::Shard(at)) => self.cluster.step(at),
             Some(Actor::Kernel(ring, operation)) => lock(&self.kernel).advance(ring, operation),
             Some(Actor::Client(at)) => self.with_client(at, Client::step),
+            Some(Actor::Intruder(at)) => {
+                self.intruders[at].step(&self.kernel, &mut self.random, self.now_ms);
+            }
         }
         let fault = lock(&self.kernel).faults.pop();
         assert_eq!(fault, None, "a rule of the ring is broken");
@@ -519,6 +545,9 @@ impl World {
         let clients = self.clients.iter().enumerate();
         let able = clients.filter(|(_, client)| client.can_step(&kernel, self.mode, self.now_ms));
         actors.extend(able.map(|(at, _)| Actor::Client(at)));
+        let intruders = self.intruders.iter().enumerate();
+        let able = intruders.filter(|(_, intruder)| intruder.can_step(&kernel));
+        actors.extend(able.map(|(at, _)| Actor::Intruder(at)));
         drop(kernel);
         let picked = if actors.is_empty() { None } else { Some(self.random.pick(&actors)) };
         self.actors = actors;

@@ -259,6 +259,7 @@ fn message<'a>(topic: &'a str, properties: &'a [u8], time_ms: u64) -> NewMessage
         properties,
         received: None,
         origin: None,
+        own: None,
     }
 }
 
@@ -281,7 +282,8 @@ fn push(store: &mut Store, key: SessionKey, properties: &[u8], time_ms: u64) {
         return;
     }
     let NewMessage { topic, payload, qos, .. } = new;
-    let position = logs.memory.append(StoredMessage { topic, payload, qos, properties, time_ms });
+    let message = StoredMessage { topic, payload, qos, properties, time_ms, own: None };
+    let position = logs.memory.append(message);
     let bytes = u32::try_from(logs.memory.record_bytes(position)).expect("small");
     let entry = QueueEntry::stored(position, bytes, QueueTerms::default());
     catalog.session_mut(key).push(entry, logs);

@@ -90,6 +90,7 @@ impl Run {
             properties,
             received,
             origin,
+            own: None,
         };
         catalog.store(&message, &targets, logs);
         self.messages += 1;

@@ -11,6 +11,7 @@
 //! | `contents`, `damage` | the contents of a store, to be compared; flipped bytes in any record |
 //! | `small` | every byte, edge and file of a small log |
 //! | `golden` | files of a scripted run, against known ones |
+//! | `own_identifiers` | subscription identifiers of one session's copy |
 //! | `space` | the space that a store takes on the disk |
 //!
 //! `RINGMQ_STORE_SEED=n` runs one seed of each random test; a run that fails names its seed.
@@ -22,6 +23,7 @@ mod disk;
 mod expiry;
 mod golden;
 mod model;
+mod own_identifiers;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "each test target uses its own part")]
 mod random;

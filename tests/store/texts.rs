@@ -17,6 +17,8 @@ pub(crate) struct Text {
     pub(crate) properties: Vec<u8>,
     pub(crate) qos: u8,
     pub(crate) time_ms: u64,
+    /// The identifiers of the last target's copy, encoded.
+    pub(crate) own: Option<Vec<u8>>,
 }
 
 impl Text {
@@ -64,6 +66,7 @@ pub(crate) fn text(message: MessageId, payload_max: usize) -> Text {
         payload,
         qos: random.pick(&[1, 2]),
         time_ms: EPOCH_MS + message,
+        own: (message % 8 == 3).then(|| vec![message.to_le_bytes()[0] & 0x7f; 3]),
     }
 }
 

@@ -2,7 +2,8 @@
 //! store must answer what the model says.
 
 use ringmq::store::{
-    NewMessage, QueueAnswer, QueueTerms, SessionKey, Store, SubscriptionOptions, Target,
+    NewMessage, OwnIdentifiers, QueueAnswer, QueueTerms, SessionKey, Store, SubscriptionOptions,
+    Target,
 };
 
 use super::model::{Change, Next};
@@ -265,6 +266,11 @@ impl World {
             properties: &text.properties,
             received,
             origin,
+            own: text
+                .own
+                .as_ref()
+                .zip(targets.last())
+                .map(|(own, to)| OwnIdentifiers::new(*to, own)),
         };
         let stored = self.store.catalog.store(&new, &stored_for, &mut self.store.logs);
         let bytes = text.bytes();

@@ -169,6 +169,7 @@ impl Setting {
                     && (read.properties, read.time_ms) == (&*text.properties, text.time_ms)
                     && (number, packet_id, again) == (*expected, id(*expected), *dup)
                     && entry.terms() == *terms
+                    && read.own.is_none_or(|own| Some(own.encoded()) == text.own.as_deref())
             }
             _ => false,
         }

@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 
 use crate::limits::LOG_BYTES_MAX;
 use crate::mqtt::{AckRun, Delivery as PacketOptions, PacketId, QoS, SubscriptionId};
-use crate::store::{Logs, QueueNext, QueueTerms, Session, SessionMut};
+use crate::store::{Logs, OwnIdentifiers, QueueNext, QueueTerms, Session, SessionMut};
 
 use super::client_log::{self, ClientLog, DropReason};
 use super::group::Groups;
@@ -52,6 +52,17 @@ pub(crate) struct DeliveryOptions<'a> {
     pub(crate) source: Source,
     /// Identifiers of its matching subscriptions [MQTT-3.3.4-3] v5.
     pub(crate) identifiers: &'a [SubscriptionId],
+    /// Whether they are not those of all its matching subscriptions, so that they are kept with a
+    /// message that waits.
+    pub(crate) keeps_identifiers: bool,
+}
+
+impl DeliveryOptions<'_> {
+    /// Without RETAIN and identifiers.
+    #[inline]
+    pub(crate) fn plain(source: Source) -> Self {
+        Self { retain: false, source, identifiers: &[], keeps_identifiers: false }
+    }
 }
 
 /// The reasons to send nothing to a client, except for its window and its output.
@@ -256,7 +267,13 @@ impl Delivery {
         }
         self.note_squeezed(session);
         hold_if_behind(session, options.source, lent, context);
-        let entry = message.entry(terms, &mut lent.logs.memory);
+        let entry = if options.keeps_identifiers {
+            self.own.encode(options.identifiers);
+            let own = OwnIdentifiers::new(session.key(), &self.own.encoded);
+            message.own_entry(terms, own, &mut lent.logs.memory)
+        } else {
+            message.entry(terms, &mut lent.logs.memory)
+        };
         session.push(entry, lent.logs);
         while session.queue.stored_bytes() > self.session_bytes_max
             || lent.logs.memory.memory_bytes() > LOG_BYTES_MAX

@@ -1,7 +1,7 @@
 //! The parts of a waiting message's copy that belong to one MQTT 5 client; the memory is reused.
 
 use crate::mqtt::{SubscriptionId, TopicName, append_user_property};
-use crate::store::{Lifetime, Session, StoredMessage};
+use crate::store::{Lifetime, OwnIdentifiers, Session, SessionKey, StoredMessage};
 
 use super::super::exchange::find_identifiers;
 use super::super::names::{EPOCH_PROPERTY, NUMBER_PROPERTY, STORED_PROPERTY};
@@ -12,6 +12,8 @@ use super::super::output::put_properties;
 pub(super) struct OwnParts {
     pub(super) identifiers: Vec<SubscriptionId>,
     pub(super) properties: Vec<u8>,
+    /// Identifiers that are kept with the message.
+    pub(super) encoded: Vec<u8>,
 }
 
 impl OwnParts {
@@ -19,15 +21,26 @@ impl OwnParts {
         &mut self,
         stored: &StoredMessage<'_>,
         lifetime: Lifetime,
-        session: &Session,
+        (key, session): (SessionKey, &Session),
         topic: TopicName<'_>,
     ) {
         // A message that was sent before is sent again even after its expiry.
         put_properties(stored.properties, lifetime, &mut self.properties);
         self.identifiers.clear();
+        if let Some(own) = stored.own.filter(|own| own.session == key) {
+            self.identifiers.extend(own.iter().filter_map(SubscriptionId::new));
+            return;
+        }
         find_identifiers(&session.subscriptions, topic, false, |id| {
             self.identifiers.extend(SubscriptionId::new(id));
         });
+    }
+
+    /// Encodes identifiers for keeping.
+    #[cold]
+    pub(super) fn encode(&mut self, identifiers: &[SubscriptionId]) {
+        self.encoded.clear();
+        identifiers.iter().for_each(|id| OwnIdentifiers::put(id.get(), &mut self.encoded));
     }
 
     /// Adds user properties with the message's position: the session's epoch, its number in the

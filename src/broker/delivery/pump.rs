@@ -103,7 +103,7 @@ impl Delivery {
             let QueueTerms { retain, exactly_once } = entry.terms();
             let is_v5 = lent.outputs.format(conn).is_some();
             if is_v5 {
-                self.own.note(&stored, lifetime, session, topic);
+                self.own.note(&stored, lifetime, (session.key(), session), topic);
                 if limits.committed.all {
                     self.own.add_position(session.epoch(), number, session.wall_ms(&stored));
                 }

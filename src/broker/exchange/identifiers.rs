@@ -1,7 +1,8 @@
 //! Identifiers of a session's subscriptions (MQTT 5, 3.3.2.3.8).
 //!
 //! They are computed for each topic, when its route is computed or when a waiting message is sent,
-//! so messages are stored without them.
+//! so messages are stored without them. The exceptions are copies that only some of the matching
+//! subscriptions have caused.
 
 use crate::mqtt::{TopicFilter, TopicName};
 use crate::store::Subscriptions;
@@ -22,4 +23,11 @@ pub(crate) fn find_identifiers(
             }
         }
     }
+}
+
+/// Whether a subscription that matches a topic has an identifier.
+pub(crate) fn is_identified(subscriptions: &Subscriptions, topic: TopicName<'_>) -> bool {
+    let mut found = false;
+    find_identifiers(subscriptions, topic, false, |_| found = true);
+    found
 }

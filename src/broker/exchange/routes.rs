@@ -96,6 +96,11 @@ impl RouteTarget {
         self.options.has(GrantOptions::NO_LOCAL) && publisher == Some(self.session)
     }
 
+    /// Whether some of its filters have No Local and others have not.
+    fn screens(&self) -> bool {
+        self.options.has(GrantOptions::NO_LOCAL) && self.own.is_some()
+    }
+
     /// The RETAIN flag of a new message from this publisher's session. It is kept if any matching
     /// filter has Retain As Published.
     #[inline]
@@ -136,6 +141,8 @@ pub(crate) struct Route {
     identifiers: Vec<(SessionKey, u32)>,
     /// Whether a durable target was granted more than QoS 0.
     pub(crate) stores: bool,
+    /// Whether a target gets messages of its own client by only some of its filters.
+    screens: bool,
     /// Other shards with a subscriber.
     pub(crate) remote: ShardSet,
     /// Traces of the topic.
@@ -161,6 +168,16 @@ impl Route {
         self.targets.len() + self.identifiers.len() + self.groups.len()
     }
 
+    /// The publisher's session, if it gets the message by only some of its filters.
+    #[inline]
+    pub(crate) fn screened(&self, publisher: Option<SessionKey>) -> Option<SessionKey> {
+        if !self.screens {
+            return None;
+        }
+        let is_it = |target: &&RouteTarget| Some(target.session) == publisher && target.screens();
+        self.targets.iter().find(is_it).map(|target| target.session)
+    }
+
     /// Overlapping filters of a session cause one copy, at the highest QoS [MQTT-3.3.5-1].
     fn merge_overlaps(&mut self) {
         self.targets.sort_unstable_by_key(|target| target.session);
@@ -171,6 +188,7 @@ impl Route {
             }
             is_same
         });
+        self.screens = self.targets.iter().any(RouteTarget::screens);
     }
 
     /// Identifiers of a session's matching subscriptions, if they were noted.

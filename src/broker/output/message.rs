@@ -11,7 +11,7 @@ use crate::mqtt::{
     TopicName, Version, set_expiry,
 };
 use crate::store::{
-    Hashing, Lifetime, MessageLog, Position, QueueEntry, QueueTerms, StoredMessage,
+    Hashing, Lifetime, MessageLog, OwnIdentifiers, Position, QueueEntry, QueueTerms, StoredMessage,
 };
 
 use super::super::names::{ConnId, RouteHandle, ShardId};
@@ -138,15 +138,28 @@ impl<'a> OutboundMessage<'a> {
 
     /// The queue entry of the message in the log in memory. The caller must use it at once.
     pub(crate) fn entry(&mut self, terms: QueueTerms, log: &mut MessageLog) -> QueueEntry {
-        let Message { topic, properties, payload, qos, .. } = *self.message;
-        let (topic, qos) = (topic.as_str(), qos as u8);
-        let time_ms = self.time_ms;
-        let message = StoredMessage { topic, payload, qos, properties, time_ms };
-        let (position, bytes) = *self.stored.get_or_insert_with(|| {
-            let position = log.append(message);
-            (position, u32::try_from(log.record_bytes(position)).expect("packets are below 4 GiB"))
-        });
+        let message = self.stored_message();
+        let (position, bytes) = *self.stored.get_or_insert_with(|| append(message, log));
         QueueEntry::stored(position, bytes, terms)
+    }
+
+    /// The same of a copy that is stored for one session, with its identifiers.
+    #[cold]
+    pub(crate) fn own_entry(
+        &self,
+        terms: QueueTerms,
+        own: OwnIdentifiers<'_>,
+        log: &mut MessageLog,
+    ) -> QueueEntry {
+        let message = StoredMessage { own: Some(own), ..self.stored_message() };
+        let (position, bytes) = append(message, log);
+        QueueEntry::stored(position, bytes, terms)
+    }
+
+    fn stored_message(&self) -> StoredMessage<'a> {
+        let Message { topic, properties, payload, qos, .. } = *self.message;
+        let (topic, qos, time_ms) = (topic.as_str(), qos as u8, self.time_ms);
+        StoredMessage { topic, payload, qos, properties, time_ms, own: None }
     }
 
     /// The packet for one receiver.
@@ -251,6 +264,12 @@ impl<'a> OutboundMessage<'a> {
         let payload = self.message.payload;
         self.buffers.payload.get_or_insert_with(|| Bytes::copy_from_slice(payload)).clone()
     }
+}
+
+/// Appends a message to the log in memory; returns its position and size.
+fn append(message: StoredMessage<'_>, log: &mut MessageLog) -> (Position, u32) {
+    let position = log.append(message);
+    (position, u32::try_from(log.record_bytes(position)).expect("packets are below 4 GiB"))
 }
 
 /// `large`: the payload is not copied.

@@ -68,6 +68,8 @@ pub(crate) struct Working {
     targets: Vec<Target>,
     /// Identifiers of one session's matching subscriptions.
     pub(crate) identifiers: Vec<SubscriptionId>,
+    /// Identifiers that are stored with it, encoded.
+    pub(crate) encoded: Vec<u8>,
     /// Sessions that do not take it, because they are full or have it already, in the order of the
     /// route.
     pub(crate) refused: Vec<SessionKey>,

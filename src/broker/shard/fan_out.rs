@@ -4,7 +4,7 @@ use log::warn;
 
 use crate::mqtt::{PacketId, QoS, SubscriptionId, TopicName, Version};
 use crate::shown::Shown;
-use crate::store::{NewMessage, Origin, SessionKey, Subscriptions, Target};
+use crate::store::{NewMessage, Origin, OwnIdentifiers, SessionKey, Subscriptions, Target};
 
 use super::super::delivery::DeliveryOptions;
 use super::super::exchange::{Route, RouteTarget, find_identifiers};
@@ -256,7 +256,7 @@ impl Shard {
         // `refused` has the order of the route.
         let mut refusals = 0;
         for target in &route.targets {
-            let mut options = DeliveryOptions { retain: false, source, identifiers: &[] };
+            let mut options = DeliveryOptions::plain(source);
             let mut granted = target.granted;
             if target.has_options() {
                 let Some(own) = target.granted_from(publisher) else { continue };
@@ -266,6 +266,7 @@ impl Shard {
                 note_identifiers(route, of, message.topic, identifiers);
                 options.retain = target.retain(message.retain, publisher);
                 options.identifiers = identifiers;
+                options.keeps_identifiers = target.is_screened(publisher);
             }
             let qos = message.qos.min(granted);
             let is_kept = if qos == QoS::AtMostOnce {
@@ -334,6 +335,8 @@ impl Shard {
         let InboundMessage { message, received, origin, keep, .. } = *inbound;
         let time_ms = self.time_ms(context.now_ms);
         let Chosen { mut is_refused, others } = self.choose_targets(vhost, route, inbound, time_ms);
+        let mut encoded = std::mem::take(&mut self.publishing.working().encoded);
+        let own = self.own_identifiers(vhost, route, inbound, &mut encoded);
         let topic = message.topic.as_str();
         let mut new = NewMessage {
             vhost: vhost.0,
@@ -345,6 +348,7 @@ impl Shard {
             properties: message.properties,
             received,
             origin,
+            own,
         };
         let bytes_max = self.quotas.get(vhost).retained_bytes_max;
         if new.retain && !self.catalog.may_retain(&new, bytes_max) {
@@ -361,6 +365,7 @@ impl Shard {
         if new.retain || !working.targets().is_empty() {
             let stored = self.catalog.store(&new, working.targets(), &mut self.logs);
             working.clear_targets();
+            working.encoded = encoded;
             self.meters.count_stored();
             return Stored { is_logged: true, bytes: stored.bytes.into(), is_refused: false };
         }
@@ -371,6 +376,24 @@ impl Shard {
         }
         let is_refused = is_refused && others == 0 && !is_cleared;
         Stored { is_logged: is_cleared, bytes: 0, is_refused }
+    }
+
+    /// The identifiers of the publisher's own copy, if some of its subscriptions have No Local and
+    /// others have not.
+    fn own_identifiers<'a>(
+        &self,
+        vhost: VhostId,
+        route: RouteHandle,
+        inbound: &InboundMessage<'_>,
+        encoded: &'a mut Vec<u8>,
+    ) -> Option<OwnIdentifiers<'a>> {
+        let session = self.exchanges.get(vhost, route).screened(inbound.publisher)?;
+        encoded.clear();
+        let subscriptions = &self.catalog.session(session).subscriptions;
+        find_identifiers(subscriptions, inbound.message.topic, true, |identifier| {
+            OwnIdentifiers::put(identifier, encoded);
+        });
+        Some(OwnIdentifiers::new(session, encoded))
     }
 
     /// Finds the sessions of a route for which a message is stored, and those that do not take it:

@@ -112,6 +112,7 @@ impl Shard {
                         properties: message.properties,
                         time_ms: self.time_base.time_ms
                             + context.now_ms.saturating_sub(self.time_base.now_ms),
+                        own: None,
                     });
                     let bytes = memory.record_bytes(position);
                     (position, u32::try_from(bytes).expect("packets are below 4 GiB"))

@@ -162,7 +162,7 @@ impl Shard {
         let mut outbound = OutboundMessage::new(&message, time_ms, encode);
         let retain = work.retain && terms.retain_as_published;
         let identifiers = terms.identifier.as_slice();
-        let options = DeliveryOptions { retain, source, identifiers };
+        let options = DeliveryOptions { retain, source, identifiers, keeps_identifiers: false };
         let session = self.catalog.session(key);
         self.delivery.deliver_qos0(session, &mut outbound, options, lent!(self), context);
         if !self.outputs.is_low(conn) {

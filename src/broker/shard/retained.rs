@@ -3,10 +3,11 @@
 use std::ops::ControlFlow;
 
 use crate::limits::REPLAY_STEPS_MAX;
-use crate::mqtt::{QoS, TopicFilter, TopicName};
-use crate::store::{NewMessage, Retained, ScanEnd, SessionKey, Target};
+use crate::mqtt::{QoS, TopicFilter, TopicName, Version};
+use crate::store::{NewMessage, OwnIdentifiers, Retained, ScanEnd, SessionKey, Target};
 
 use super::super::delivery::DeliveryOptions;
+use super::super::exchange::is_identified;
 use super::super::names::{ConnId, Context, ShardId, ShardSet, VhostId};
 use super::super::output::{Message, OutboundMessage, Source, put_properties};
 use super::super::peer::{Ask, PeerMessage, ReplayId};
@@ -261,8 +262,10 @@ impl Shard {
     ) {
         let source = Source::Nobody;
         let identifiers = granted.identifier.as_slice();
-        let options = DeliveryOptions { retain: true, source, identifiers };
         let qos = message.qos.min(granted.qos);
+        let keeps_identifiers =
+            qos > QoS::AtMostOnce && self.keeps_identifiers(key, message.topic, kept);
+        let options = DeliveryOptions { retain: true, source, identifiers, keeps_identifiers };
         let time_ms = self.time_ms(context.now_ms);
         if self.catalog.session(key).clean || qos == QoS::AtMostOnce {
             let encode = &mut self.publishing.working().encode;
@@ -281,8 +284,13 @@ impl Shard {
         let target = Target { session: key, retain: true, exactly_once };
         let bytes_before = self.catalog.session(key).queue.stored_bytes();
         match kept {
-            Some(kept) => self.catalog.queue_retained(target, kept, &mut self.logs),
-            None => {
+            Some(kept) if !keeps_identifiers => {
+                self.catalog.queue_retained(target, kept, &mut self.logs);
+            }
+            _ => {
+                let mut encoded = std::mem::take(&mut self.publishing.working().encoded);
+                encoded.clear();
+                identifiers.iter().for_each(|id| OwnIdentifiers::put(id.get(), &mut encoded));
                 let copy = NewMessage {
                     vhost: vhost.0,
                     qos: message.qos as u8,
@@ -293,8 +301,10 @@ impl Shard {
                     properties: message.properties,
                     received: None,
                     origin: None,
+                    own: keeps_identifiers.then(|| OwnIdentifiers::new(key, &encoded)),
                 };
                 self.catalog.store(&copy, &[target], &mut self.logs);
+                self.publishing.working().encoded = encoded;
             }
         }
         let encode = &mut self.publishing.working().encode;
@@ -307,6 +317,23 @@ impl Shard {
         if is_over {
             self.handle_overflow(key, bytes_before, source, context);
         }
+    }
+
+    /// Whether a retained message's copy must be stored with its identifiers: they are those of one
+    /// of the matching subscriptions, or its record has the identifiers of another copy.
+    fn keeps_identifiers(
+        &self,
+        key: SessionKey,
+        topic: TopicName<'_>,
+        kept: Option<Retained>,
+    ) -> bool {
+        let session = self.catalog.session(key);
+        let holder = session.holder.map(ConnId::of);
+        let is_v5 = holder.is_some_and(|conn| self.outputs.version(conn) == Version::V5);
+        let stored = kept.and_then(|kept| self.logs.message(kept.position));
+        let own = stored.and_then(|stored| stored.own);
+        own.is_some_and(|own| own.session == key)
+            || is_v5 && is_identified(&session.subscriptions, topic)
     }
 
     /// Whether a session's client may read a topic.

@@ -8,6 +8,7 @@ use crate::mqtt::{QoS, SubscriptionId};
 use crate::store::{ScanEnd, SessionKey};
 
 use super::super::delivery::DeliveryOptions;
+use super::super::exchange::is_identified;
 use super::super::names::{ConnId, Context, DEFAULT_VHOST, VhostId};
 use super::super::output::{Message, OutboundMessage, Source};
 use super::super::publish::Working;
@@ -60,7 +61,7 @@ impl Shard {
             identifiers.clear();
             let found = route.identifiers(target.session);
             identifiers.extend(found.filter_map(SubscriptionId::new));
-            let options = DeliveryOptions { retain: false, source: Source::Nobody, identifiers };
+            let options = DeliveryOptions { identifiers, ..DeliveryOptions::plain(Source::Nobody) };
             let is_kept = if target.durable || target.granted == QoS::AtMostOnce {
                 self.delivery.deliver_qos0(session, outbound, options, lent!(self), context)
             } else {
@@ -114,9 +115,14 @@ impl Shard {
         let encode = &mut self.publishing.working().encode;
         let mut outbound = OutboundMessage::new(&message, 0, encode);
         let identifiers = granted.identifier.as_slice();
-        let options = DeliveryOptions { retain: true, source: Source::Nobody, identifiers };
-        let (lent, outbound) = (lent!(self), &mut outbound);
         let session = self.catalog.session(key);
+        let options = DeliveryOptions {
+            retain: true,
+            source: Source::Nobody,
+            identifiers,
+            keeps_identifiers: is_identified(&session.subscriptions, value.topic()),
+        };
+        let (lent, outbound) = (lent!(self), &mut outbound);
         if granted.qos == QoS::AtMostOnce || !session.clean {
             self.delivery.deliver_qos0(session, outbound, options, lent, context);
         } else {

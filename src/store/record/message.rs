@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 use super::super::cursor::{Cursor, put_bytes, put_varint, varint_bytes};
 use super::super::lifetime::deadline_s;
+use super::super::own_identifiers::OwnIdentifiers;
 use super::super::position::Position;
 use super::{FRAME_BYTES, SessionKey};
 
@@ -16,6 +17,11 @@ const MOVED: u8 = 1 << 3;
 const RECEIVED: u8 = 1 << 4;
 const ORIGIN: u8 = 1 << 5;
 const PROPERTIES: u8 = 1 << 6;
+const OWN: u8 = 1 << 7;
+
+/// Follows the last target in front of the first one's identifiers. It is no valid target, so
+/// versions that do not know them end the list there.
+const TARGETS_END: u64 = u64::MAX;
 
 /// The origin of a QoS 2 message. A second message with the same origin is the same message
 /// [MQTT-4.3.3-2].
@@ -55,7 +61,7 @@ impl Origin {
 ///
 /// | bytes | what |
 /// |---|---|
-/// | 1 | flags: bits 0–1 QoS, then retained, moved, received here, origin, properties |
+/// | 1 | flags: bits 0–1 QoS, then retained, moved, received here, origin, properties, own |
 /// | 2 | vhost |
 /// | 2 | length of the topic |
 /// | 4 | length of the payload |
@@ -67,6 +73,7 @@ impl Origin {
 /// | 6 | if received here: publisher's session 4, packet identifier 2 |
 /// | 12 | if it has an origin: shard 2, session's serial 8, packet identifier 2 |
 /// | rest | targets, each a *v*: session × 4 + 2 if RETAIN + 1 if QoS 2 |
+/// | rest | if own: a *v* of 64 bits that are all set, the first target's identifiers, each a *v* |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MessageRecord<'a> {
     /// The number of the vhost.
@@ -95,6 +102,10 @@ pub struct MessageRecord<'a> {
     pub origin: Option<Origin>,
     /// The sessions for which it is stored: see [`Targets`].
     pub targets: Targets<'a>,
+    /// The encoded identifiers of the first target's copy: see [`NewMessage::own`].
+    ///
+    /// [`NewMessage::own`]: crate::store::NewMessage::own
+    pub own: Option<&'a [u8]>,
 }
 
 /// The encoded sessions of a message record.
@@ -137,6 +148,13 @@ impl Targets<'_> {
 }
 
 impl<'a> MessageRecord<'a> {
+    /// The identifiers of one target's copy, if they are recorded.
+    #[inline]
+    pub fn own_identifiers(&self) -> Option<OwnIdentifiers<'a>> {
+        let encoded = self.own?;
+        Some(OwnIdentifiers { session: self.targets.iter().next()?.session, encoded })
+    }
+
     /// The record's size without the list of targets, which is charged to each session or to the
     /// retain store.
     pub(in crate::store) fn own_bytes(&self) -> u32 {
@@ -164,7 +182,8 @@ impl<'a> MessageRecord<'a> {
             | flag(self.moved_from.is_some(), MOVED)
             | flag(self.received.is_some(), RECEIVED)
             | flag(self.origin.is_some(), ORIGIN)
-            | flag(!self.properties.is_empty(), PROPERTIES);
+            | flag(!self.properties.is_empty(), PROPERTIES)
+            | flag(self.own.is_some(), OWN);
         head[1..3].copy_from_slice(&self.vhost.to_le_bytes());
         head[3..5].copy_from_slice(&topic_len.to_le_bytes());
         head[5..9].copy_from_slice(&payload_len.to_le_bytes());
@@ -186,6 +205,10 @@ impl<'a> MessageRecord<'a> {
             origin.encode(out);
         }
         out.extend_from_slice(self.targets.0);
+        if let Some(identifiers) = self.own {
+            put_varint(out, TARGETS_END);
+            out.extend_from_slice(identifiers);
+        }
     }
 
     #[inline]
@@ -225,6 +248,10 @@ impl<'a> MessageRecord<'a> {
             0 => None,
             _ => Some(Origin::decode(&mut body)?),
         };
+        let (targets, own) = match flags & OWN {
+            0 => (body.rest(), None),
+            _ => split_own(body.rest())?,
+        };
         let message = Self {
             vhost,
             qos: (flags & QOS_BITS).min(2),
@@ -236,9 +263,22 @@ impl<'a> MessageRecord<'a> {
             moved_from: moved_from.map(Position::durable),
             received,
             origin,
-            targets: Targets(body.rest()),
+            targets: Targets(targets),
+            own,
         };
         Some((message, topic))
+    }
+}
+
+/// The targets, and the identifiers after them.
+#[cold]
+fn split_own(rest: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let mut cursor = Cursor(rest);
+    loop {
+        let targets = &rest[..rest.len() - cursor.len()];
+        if cursor.varint()? == TARGETS_END {
+            return Some((targets, Some(cursor.rest())));
+        }
     }
 }
 
@@ -251,5 +291,54 @@ impl Origin {
 
     pub(super) fn decode(body: &mut Cursor<'_>) -> Option<Self> {
         Some(Self { shard: body.u16()?, serial: body.u64()?, packet_id: body.u16()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Identifiers are read back, and versions that do not know them read the same targets.
+    #[test]
+    fn identifiers_follow_the_targets() {
+        let mut targets = Vec::new();
+        let all = [u32::MAX, 0, 7].map(|session| Target {
+            session,
+            retain: session == 7,
+            exactly_once: session == 0,
+        });
+        all.iter().for_each(|target| target.put(&mut targets));
+        let some: [(_, Option<Vec<u32>>); 3] = [
+            (None, None),
+            (Some(&[][..]), Some(vec![])),
+            (Some(&[1, 0xac, 2]), Some(vec![1, 300])),
+        ];
+        for (own, expected) in some {
+            let record = MessageRecord {
+                vhost: 1,
+                qos: 2,
+                retained: false,
+                time_ms: 9,
+                topic: "t",
+                payload: b"p",
+                properties: &[1, 1],
+                moved_from: None,
+                received: None,
+                origin: None,
+                targets: Targets(&targets),
+                own,
+            };
+            let mut bytes = Vec::new();
+            record.encode(&mut bytes);
+            assert_eq!(MessageRecord::decode(Cursor(&bytes)), Some(record));
+            let found = record.own_identifiers().map(|own| (own.session, own.iter().collect()));
+            assert_eq!(found, expected.map(|ids| (u32::MAX, ids)));
+            let head = HEAD_BYTES + "tp".len() + 3;
+            assert!(Targets(&bytes[head..]).iter().eq(all), "as before there were identifiers");
+            // Without the end of the targets it is no record.
+            let cut = head + targets.len();
+            let is_read = MessageRecord::decode(Cursor(&bytes[..cut])).is_some();
+            assert_eq!(is_read, record.own.is_none());
+        }
     }
 }

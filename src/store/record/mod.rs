@@ -187,6 +187,7 @@ impl<'a> Record<'a> {
                         + message.payload.len()
                         + message.properties.len()
                         + message.targets.0.len()
+                        + message.own.map_or(0, <[u8]>::len)
                 }
                 Self::Acks(acks) => (acks.gone.len() + acks.released.len()) * 10,
                 Self::Origins(origins) => origins.len() * 12,

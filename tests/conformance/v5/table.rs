@@ -1,8 +1,8 @@
 //! Every normative statement of MQTT 5 (its appendix B), and the tests of it.
 
 use super::{
-    acks as ack, auth as aut, connect as con, corners as cor, framing as fra, limits as lim,
-    publish as pbl, session as ses, shared as sha, subscribe as sub, will as wil,
+    acks as ack, auth as aut, connect as con, corners as cor, framing as fra, identifiers as ids,
+    limits as lim, publish as pbl, session as ses, shared as sha, subscribe as sub, will as wil,
 };
 use crate::table::Held::{NotServer, Unprovoked};
 use crate::table::{Held, Statement, by, each_says_something, named_are_among, row};
@@ -191,7 +191,7 @@ const STATEMENTS: &[Statement] = &[
     row("3.3.2-20", "the content type goes on unchanged", by![pbl::properties_go_on_unchanged, pbl::properties_are_kept]),
     row("3.3.4-1", "PUBLISH is answered according to its QoS", by![ack::publish_is_answered_by_its_qos]),
     row("3.3.4-2", "overlapping filters: delivered with the highest of their QoS", by![sub::overlapping_filters_bring_one_copy]),
-    row("3.3.4-3", "copies carry the subscription identifiers of the subscriptions that match", by![sub::overlapping_filters_bring_one_copy, pbl::session_changes_its_version, cor::no_local_among_overlapping_filters]),
+    row("3.3.4-3", "copies carry the subscription identifiers of the subscriptions that match", by![sub::overlapping_filters_bring_one_copy, pbl::session_changes_its_version, cor::no_local_among_overlapping_filters, ids::own_messages_carry_those_without_no_local, ids::own_messages_keep_theirs_over_a_restart, ids::waiting_replays_carry_that_of_their_filter]),
     row("3.3.4-4", "one copy carries the subscription identifiers of all that match", by![sub::overlapping_filters_bring_one_copy, cor::replays_carry_the_identifier_of_their_filter]),
     row("3.3.4-5", "several copies carry the subscription identifier of their subscription each", Unprovoked("overlapping subscriptions bring one copy")),
     row("3.3.4-6", "a client's PUBLISH has no subscription identifier", by![fra::protocol_errors_close]),
@@ -344,6 +344,7 @@ fn named_tests_are_tests() {
         include_str!("auth.rs"),
         include_str!("connect.rs"),
         include_str!("corners.rs"),
+        include_str!("identifiers.rs"),
         include_str!("framing.rs"),
         include_str!("limits.rs"),
         include_str!("publish.rs"),

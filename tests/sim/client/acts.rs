@@ -7,6 +7,7 @@ use crate::dialect::Dialect;
 use crate::kernel::lock;
 use crate::ledger::{Draft, MessageId, pick_filter};
 use crate::link::{Leaving, Link, Reply};
+use crate::proof::{Proof, USER};
 use crate::session::Change;
 use crate::wish::Wish;
 
@@ -75,7 +76,11 @@ impl Client {
             Mode::Settle | Mode::Leave | Mode::Drain => self.presence == Presence::No,
         };
         let mut dialect = match scene.random.one_in(scene.plan.v5_one_in) {
-            true => Dialect::new(scene.plan, !clean, scene.random),
+            true => {
+                let dialect = Dialect::new(scene.plan, !clean, scene.random);
+                let proves = scene.random.one_in(scene.plan.proofs_one_in);
+                if proves { dialect.with_proof() } else { dialect }
+            }
             false => Dialect::old(scene.plan),
         };
         if self.is_probe {
@@ -90,6 +95,8 @@ impl Client {
         let (mut will_list, mut list) = (Vec::new(), Vec::new());
         let payload = will.map(|id| scene.ledger.payload(id)).unwrap_or_default();
         let is_v5 = dialect.is_v5();
+        let has_proof = dialect.asked.authentication_method.is_some();
+        let has_password = scene.plan.proofs_one_in > 0 && !has_proof;
         let connect = Connect {
             version: dialect.version,
             clean_session: clean,
@@ -99,8 +106,8 @@ impl Client {
                 let random = &mut *scene.random;
                 scene.ledger.will(id, is_v5, &payload, &mut will_list, random)
             }),
-            username: None,
-            password: None,
+            username: has_password.then_some(USER.user),
+            password: has_password.then_some(USER.password.as_bytes()),
             properties: match is_v5 {
                 true => {
                     let user = [("a", "1"), ("a", ""), crate::position::ASKING];
@@ -115,7 +122,7 @@ impl Client {
         link.will = will;
         link.down_ms = scene.ledger.down_ms;
         link.bytes_per_s = scene.plan.publish_bytes_per_s;
-        link.pipelines = self.outgoing.is_empty() && scene.random.one_in(3);
+        link.pipelines = self.outgoing.is_empty() && scene.random.one_in(3) && !has_proof;
         let name = &self.name;
         scene.ledger.tell(|| format!("{name} on {conn}, shard {shard}: {connect:?}, {will:?}"));
         self.link = Some(link);
@@ -146,6 +153,7 @@ impl Client {
             }
             52..70 if link.accepted => self.subscribe(scene),
             70..78 if link.accepted => self.unsubscribe(scene),
+            78..84 if matches!(link.proof, Proof::Proved) => self.prove_anew(scene),
             78..84 => link.ping(now_ms),
             84..90 if scene.plan.pauses => {
                 link.paused_until_ms = now_ms + scene.random.pick(&[1, 10, 60, 300]);
@@ -168,10 +176,16 @@ impl Client {
 
     fn leave(&mut self, how: Leaving, scene: &mut Scene<'_>) {
         let Some(link) = &mut self.link else { return };
-        let name = &self.name;
         if how == Leaving::Politely {
             link.put_disconnect(scene.mode == Mode::Live, (scene.now_ms, &mut *scene.random));
         }
+        self.begin_leaving(how, scene);
+    }
+
+    /// The last packet of its connection is on its way.
+    pub(super) fn begin_leaving(&mut self, how: Leaving, scene: &mut Scene<'_>) {
+        let Some(link) = &mut self.link else { return };
+        let name = &self.name;
         if !link.is_waiting() {
             link.waits_since_ms = scene.now_ms;
         }

@@ -82,6 +82,7 @@ fn message(payload: &[u8]) -> Record<'_> {
         received: None,
         origin: None,
         targets: Targets(&[]),
+        own: None,
     })
 }
 
