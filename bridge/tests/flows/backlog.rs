@@ -4,15 +4,23 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
+use std::time::Instant;
 
-use super::harness::{Bridge, Broker, Client, Link, TempDir, Way};
+use super::harness::{Bridge, Broker, Client, Link, PATIENCE, TempDir, Way};
 
 /// The broker answers operators, also at the socket in its data directory.
 const HTTP: [&str; 2] = ["--http-listen", "127.0.0.1:0"];
 
 /// Messages in a session and the age of the oldest, as the broker tells them.
 fn ask(socket: &Path, id: &str) -> (f64, f64) {
-    let mut stream = UnixStream::connect(socket).expect("the broker listens");
+    let deadline = Instant::now() + PATIENCE;
+    // The broker makes it a moment after it has begun to listen for clients.
+    let mut stream = loop {
+        match UnixStream::connect(socket) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    };
     let path = format!("/api/v1/session?id={id}");
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("it reads");
