@@ -160,15 +160,72 @@ fn uninstalls() {
     assert!(output.status.code() == Some(2) && said.contains("--uninstall"), "{said}");
 }
 
+/// A directory with the programs of an installation. What stands for the bridge is another program.
+fn programs_with_bridge(directory: &Path) -> String {
+    let programs = Path::new(env!("CARGO_BIN_EXE_ringmq")).parent().expect("it is in one");
+    fs::create_dir(directory).expect("nobody else has it");
+    for (name, is) in
+        [("ringmq", "ringmq"), ("ringmq-store", "ringmq-store"), ("ringmq-bridge", "ringmq")]
+    {
+        std::os::unix::fs::symlink(programs.join(is), directory.join(name)).expect("it is ours");
+    }
+    directory.to_str().expect("it is text").to_owned()
+}
+
+/// The bridge is installed on request, with its unit, its manual and a configuration that is kept;
+/// it is removed with the broker.
+#[test]
+fn installs_the_bridge() {
+    let (directory, programs) = (DataDir::fresh(), DataDir::fresh());
+    let programs = programs_with_bridge(programs.path());
+    let root = directory.path();
+    let place = ["--root", root.to_str().expect("it is text"), "--prefix", "/opt/ringmq"];
+    let settings = root.join("etc/ringmq/bridge.toml");
+    for _ in 0..2 {
+        let output = install(&[&place[..], &["--bridge", "--binaries", &programs]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for (path, mode) in [
+            ("opt/ringmq/bin/ringmq-bridge", 0o755),
+            ("opt/ringmq/share/man/man1/ringmq-bridge.1", 0o644),
+            ("etc/systemd/system/ringmq-bridge.service", 0o644),
+            ("etc/ringmq/bridge.toml", 0o644),
+        ] {
+            let found = fs::metadata(root.join(path));
+            let found = found.unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert_eq!(found.permissions().mode() & 0o7777, mode, "{path}");
+        }
+        let unit = fs::read_to_string(root.join("etc/systemd/system/ringmq-bridge.service"));
+        let unit = unit.expect("it is there");
+        for (key, verb) in [("ExecStartPre", "check"), ("ExecStart", "run")] {
+            let file = "/etc/ringmq/bridge.toml";
+            assert_eq!(
+                values(&unit, key),
+                [format!("/opt/ringmq/bin/ringmq-bridge {verb} {file}")]
+            );
+        }
+        assert_eq!(values(&unit, "Type"), ["notify"]);
+        let text = fs::read_to_string(&settings).expect("it is there");
+        assert!(text == "changed" || text.contains("[[sink]]"), "{text}");
+        fs::write(&settings, "changed").expect("it is ours");
+    }
+    let output = install(&[&["--uninstall"], &place[..]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let kept = ["etc/default/ringmq", "etc/ringmq/bridge.toml", "etc/ringmq/ringmq.toml"];
+    assert_eq!(files_below(root), kept);
+    let output = install(&[&["--bridge", "--binaries", "/nowhere"], &place[..]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("/nowhere/ringmq"), "{said}");
+}
+
 /// Both kinds of package have every installed file, and keep an operator's changes; their scripts
 /// are valid shell.
 #[test]
 fn packages_are_whole() {
-    let directory = DataDir::fresh();
-    let programs = Path::new(env!("CARGO_BIN_EXE_ringmq")).parent().expect("it is in one");
-    let programs = programs.to_str().expect("it is text");
+    let (directory, programs) = (DataDir::fresh(), DataDir::fresh());
+    let programs = programs_with_bridge(programs.path());
     let shown = directory.path().to_str().expect("it is text");
-    let output = install(&["--root", shown, "--prefix", "/usr", "--binaries", programs]);
+    let place = ["--root", shown, "--prefix", "/usr", "--bridge"];
+    let output = install(&[&place[..], &["--binaries", &programs]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let manifest = fs::read_to_string(repository().join("Cargo.toml")).expect("it is there");
     let section = |name: &str| {

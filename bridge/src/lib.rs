@@ -5,6 +5,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`backlog`] | what waits in the broker |
 //! | [`config`] | the file, checked |
 //! | [`mqtt`] | the bridge as a client of brokers |
 //! | [`flow`] | the path from an input to a target: batches, errors, watermark |
@@ -16,6 +17,7 @@
 //! Each flow has a thread with its own runtime, so that a slow or dead target does not affect
 //! others.
 
+pub mod backlog;
 pub mod config;
 pub mod flow;
 pub mod http;

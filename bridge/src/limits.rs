@@ -102,6 +102,9 @@ pub const ENVELOPE_BYTES: usize = 64 * 1024;
 /// Largest envelope.
 pub const ENVELOPE_BYTES_MAX: usize = 1 << 20;
 
+/// How often the broker is asked what waits: metrics are not older than twice this time.
+pub const BACKLOG_INTERVAL: Duration = Duration::from_millis(400);
+
 /// First pause after a failure.
 pub const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest pause.

@@ -9,7 +9,7 @@ use log::{error, info};
 use ringmq_bridge::config::{self, Config};
 use ringmq_bridge::flow;
 use ringmq_bridge::metrics::FlowMetrics;
-use ringmq_bridge::{http, notify, terminal};
+use ringmq_bridge::{backlog, http, notify, terminal};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -78,6 +78,10 @@ fn run(config: Config) -> ExitCode {
         if let Some(address) = config.http {
             let address = http::listen(address, metrics.clone()).await?;
             info!("operators' HTTP at http://{address}");
+        }
+        if let Some(admin) = config.admin {
+            let sessions = backlog::sessions(&config.flows, &metrics);
+            tokio::spawn(backlog::watch(admin, sessions));
         }
         let mut threads = Vec::new();
         for (flow, metrics) in config.flows.into_iter().zip(&metrics) {

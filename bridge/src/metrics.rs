@@ -64,6 +64,10 @@ struct Counts {
     last_error_ms: AtomicU64,
     /// Messages that wait at the input's server; `UNKNOWN`: it does not say.
     backlog: AtomicU64,
+    /// Messages that the broker has and that are not acknowledged; `UNKNOWN`: it has not told them.
+    told: AtomicU64,
+    /// The age of the oldest of these then, in milliseconds.
+    told_age_ms: AtomicU64,
     batches: [AtomicU64; BATCH_BOUNDS.len() + 1],
     batch_messages: AtomicU64,
     writes: [AtomicU64; WRITE_BOUNDS_MS.len() + 1],
@@ -100,8 +104,8 @@ pub struct Glance {
 impl FlowMetrics {
     /// Counts that begin at 0.
     pub fn new(name: &str, kind: &'static str) -> Self {
-        let backlog = AtomicU64::new(UNKNOWN);
-        Self(Arc::new(Counts { name: name.to_owned(), kind, backlog, ..Counts::default() }))
+        let (backlog, told) = (AtomicU64::new(UNKNOWN), AtomicU64::new(UNKNOWN));
+        Self(Arc::new(Counts { name: name.to_owned(), kind, backlog, told, ..Counts::default() }))
     }
 
     pub(crate) fn received(&self, messages: usize, buffered: usize) {
@@ -125,6 +129,14 @@ impl FlowMetrics {
     /// Messages that wait at the input's server and have not been sent.
     pub(crate) fn set_backlog(&self, messages: u64) {
         put(&self.0.backlog, messages);
+    }
+
+    /// Messages that the broker has and that are not acknowledged, and the age of the oldest in
+    /// milliseconds.
+    pub(crate) fn set_told(&self, told: Option<(u64, u64)>) {
+        let (messages, age_ms) = told.unwrap_or((UNKNOWN, 0));
+        put(&self.0.told_age_ms, age_ms);
+        put(&self.0.told, messages);
     }
 
     pub(crate) fn set_state(&self, state: State) {
@@ -185,11 +197,22 @@ impl FlowMetrics {
         Some(get(&self.0.backlog)).filter(|backlog| *backlog != UNKNOWN)
     }
 
+    /// Messages that wait for the target, here and at the input's server.
+    fn lag_messages(&self) -> u64 {
+        let in_flight = get(&self.0.received).saturating_sub(get(&self.0.confirmed));
+        match get(&self.0.told) {
+            UNKNOWN => in_flight + self.backlog().unwrap_or(0),
+            // Those in flight are among them, except those that have come since.
+            told => told.max(in_flight),
+        }
+    }
+
     fn lag_ms(&self) -> u64 {
-        match get(&self.0.oldest_ms) {
+        let held = match get(&self.0.oldest_ms) {
             0 => 0,
             oldest => now_ms().saturating_sub(oldest),
-        }
+        };
+        held.max(get(&self.0.told_age_ms))
     }
 }
 
@@ -271,14 +294,14 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "lag_seconds",
         kind: "gauge",
-        help: "Age of the oldest message that is received and not confirmed",
+        help: "Age of the oldest message that waits for the target",
         value: |flow| count(flow.lag_ms()) / 1000.0,
     },
     Family {
         name: "lag_messages",
         kind: "gauge",
         help: "Messages that wait for the target, here and, if it says so, at the input's server",
-        value: |flow| count(flow.glance().in_flight + flow.backlog().unwrap_or(0)),
+        value: |flow| count(flow.lag_messages()),
     },
     Family {
         name: "last_error_timestamp_seconds",

@@ -20,7 +20,13 @@ const STATE_DIRECTORY: &str = "/var/lib/ringmq-bridge";
 
 /// The whole file.
 pub(super) fn config(root: Section<'_, '_>) -> Option<Config> {
-    let home = root.section("broker").map(peer);
+    let mut admin = None;
+    let home = root.section("broker").map(|section| {
+        let peer = broker_of(&section);
+        admin = super::admin::admin(&section, tls_files(&section));
+        section.finish();
+        peer
+    });
     if home.is_none() {
         root.fault(0, "[broker] is missing: url = \"unix:/run/ringmq/mqtt.sock\", or mqtt://HOST");
     }
@@ -58,14 +64,7 @@ pub(super) fn config(root: Section<'_, '_>) -> Option<Config> {
     }
     loops::check(&root, &flows);
     root.finish();
-    home.map(|_| Config { http: http.flatten(), flows })
-}
-
-/// `[broker]`.
-fn peer(section: Section<'_, '_>) -> Option<Peer> {
-    let peer = broker_of(&section);
-    section.finish();
-    peer
+    home.map(|_| Config { http: http.flatten(), admin, flows })
 }
 
 /// The keys of a table for TLS.

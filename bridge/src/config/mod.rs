@@ -3,6 +3,7 @@
 //! A file is read whole, and each fault is reported with line and column. The result is checked:
 //! filters are valid, templates are compiled, secrets are read.
 
+mod admin;
 mod flows;
 mod kafka;
 mod loops;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use ringmq::mqtt::Version;
 use toml::de::DeTable;
 
+pub use admin::{Admin, AdminAddress};
 pub use kafka::{KafkaOnce, KafkaTarget};
 pub use nats::{NatsAccess, NatsFormat, NatsTarget};
 pub use nats_source::{NatsInput, Retain};
@@ -38,6 +40,8 @@ use section::{Faults, Section};
 pub struct Config {
     /// The address of operators' HTTP; `None`: it is off.
     pub http: Option<SocketAddr>,
+    /// Where the broker tells what waits there.
+    pub admin: Option<Admin>,
     /// Sinks and sources, at least one.
     pub flows: Vec<Flow>,
 }

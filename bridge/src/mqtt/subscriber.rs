@@ -4,6 +4,8 @@
 //! bridge stops reading until there is room, but still sends pings. After a reconnect the broker
 //! sends unacknowledged messages again. Those that the flow still holds are recognised by packet
 //! identifier and position, or DUP without one: they are only acknowledged, not delivered twice.
+//! A broker that crashes forgets acknowledgements that it has not stored. The messages that it then
+//! sends again are recognised by their position, if it tells positions.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -47,6 +49,8 @@ pub struct Subscriber {
     next: u64,
     /// The epoch of the session, if the broker tells positions.
     epoch: Option<u64>,
+    /// Above the position of each message that was received, if the broker tells positions.
+    seen: Position,
     /// Messages received on this connection and not acknowledged yet, in order.
     unacknowledged: VecDeque<Receipt>,
     /// By packet identifier: messages received on earlier connections and not acknowledged there.
@@ -76,6 +80,7 @@ impl Subscriber {
             positions,
             next: 0,
             epoch: None,
+            seen: Position::default(),
             unacknowledged: VecDeque::new(),
             earlier: HashMap::new(),
             times: VecDeque::new(),
@@ -138,7 +143,7 @@ impl Subscriber {
             client_id: &self.input.client_id,
             is_durable: true,
             receive_max: self.input.window,
-            wants_positions: self.positions.are_needed(),
+            wants_positions: self.input.qos > 0,
         };
         let mut connection = Connection::open(&self.input.peer, terms).await?;
         let is_new = !connection.granted.session_present;
@@ -230,12 +235,12 @@ impl Subscriber {
         }
         let bytes = connection.input.split_to(whole).freeze();
         let version = connection.version;
-        let first = self.next;
+        let (first, seen) = (self.next, self.seen);
         let mut spans = Vec::new();
         let taken = self.take_packets(version, &bytes, &mut spans);
         // Messages received before a fault are processed like all others.
         if let Err(error) = self.positions.number(&mut spans) {
-            self.next = first;
+            (self.next, self.seen) = (first, seen);
             self.unacknowledged.retain(|received| received.receipt < first);
             return Err(error.into());
         }
@@ -289,6 +294,16 @@ impl Subscriber {
         {
             self.unacknowledged.push_back(known);
             return false;
+        }
+        if let Some(number) = number {
+            let Position { epoch, .. } = span.position;
+            if epoch == self.seen.epoch && number < self.seen.number {
+                // It was acknowledged, and the broker has forgotten that: whatever was received
+                // before is confirmed.
+                self.unacknowledged.push_back(Receipt { receipt: 0, id, number: Some(number) });
+                return false;
+            }
+            self.seen = Position { epoch, number: number + 1 };
         }
         self.unacknowledged.push_back(Receipt { receipt: self.next, id, number });
         self.next += 1;

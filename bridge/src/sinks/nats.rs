@@ -7,7 +7,9 @@
 use std::future::IntoFuture;
 
 use async_nats::jetstream::Context;
-use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
+use async_nats::jetstream::context::{
+    GetStreamByNameErrorKind, PublishAckFuture, PublishError, PublishErrorKind,
+};
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
 use ringmq::mqtt::{Properties, forwarded_list};
@@ -21,6 +23,14 @@ use crate::shown::shortened;
 
 /// The error of a lost connection.
 const LOST: &str = "the connection is lost";
+
+/// Why a batch is not stored.
+enum Failure {
+    /// Nobody takes the subject of this message: there is no stream, or it has no leader now.
+    NoStream(usize, String),
+    /// Anything else.
+    Other(Trouble),
+}
 
 /// The streams of a cluster.
 pub struct NatsSink {
@@ -40,7 +50,13 @@ impl NatsSink {
             Some(link) => link,
             None => self.open().await?,
         };
-        let written = self.write_to(&link, batch).await;
+        let written = match self.write_to(&link, batch).await {
+            Ok(refused) => Ok(refused),
+            Err(Failure::Other(trouble)) => Err(trouble),
+            Err(Failure::NoStream(at, says)) => {
+                Err(self.without_stream(&link, batch, at, says).await)
+            }
+        };
         // After an error, the client must not send the messages that it still holds.
         if written.is_ok() {
             self.link = Some(link);
@@ -48,23 +64,53 @@ impl NatsSink {
         written
     }
 
-    async fn write_to(&self, link: &NatsLink, batch: &Batch) -> Result<Vec<Refused>, Trouble> {
+    /// Asks whether a stream takes the subject of a message that none has taken. A stream of a
+    /// cluster that has no leader, or has just been made, takes nothing for some seconds.
+    async fn without_stream(
+        &self,
+        link: &NatsLink,
+        batch: &Batch,
+        at: usize,
+        says: String,
+    ) -> Trouble {
+        let subject = match (&self.target.format, batch.get(at)) {
+            (NatsFormat::Message { prefix }, Some(message)) => self.single(prefix, &message).0,
+            (NatsFormat::Message { .. }, None) => unreachable!("it is of the batch"),
+            (NatsFormat::Batch { subject, .. }, _) => subject.clone(),
+        };
+        let asked = tokio::select! {
+            biased;
+            asked = link.context.stream_by_subject(subject) => asked,
+            () = link.lost() => return Trouble::again(LOST),
+        };
+        match asked {
+            Err(error) if error.kind() == GetStreamByNameErrorKind::NotFound => {
+                Trouble::Never(format!("{says}; make a stream that takes these subjects"))
+            }
+            _ => Trouble::again(format!("{says}; the stream has no leader")),
+        }
+    }
+
+    async fn write_to(&self, link: &NatsLink, batch: &Batch) -> Result<Vec<Refused>, Failure> {
         let mut refused = Vec::new();
         let sent = tokio::select! {
             biased;
-            () = link.lost() => return Err(Trouble::again(LOST)),
+            () = link.lost() => return Err(Failure::Other(Trouble::again(LOST))),
             sent = self.send_all(&link.context, batch, &mut refused) => sent?,
         };
         for (at, ack) in sent {
             let acknowledged = tokio::select! {
                 biased;
                 acknowledged = ack.into_future() => acknowledged,
-                () = link.lost() => return Err(with_front(Trouble::again(LOST), at, &refused)),
+                () = link.lost() => {
+                    let lost = Failure::Other(Trouble::again(LOST));
+                    return Err(with_front(lost, at, &refused));
+                }
             };
             if let Err(error) = acknowledged {
                 let whole = take_error(&error, at, &mut refused);
                 // Later ones may be stored; they are sent again with the same id.
-                whole.map_err(|trouble| with_front(trouble, at, &refused))?;
+                whole.map_err(|failure| with_front(failure, at, &refused))?;
             }
         }
         Ok(refused)
@@ -76,7 +122,7 @@ impl NatsSink {
         context: &Context,
         batch: &Batch,
         refused: &mut Vec<Refused>,
-    ) -> Result<Vec<(usize, PublishAckFuture)>, Trouble> {
+    ) -> Result<Vec<(usize, PublishAckFuture)>, Failure> {
         let mut sent = Vec::new();
         match &self.target.format {
             NatsFormat::Message { prefix } => {
@@ -165,15 +211,15 @@ async fn send(
     subject: &str,
     full: Full,
     refused: &mut Vec<Refused>,
-) -> Result<Option<(usize, PublishAckFuture)>, Trouble> {
+) -> Result<Option<(usize, PublishAckFuture)>, Failure> {
     let publish = publish_of(full.payload, Some(full.id));
     match context.send_publish(subject.to_owned(), publish).await {
         Ok(ack) => Ok(Some((full.at, ack))),
         // The server's limit is below that of the configuration.
         Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded && full.messages > 1 => {
-            Err(Trouble::Never(format!(
+            Err(Failure::Other(Trouble::Never(format!(
                 "{error}: set `bytes` to less than the server's max_payload"
-            )))
+            ))))
         }
         Err(error) => take_error(&error, full.at, refused).map(|()| None),
     }
@@ -188,7 +234,7 @@ fn publish_of(payload: Bytes, id: Option<String>) -> PublishMessage {
 }
 
 /// Decides whether an error concerns the message, all messages, or the moment.
-fn take_error(error: &PublishError, at: usize, refused: &mut Vec<Refused>) -> Result<(), Trouble> {
+fn take_error(error: &PublishError, at: usize, refused: &mut Vec<Refused>) -> Result<(), Failure> {
     let mut says = error.to_string();
     if let Some(source) = std::error::Error::source(error) {
         says = format!("{says}: {source}");
@@ -199,20 +245,18 @@ fn take_error(error: &PublishError, at: usize, refused: &mut Vec<Refused>) -> Re
             refused.push(Refused { at, reason: says });
             Ok(())
         }
-        PublishErrorKind::StreamNotFound => {
-            Err(Trouble::Never(format!("{says}; make a stream that takes these subjects")))
-        }
-        _ => Err(Trouble::again(says)),
+        PublishErrorKind::StreamNotFound => Err(Failure::NoStream(at, says)),
+        _ => Err(Failure::Other(Trouble::again(says))),
     }
 }
 
 /// Adds the messages stored before it to the trouble.
-fn with_front(trouble: Trouble, at: usize, refused: &[Refused]) -> Trouble {
-    match trouble {
-        Trouble::Again { says, .. } => {
+fn with_front(failure: Failure, at: usize, refused: &[Refused]) -> Failure {
+    match failure {
+        Failure::Other(Trouble::Again { says, .. }) => {
             let before = refused.iter().filter(|refusal| refusal.at < at).cloned().collect();
-            Trouble::Again { done: at, refused: before, says }
+            Failure::Other(Trouble::Again { done: at, refused: before, says })
         }
-        never => never,
+        other => other,
     }
 }

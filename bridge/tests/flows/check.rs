@@ -90,6 +90,11 @@ fn faults_have_places() {
             ],
         ),
         (
+            "[broker]\nurl = \"unix:/a\"\nadmin = \"unix:a\"\n",
+            &["b.toml:3:9: broker.admin: takes unix:PATH, http://HOST:PORT"],
+        ),
+        ("[broker]\nurl = \"unix:/a\"\nvhost = \"b\"\n", &["b.toml:3:1: vhost goes with admin"]),
+        (
             "[broker]\nurl = \"unix:/${RINGMQ_TEST_NONE}\"\n",
             &["b.toml:2:7: ${RINGMQ_TEST_NONE}: the environment has no text of this name"],
         ),
@@ -105,6 +110,27 @@ fn faults_have_places() {
         for wanted in wanted {
             assert!(said.contains(wanted), "{text}:\n{said}\nwithout {wanted}");
         }
+    }
+}
+
+// The configuration that is installed has no fault, and the manual names each command.
+#[test]
+fn installed_files_are_right() {
+    let read = |path: &str| {
+        let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let (code, said) = check(&read("scripts/bridge.toml"));
+    assert_eq!(code, Some(0), "{said}");
+    let output = Command::new(env!("CARGO_BIN_EXE_ringmq-bridge")).arg("--help").output();
+    let help = String::from_utf8_lossy(&output.expect("the bridge runs").stdout).into_owned();
+    let (_, commands) = help.split_once("Commands:\n").expect("it has commands");
+    let commands = commands.split("\n\n").next().expect("split gives one").lines();
+    let manual = read("docs/ringmq-bridge.1");
+    let names: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.contains(&"run") && names.contains(&"check"), "{names:?}");
+    for name in names.iter().filter(|name| **name != "help") {
+        assert!(manual.contains(&format!("\n.BI {name} ")), "{name}");
     }
 }
 

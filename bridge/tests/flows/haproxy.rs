@@ -7,7 +7,7 @@ use std::process::Command;
 use super::harness::{Broker, Client, Process, TempDir, free_port};
 
 /// The configuration of the page, with these addresses.
-fn config(port: u16, brokers: &[Broker]) -> String {
+pub(crate) fn page_config(listen: &str, broker: impl Fn(usize) -> String) -> String {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bridge.md");
     let page = fs::read_to_string(page).expect("the page is there");
     let block = page.split("```haproxy\n").nth(1).expect("it has a configuration");
@@ -16,10 +16,9 @@ fn config(port: u16, brokers: &[Broker]) -> String {
         assert!(text.contains(from), "{text}");
         text = text.replace(from, to);
     };
-    change("0.0.0.0:1883", &format!("127.0.0.1:{port}"));
-    for (at, broker) in brokers.iter().enumerate() {
-        let address = format!("unix@{}", broker.socket().display());
-        change(&format!("10.0.0.{}:1883", at + 1), &address);
+    change("0.0.0.0:1883", listen);
+    for at in 0..3 {
+        change(&format!("10.0.0.{}:1883", at + 1), &broker(at));
     }
     text
 }
@@ -36,7 +35,10 @@ fn client_ids_keep_their_broker() {
     }
     let (directory, port) = (TempDir::new(), free_port());
     let file = directory.join("haproxy.cfg");
-    fs::write(&file, config(port, &brokers)).expect("the directory is writable");
+    let config = page_config(&format!("127.0.0.1:{port}"), |at| {
+        format!("unix@{}", brokers[at].socket().display())
+    });
+    fs::write(&file, config).expect("the directory is writable");
     let start = || {
         let mut command = Command::new("/usr/sbin/haproxy");
         command.arg("-f").arg(&file).arg("-V");

@@ -1,7 +1,9 @@
 //! The bridge as a process, between brokers and targets that are processes too. Every test starts
 //! what it needs on loopback, in a directory of its own, and ends it by its id.
 
+mod backlog;
 mod check;
+mod faults;
 mod haproxy;
 mod harness;
 mod http;
@@ -10,4 +12,5 @@ mod kafka;
 mod mqtt;
 mod nats;
 mod nats_source;
+mod nodes;
 mod postgres;

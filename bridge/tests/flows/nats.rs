@@ -16,7 +16,7 @@ fn text(stored: &Stored) -> &str {
 }
 
 /// Topic and payload of each message of an envelope.
-fn open(envelope: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn open(envelope: &[u8]) -> Vec<(String, String)> {
     assert_eq!(&envelope[..4], b"RMB1");
     let mut rest = &envelope[12..];
     let mut take = |count: usize| {

@@ -50,9 +50,14 @@ impl Client {
 
     /// Connects over TCP to a program that does not say when it listens.
     pub(crate) fn tcp_when_up(port: u16, id: &str, durable: bool) -> Self {
+        Self::at_when_up("127.0.0.1", port, id, durable)
+    }
+
+    /// The same at another address.
+    pub(crate) fn at_when_up(address: &str, port: u16, id: &str, durable: bool) -> Self {
         let deadline = Instant::now() + PATIENCE;
         let stream = loop {
-            match TcpStream::connect(("127.0.0.1", port)) {
+            match TcpStream::connect((address, port)) {
                 Ok(stream) => break stream,
                 Err(error) => assert!(Instant::now() < deadline, "port {port}: {error}"),
             }
@@ -146,6 +151,21 @@ impl Client {
                 return received;
             }
             self.wait_for(|packet| matches!(packet, Packet::Publish(_)).then_some(()));
+        }
+    }
+
+    /// The next message of a topic; others stay.
+    #[track_caller]
+    pub(crate) fn receive_on(&mut self, topic: &str) -> Received {
+        loop {
+            let found = self.waiting.iter().position(|received| received.topic == topic);
+            if let Some(found) = found {
+                return self.waiting.remove(found).expect("was found");
+            }
+            let before = self.waiting.len();
+            while self.waiting.len() == before {
+                self.wait_for(|packet| matches!(packet, Packet::Publish(_)).then_some(()));
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! librdkafka's cluster of mock brokers, and a look into its topics.
 
 use std::collections::HashMap;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -24,6 +26,23 @@ pub(crate) struct Record {
     pub(crate) partition: i32,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) time_ms: Option<i64>,
+}
+
+/// Key and payload of records of a topic as they come.
+pub(crate) struct Tail(Receiver<Option<(String, String)>>);
+
+impl Tail {
+    /// The next record.
+    #[track_caller]
+    pub(crate) fn next(&self) -> (String, String) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(record) = self.0.recv().expect("the reader runs as long as this") {
+                return record;
+            }
+            assert!(Instant::now() < deadline, "no record comes");
+        }
+    }
 }
 
 /// Three brokers in this process.
@@ -65,9 +84,47 @@ impl Kafka {
         }
     }
 
-    /// Reads a topic from its beginning until `enough` says so of a record.
-    #[track_caller]
-    pub(crate) fn read(&self, topic: &str, mut enough: impl FnMut(&Record) -> bool) -> Vec<Record> {
+    pub(crate) fn take_down_one(&self, number: usize) {
+        let broker = i32::try_from(number).expect("is small") % BROKERS + 1;
+        self.cluster.broker_down(broker).expect("it is there");
+    }
+
+    pub(crate) fn bring_up_one(&self, number: usize) {
+        let broker = i32::try_from(number).expect("is small") % BROKERS + 1;
+        self.cluster.broker_up(broker).expect("it is there");
+    }
+
+    /// Brokers answer after so long.
+    pub(crate) fn answer_after(&self, time: Duration) {
+        for broker in 1..=BROKERS {
+            self.cluster.broker_round_trip_time(broker, time).expect("it is there");
+        }
+    }
+
+    /// Reads a topic from now on, at the same time as it is written.
+    pub(crate) fn tail(&self, topic: &str) -> Tail {
+        let consumer = self.consumer(topic);
+        let (sender, records) = mpsc::channel();
+        thread::spawn(move || {
+            let text = |bytes: Option<&[u8]>| {
+                String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+            };
+            loop {
+                // An error is of the moment: brokers are taken down.
+                let record = match consumer.poll(Duration::from_millis(100)) {
+                    Some(Ok(record)) => Some((text(record.key()), text(record.payload()))),
+                    _ => None,
+                };
+                // The test may be over.
+                if sender.send(record).is_err() {
+                    return;
+                }
+            }
+        });
+        Tail(records)
+    }
+
+    fn consumer(&self, topic: &str) -> BaseConsumer {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", self.cluster.bootstrap_servers())
             .set("group.id", "test")
@@ -80,6 +137,13 @@ impl Kafka {
             added.expect("is an offset");
         }
         consumer.assign(&partitions).expect("the partitions are there");
+        consumer
+    }
+
+    /// Reads a topic from its beginning until `enough` says so of a record.
+    #[track_caller]
+    pub(crate) fn read(&self, topic: &str, mut enough: impl FnMut(&Record) -> bool) -> Vec<Record> {
+        let consumer = self.consumer(topic);
         let deadline = Instant::now() + PATIENCE;
         let mut records = Vec::new();
         loop {

@@ -1,20 +1,28 @@
 //! What tests start, and clients to look at it with.
 
+mod apart;
 mod client;
+mod influx;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod link;
 mod nats;
+mod network;
 mod postgres;
 mod process;
 mod programs;
 
+pub(crate) use apart::{SmallDisk, in_own_network, on_small_disk};
 pub(crate) use client::Client;
 #[cfg(feature = "kafka")]
 pub(crate) use client::Received;
+pub(crate) use influx::Influx;
 #[cfg(feature = "kafka")]
-pub(crate) use kafka::{Kafka, Record};
-pub(crate) use nats::{Nats, Stored};
-pub(crate) use postgres::Postgres;
+pub(crate) use kafka::{Kafka, Record, Tail};
+pub(crate) use link::{Link, Way};
+pub(crate) use nats::{Cluster, Edition, Nats, Stored};
+pub(crate) use network::Host;
+pub(crate) use postgres::{Postgres, SOCKET};
 pub(crate) use process::{PATIENCE, Process, TempDir};
 pub(crate) use programs::{Bridge, Broker, Mosquitto, free_port};
 

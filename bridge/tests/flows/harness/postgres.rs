@@ -4,8 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Instant;
 
-use super::process::{Process, TempDir};
+use super::apart::is_root;
+use super::process::{PATIENCE, Process, TempDir};
+
+/// The name of a socket in its directory.
+pub(crate) const SOCKET: &str = ".s.PGSQL.5432";
 
 /// A server.
 pub(crate) struct Postgres {
@@ -25,11 +30,6 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// PostgreSQL refuses to run as root: it then runs as the user that its package has made.
-fn is_root() -> bool {
-    let output = Command::new("id").arg("-u").output().expect("id is there");
-    output.stdout == b"0\n"
-}
-
 fn unprivileged(name: &str) -> Command {
     let path = program(name);
     if !is_root() {
@@ -42,7 +42,11 @@ fn unprivileged(name: &str) -> Command {
 
 impl Postgres {
     pub(crate) fn start() -> Self {
-        let directory = TempDir::new();
+        Self::start_in(TempDir::new())
+    }
+
+    /// A server whose files are in a directory.
+    pub(crate) fn start_in(directory: TempDir) -> Self {
         let open = fs::Permissions::from_mode(0o777);
         fs::set_permissions(directory.path(), open).expect("it is ours");
         let output = unprivileged("initdb")
@@ -70,6 +74,16 @@ impl Postgres {
         format!("host={} user=postgres dbname=postgres", self.directory.path().display())
     }
 
+    /// The socket at which it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.join(SOCKET)
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
     /// Ends without a checkpoint: transactions under way are gone, as in a crash.
     pub(crate) fn crash(&mut self) {
         self.process.signal("QUIT");
@@ -78,6 +92,25 @@ impl Postgres {
 
     pub(crate) fn start_again(&mut self) {
         self.process = Self::spawn(&self.directory);
+    }
+
+    /// Returns when a table has so many rows.
+    #[track_caller]
+    pub(crate) fn wait_for_rows(&self, table: &str, rows: usize) {
+        let mut before = 0;
+        let mut deadline = Instant::now() + PATIENCE;
+        loop {
+            // The server waits, for a time that is short beside its own.
+            let count = self.ask(&format!("SELECT count(*) FROM {table}, pg_sleep(0.2)"));
+            let count: usize = count.parse().expect("a number");
+            if count >= rows {
+                return;
+            }
+            if count > before {
+                (before, deadline) = (count, Instant::now() + PATIENCE);
+            }
+            assert!(Instant::now() < deadline, "{count} of {rows} rows came");
+        }
     }
 
     /// What a statement answers: lines of fields with `|` between them.

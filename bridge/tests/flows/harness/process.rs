@@ -18,10 +18,15 @@ pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
     pub(crate) fn new() -> Self {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// One in another directory than that for temporary files.
+    pub(crate) fn below(parent: &Path) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ringmq-bridge-test-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let path = parent.join(name);
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).expect("the temporary directory is writable");
         Self(path)
@@ -89,6 +94,20 @@ impl Process {
                 Err(error) => panic!("{}: waiting for {text:?}: {error}", self.name),
             }
         }
+    }
+
+    /// Returns when it has said a text, now or before.
+    #[track_caller]
+    pub(crate) fn wait_until_said(&self, text: &str) {
+        while self.times_said(text) == 0 {
+            let said = self.lines.recv_timeout(PATIENCE);
+            said.unwrap_or_else(|error| panic!("{}: waiting for {text:?}: {error}", self.name));
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is ours").is_some()
     }
 
     /// How often it has said a text so far.

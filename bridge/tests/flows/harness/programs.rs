@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use super::network::Host;
 use super::process::{PATIENCE, Process, TempDir};
 
 /// A port that was free a moment ago, for programs that cannot say which one the system has given.
@@ -19,6 +20,7 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) struct Broker {
     pub(crate) process: Process,
     directory: TempDir,
+    host: Host,
     flags: Vec<String>,
 }
 
@@ -28,18 +30,25 @@ impl Broker {
     }
 
     pub(crate) fn start_with(flags: &[&str]) -> Self {
-        let directory = TempDir::new();
-        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let process = Self::spawn(&directory, &flags);
-        Self { process, directory, flags }
+        Self::start_in(TempDir::new(), Host::own(), flags)
     }
 
-    fn spawn(directory: &TempDir, flags: &[String]) -> Process {
+    /// A broker on a host, whose files are in a directory.
+    pub(crate) fn start_in(directory: TempDir, host: Host, flags: &[&str]) -> Self {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let process = Self::spawn(&directory, &host, &flags);
+        Self { process, directory, host, flags }
+    }
+
+    fn spawn(directory: &TempDir, host: &Host, flags: &[String]) -> Process {
         let program = Path::new(env!("CARGO_BIN_EXE_ringmq-bridge")).with_file_name("ringmq");
         assert!(program.exists(), "{} is missing: cargo build --bin ringmq", program.display());
-        let mut command = Command::new(program);
+        let mut command = host.command(&program);
         let socket = format!("unix:{}", directory.join("mqtt.sock").display());
-        command.args(["--listen", &socket, "--http-listen", "none", "--sys-interval", "0"]);
+        command.args(["--listen", &socket, "--sys-interval", "0"]);
+        if !flags.iter().any(|flag| flag == "--http-listen") {
+            command.args(["--http-listen", "none"]);
+        }
         command.args(["--segment-bytes", "1048576", "--disk-low", "0", "--shards", "1"]);
         command.arg("--data-dir").arg(directory.join("data"));
         if let Ok(ring) = std::env::var("RINGMQ_TEST_RING") {
@@ -57,6 +66,11 @@ impl Broker {
         self.directory.join("mqtt.sock")
     }
 
+    /// Its data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
     /// As the configuration names it.
     pub(crate) fn url(&self) -> String {
         format!("unix:{}", self.socket().display())
@@ -67,7 +81,7 @@ impl Broker {
     }
 
     pub(crate) fn start_again(&mut self) {
-        self.process = Self::spawn(&self.directory, &self.flags);
+        self.process = Self::spawn(&self.directory, &self.host, &self.flags);
     }
 }
 
@@ -103,22 +117,28 @@ impl Mosquitto {
 pub(crate) struct Bridge {
     pub(crate) process: Process,
     directory: TempDir,
+    host: Host,
     http: String,
 }
 
 impl Bridge {
     /// Runs it with this configuration, to which `[http]` and the state's directory are added.
     pub(crate) fn start(config: &str) -> Self {
-        let directory = TempDir::new();
-        let state = directory.path().display();
-        let text = format!("state_dir = \"{state}\"\n{config}\n[http]\nlisten = \"127.0.0.1:0\"\n");
-        fs::write(directory.join("bridge.toml"), text).expect("the directory is writable");
-        let (process, http) = Self::spawn(&directory);
-        Self { process, directory, http }
+        Self::start_on(Host::own(), config)
     }
 
-    fn spawn(directory: &TempDir) -> (Process, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq-bridge"));
+    /// Runs it on a host.
+    pub(crate) fn start_on(host: Host, config: &str) -> Self {
+        let directory = TempDir::new();
+        let (state, address) = (directory.path().display(), &host.address);
+        let text = format!("state_dir = \"{state}\"\n{config}\n[http]\nlisten = \"{address}:0\"\n");
+        fs::write(directory.join("bridge.toml"), text).expect("the directory is writable");
+        let (process, http) = Self::spawn(&directory, &host);
+        Self { process, directory, host, http }
+    }
+
+    fn spawn(directory: &TempDir, host: &Host) -> (Process, String) {
+        let mut command = host.command(Path::new(env!("CARGO_BIN_EXE_ringmq-bridge")));
         command.arg("run").arg(directory.join("bridge.toml"));
         let process = Process::spawn(command);
         let line = process.wait_for_line("operators' HTTP at http://");
@@ -129,7 +149,15 @@ impl Bridge {
     /// SIGKILL, and a new start with the same configuration and state.
     pub(crate) fn kill_and_start(&mut self) {
         self.process.kill();
-        (self.process, self.http) = Self::spawn(&self.directory);
+        self.start_again();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        (self.process, self.http) = Self::spawn(&self.directory, &self.host);
     }
 
     /// SIGKILL, the loss of the files in its state directory, and a new start.
@@ -140,7 +168,7 @@ impl Bridge {
         let own = files.filter(|path| path.extension().is_some_and(|it| it == "position"));
         let lost = own.map(|path| fs::remove_file(path).expect("is the bridge's"));
         assert!(lost.count() > 0, "the bridge has files of positions");
-        (self.process, self.http) = Self::spawn(&self.directory);
+        self.start_again();
     }
 
     /// Status and body of a GET.
