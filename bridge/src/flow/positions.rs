@@ -65,11 +65,6 @@ impl Positions {
         Ok(positions)
     }
 
-    /// Whether the target needs positions that are the same after a restart.
-    pub fn are_needed(&self) -> bool {
-        self.file.is_some()
-    }
-
     /// The session's epoch.
     pub fn epoch(&self) -> u64 {
         self.epoch

@@ -138,7 +138,9 @@ impl Subscriber {
             client_id: &self.input.client_id,
             is_durable: true,
             receive_max: self.input.window,
-            wants_positions: self.positions.are_needed(),
+            // Not only for targets that need them: the lag is the age of the oldest message,
+            // wherever it has waited.
+            wants_positions: true,
         };
         let mut connection = Connection::open(&self.input.peer, terms).await?;
         let is_new = !connection.granted.session_present;
