@@ -25,7 +25,7 @@ use toml::de::DeTable;
 pub use kafka::{KafkaOnce, KafkaTarget};
 pub use nats::{NatsAccess, NatsFormat, NatsTarget};
 pub use nats_source::{NatsInput, Retain};
-pub use postgres::{Missing, PostgresTarget};
+pub use postgres::{Missing, PostgresTarget, PostgresTls};
 pub use section::Fault;
 pub use targets::{HttpTarget, Mark, MqttTarget, Target};
 pub use values::{Address, Secret};

@@ -14,6 +14,7 @@ mod mqtt;
 mod nats;
 mod postgres;
 mod postgres_row;
+mod postgres_tls;
 
 pub use http::HttpSink;
 #[cfg(feature = "kafka")]
@@ -24,7 +25,7 @@ pub use nats::NatsSink;
 pub use postgres::PostgresSink;
 
 use crate::config::Target;
-use crate::flow::Batch;
+use crate::flow::{Batch, Message, Position};
 
 /// A message that the target refuses for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,13 @@ impl Trouble {
     pub(crate) fn again(says: impl Into<String>) -> Self {
         Self::Again { done: 0, refused: Vec::new(), says: says.into() }
     }
+}
+
+/// Whether a target that keeps a cursor has a message already. A message without DUP was not sent
+/// to this session's client before, so the target has it only if the last write has no answer.
+fn is_there(message: &Message<'_>, cursor: Option<Position>, in_doubt: bool) -> bool {
+    let Some(cursor) = cursor.filter(|_| message.dup || in_doubt) else { return false };
+    message.position.epoch == cursor.epoch && message.position.number <= cursor.number
 }
 
 /// A target that can be written to.
