@@ -6,6 +6,8 @@ mod http_client;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "kafka")]
+mod kafka_once;
+#[cfg(feature = "kafka")]
 mod kafka_reports;
 #[cfg(feature = "kafka")]
 mod kafka_topic;
@@ -19,11 +21,15 @@ mod postgres_tls;
 pub use http::HttpSink;
 #[cfg(feature = "kafka")]
 pub use kafka::KafkaSink;
+#[cfg(feature = "kafka")]
+pub use kafka_once::KafkaOnceSink;
 pub use mqtt::MqttSink;
 pub(crate) use mqtt::VIA as MQTT_VIA;
 pub use nats::NatsSink;
 pub use postgres::PostgresSink;
 
+#[cfg(feature = "kafka")]
+use crate::config::KafkaOnce;
 use crate::config::Target;
 use crate::flow::{Batch, Message, Position};
 
@@ -86,6 +92,9 @@ pub enum Sink {
     /// Topics of Kafka.
     #[cfg(feature = "kafka")]
     Kafka(Box<KafkaSink>),
+    /// Topics of Kafka, by transactions.
+    #[cfg(feature = "kafka")]
+    KafkaOnce(Box<KafkaOnceSink>),
     /// Streams.
     Nats(Box<NatsSink>),
     /// A table.
@@ -98,6 +107,10 @@ impl Sink {
         match target {
             Target::Mqtt(target) => Self::Mqtt(Box::new(MqttSink::new(target.clone()))),
             Target::Http(target) => Self::Http(Box::new(HttpSink::new(target.clone()))),
+            #[cfg(feature = "kafka")]
+            Target::Kafka(target) if target.once == KafkaOnce::Transactional => {
+                Self::KafkaOnce(Box::new(KafkaOnceSink::new(target.clone(), name)))
+            }
             #[cfg(feature = "kafka")]
             Target::Kafka(target) => Self::Kafka(Box::new(KafkaSink::new(target.clone(), name))),
             #[cfg(not(feature = "kafka"))]
@@ -120,6 +133,8 @@ impl Sink {
             Self::Http(sink) => sink.write(batch).await.map(whole),
             #[cfg(feature = "kafka")]
             Self::Kafka(sink) => sink.write(batch).await.map(whole),
+            #[cfg(feature = "kafka")]
+            Self::KafkaOnce(sink) => sink.write(batch).await,
             Self::Nats(sink) => sink.write(batch).await.map(whole),
             Self::Postgres(sink) => sink.write(batch).await,
         }
@@ -130,7 +145,7 @@ impl Sink {
         match self {
             Self::Mqtt(sink) => sink.idle().await,
             #[cfg(feature = "kafka")]
-            Self::Kafka(_) => std::future::pending().await,
+            Self::Kafka(_) | Self::KafkaOnce(_) => std::future::pending().await,
             Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => std::future::pending().await,
         }
     }
@@ -140,7 +155,7 @@ impl Sink {
         match self {
             Self::Mqtt(sink) => sink.close().await,
             #[cfg(feature = "kafka")]
-            Self::Kafka(_) => {}
+            Self::Kafka(_) | Self::KafkaOnce(_) => {}
             Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => {}
         }
     }
