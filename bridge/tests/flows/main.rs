@@ -7,7 +7,12 @@ mod harness;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_once;
+mod memory;
 mod mqtt;
 mod nats;
 mod nats_source;
 mod postgres;
+mod series;
+mod tls;
