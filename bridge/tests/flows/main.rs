@@ -9,6 +9,8 @@ mod http;
 mod kafka;
 #[cfg(feature = "kafka")]
 mod kafka_once;
+#[cfg(feature = "kafka-tls")]
+mod kafka_tls;
 mod memory;
 mod mqtt;
 mod nats;
