@@ -31,4 +31,5 @@ mod shown;
 pub mod sinks;
 pub mod template;
 pub mod terminal;
+mod tls;
 pub mod value;

@@ -97,7 +97,6 @@ impl Template {
     }
 
     /// Whether it is the same for all messages.
-    #[cfg(feature = "kafka")]
     pub(crate) fn is_literal(&self) -> bool {
         self.parts.iter().all(|part| matches!(part, Part::Literal(_)))
     }

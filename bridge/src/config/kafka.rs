@@ -47,6 +47,10 @@ pub struct KafkaTarget {
     pub headers: Vec<(String, Template)>,
     /// What is done against duplicates.
     pub once: KafkaOnce,
+    /// The transactional id, if it is not the sink's name.
+    pub id: Option<String>,
+    /// The topic in whose first partition the position is kept, with transactions.
+    pub cursor_topic: Option<String>,
     /// How long the brokers may be silent.
     pub timeout: Duration,
     /// User name and password.
@@ -58,11 +62,11 @@ pub struct KafkaTarget {
 }
 
 impl KafkaTarget {
-    /// Whether a record tells its message's position.
+    /// Whether a record tells its message's position, or a transaction keeps it.
     pub(super) fn has_positions(&self) -> bool {
         let templates = self.headers.iter().map(|(_, template)| template);
         let mut templates = templates.chain(&self.key).chain([&self.topic]);
-        templates.any(Template::has_position)
+        self.once == KafkaOnce::Transactional || templates.any(Template::has_position)
     }
 }
 
@@ -73,6 +77,8 @@ pub enum KafkaOnce {
     AtLeast,
     /// The brokers drop what this producer sends again.
     Idempotent,
+    /// A batch and its position are one transaction.
+    Transactional,
 }
 
 /// The target of a table.
@@ -102,8 +108,12 @@ pub(super) fn target(table: Section<'_, '_>) -> Option<KafkaTarget> {
     let once = table.parsed("once", |text| match text {
         "idempotent" => Ok(KafkaOnce::Idempotent),
         "at-least" => Ok(KafkaOnce::AtLeast),
-        _ => Err("takes \"idempotent\" or \"at-least\""),
+        "transactional" => Ok(KafkaOnce::Transactional),
+        _ => Err("takes \"idempotent\", \"at-least\" or \"transactional\""),
     });
+    let once = once.unwrap_or(KafkaOnce::Idempotent);
+    let id = table.text("id").map(|text| text.text);
+    let cursor_topic = cursor_topic(&table, topic.as_ref(), once);
     let timeout = table.parsed("timeout", |text| match duration(text)? {
         timeout if !timeout.is_zero() && timeout <= KAFKA_TIMEOUT_MAX => Ok(timeout),
         _ => Err("takes 1ms to 1h".to_owned()),
@@ -120,7 +130,9 @@ pub(super) fn target(table: Section<'_, '_>) -> Option<KafkaTarget> {
         topic: topic?,
         key,
         headers,
-        once: once.unwrap_or(KafkaOnce::Idempotent),
+        once,
+        id,
+        cursor_topic,
         timeout: timeout.unwrap_or(KAFKA_TIMEOUT),
         login,
         tls: is_tls.then_some(files),
@@ -132,6 +144,35 @@ pub(super) fn target(table: Section<'_, '_>) -> Option<KafkaTarget> {
     }
     table.finish();
     Some(target)
+}
+
+/// The topic that keeps the position: the sink's own, if it is one topic.
+fn cursor_topic(
+    table: &Section<'_, '_>,
+    topic: Option<&Template>,
+    once: KafkaOnce,
+) -> Option<String> {
+    let own = table.text("cursor_topic");
+    if once != KafkaOnce::Transactional {
+        for key in ["cursor_topic", "id"] {
+            if table.has(key) {
+                let says = format!("{key} needs once = \"transactional\"");
+                table.fault(table.place_of(key), says);
+            }
+        }
+        return None;
+    }
+    if let Some(own) = own {
+        return Some(own.text);
+    }
+    let topic = topic?;
+    if !topic.is_literal() {
+        let says = "once = \"transactional\" with places in topic needs cursor_topic, the topic \
+                    that keeps the position";
+        table.fault(table.place_of("once"), says);
+        return None;
+    }
+    Some(topic.literals().collect())
 }
 
 fn login(table: &Section<'_, '_>) -> Option<(String, Secret)> {

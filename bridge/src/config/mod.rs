@@ -27,7 +27,7 @@ pub use admin::{Admin, AdminAddress};
 pub use kafka::{KafkaOnce, KafkaTarget};
 pub use nats::{NatsAccess, NatsFormat, NatsTarget};
 pub use nats_source::{NatsInput, Retain};
-pub use postgres::{Missing, PostgresTarget};
+pub use postgres::{Missing, PostgresTarget, PostgresTls};
 pub use section::Fault;
 pub use targets::{HttpTarget, Mark, MqttTarget, Target};
 pub use values::{Address, Secret};

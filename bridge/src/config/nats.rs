@@ -2,9 +2,9 @@
 
 use async_nats::ServerAddr;
 
-use super::Peer;
 use super::section::Section;
 use super::values::{Secret, secret_file};
+use super::{Peer, TlsFiles, flows};
 use crate::limits::{ENVELOPE_BYTES, ENVELOPE_BYTES_MAX};
 
 /// A cluster, and how to log in there.
@@ -20,8 +20,8 @@ pub struct NatsAccess {
     pub token: Option<Secret>,
     /// A file of credentials instead of these.
     pub credentials_file: Option<String>,
-    /// Certificates to trust, with `tls://`.
-    pub ca: Option<String>,
+    /// Files for TLS, with `tls://`.
+    pub tls: TlsFiles,
     /// What messages that have been at it name it by. The same in all bridges.
     pub id: String,
 }
@@ -73,7 +73,7 @@ pub(super) fn access(table: &Section<'_, '_>) -> Option<NatsAccess> {
         password: table.parsed("password_file", secret_file),
         token: table.parsed("token_file", secret_file),
         credentials_file: table.text("credentials_file").map(|text| text.text),
-        ca: table.text("ca_file").map(|text| text.text),
+        tls: flows::tls_files(table),
         id,
     })
 }

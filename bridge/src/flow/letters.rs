@@ -1,13 +1,19 @@
 //! Dead letters: a message that a target refuses is published to a topic of the broker with the
 //! reason, its position and its topic, so that it can be examined and sent again.
 
+use std::borrow::Cow;
+
 use ringmq::mqtt::{Property, PropertyId, Value, Version};
 
-use super::message::Batch;
+use super::message::{Batch, Message};
 use crate::config::{Dead, Peer};
 use crate::mqtt::{Interrupted, Outgoing, Publisher};
 use crate::shown::shortened;
 use crate::sinks::Refused;
+
+/// Bytes of a PUBLISH beside its topic, properties and payload: the fixed header, the topic's
+/// length, the identifier, and the length of the properties.
+const PACKET_OVERHEAD: usize = 5 + 2 + 2 + 4;
 
 /// Sends dead letters of one flow.
 pub(crate) struct Letters {
@@ -42,20 +48,12 @@ impl Letters {
     pub(crate) async fn send(&mut self, batch: &Batch, refused: &[Refused]) -> Result<(), String> {
         let Dead::Topic(topic) = &self.dead else { return Ok(()) };
         let is_v5 = self.publisher.peer().version == Version::V5;
-        let letters: Vec<(Vec<u8>, Vec<u8>)> = refused
+        let room = self.publisher.packet_bytes_max().await?;
+        let room = room.saturating_sub(PACKET_OVERHEAD + topic.len());
+        let letters = refused
             .iter()
-            .filter_map(|refusal| {
-                let message = batch.get(refusal.at)?;
-                let reason = shortened(&refusal.reason);
-                let position = message.position.to_string();
-                let facts =
-                    [("reason", &*reason), ("position", &position), ("topic", message.topic)];
-                Some(match is_v5 {
-                    true => (with_properties(message.properties, &facts), message.payload.to_vec()),
-                    false => (Vec::new(), with_head(&facts, message.payload)),
-                })
-            })
-            .collect();
+            .filter_map(|refusal| Some(letter(&batch.get(refusal.at)?, refusal, is_v5, room)));
+        let letters: Vec<(Vec<u8>, Cow<'_, [u8]>)> = letters.collect();
         let outgoing = letters.iter().map(|(properties, payload)| Outgoing {
             topic,
             payload,
@@ -75,6 +73,34 @@ impl Letters {
         self.publisher.close().await;
         sent
     }
+}
+
+/// Properties and payload of a letter, of at most `room` bytes. With 3.1.1 a broker does not say
+/// what it takes.
+fn letter<'m>(
+    message: &Message<'m>,
+    refusal: &Refused,
+    is_v5: bool,
+    room: usize,
+) -> (Vec<u8>, Cow<'m, [u8]>) {
+    let reason = shortened(&refusal.reason);
+    let position = message.position.to_string();
+    let mut facts = vec![("reason", &*reason), ("position", &position), ("topic", message.topic)];
+    if !is_v5 {
+        return (Vec::new(), with_head(&facts, message.payload).into());
+    }
+    let properties = with_properties(message.properties, &facts);
+    if properties.len() + message.payload.len() <= room {
+        return (properties, message.payload.into());
+    }
+    let bytes = message.payload.len().to_string();
+    facts.push(("cut", &bytes));
+    let mut properties = with_properties(message.properties, &facts);
+    if properties.len() > room / 2 {
+        properties = with_properties(&[], &facts);
+    }
+    let kept = room.saturating_sub(properties.len()).min(message.payload.len());
+    (properties, message.payload[..kept].into())
 }
 
 fn with_properties(properties: &[u8], facts: &[(&str, &str)]) -> Vec<u8> {

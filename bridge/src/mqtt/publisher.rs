@@ -101,6 +101,16 @@ impl Publisher {
         Ok(())
     }
 
+    /// Connects if it is not connected; the largest packet that the broker takes.
+    ///
+    /// # Errors
+    /// The reason why it cannot connect.
+    pub(crate) async fn packet_bytes_max(&mut self) -> Result<usize, String> {
+        self.open().await?;
+        let connection = self.connection.as_ref().expect("was opened");
+        Ok(connection.granted.packet_bytes_max)
+    }
+
     /// Keeps the connection alive while there is nothing to publish. Returns when it is lost.
     pub async fn idle(&mut self) -> String {
         let Some(connection) = &mut self.connection else { return std::future::pending().await };

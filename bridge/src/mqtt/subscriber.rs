@@ -143,6 +143,8 @@ impl Subscriber {
             client_id: &self.input.client_id,
             is_durable: true,
             receive_max: self.input.window,
+            // Not only for targets that need them: the lag is the age of the oldest message,
+            // wherever it has waited. Messages of QoS 0 have none.
             wants_positions: self.input.qos > 0,
         };
         let mut connection = Connection::open(&self.input.peer, terms).await?;

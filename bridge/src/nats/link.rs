@@ -109,8 +109,11 @@ async fn options(access: &NatsAccess, name: &str) -> Result<ConnectOptions, Stri
         let told = |error: std::io::Error| format!("{file}: {error}");
         options = options.credentials_file(file).await.map_err(told)?;
     }
-    if let Some(ca) = &access.ca {
+    if let Some(ca) = &access.tls.ca {
         options = options.add_root_certificates(ca.into());
+    }
+    if let Some((chain, key)) = &access.tls.identity {
+        options = options.add_client_certificate(chain.into(), key.into());
     }
     Ok(options)
 }

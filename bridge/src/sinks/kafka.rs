@@ -53,7 +53,7 @@ struct Open {
 
 /// Texts of one message.
 #[derive(Default)]
-struct Scratch {
+pub(super) struct Scratch {
     topic: Vec<u8>,
     key: Vec<u8>,
     header: Vec<u8>,
@@ -61,7 +61,7 @@ struct Scratch {
 
 /// What an error of a message says.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     /// The message, or another of its request, is refused.
     Message,
     /// Everything is refused.
@@ -126,18 +126,9 @@ impl KafkaSink {
 
     /// All of it is reported: whether it is done, or suspects are to be sent alone.
     fn settle(&mut self, open: &mut Open, batch: &Batch) -> Result<ControlFlow<()>, Stop> {
-        let failed: Vec<(usize, Code)> = {
-            let round = open.reports.round();
-            let outcomes = round.outcomes.iter().enumerate();
-            outcomes
-                .filter_map(|(at, outcome)| match outcome {
-                    Outcome::Failed(code) => Some((at, *code)),
-                    Outcome::Waiting | Outcome::Taken => None,
-                })
-                .collect()
-        };
+        let failed = open.reports.round().failed();
         for (at, code) in &failed {
-            match self.verdict(*code) {
+            match verdict(&self.target, *code) {
                 Verdict::Message => {}
                 Verdict::All => return Err(Stop::Ends(Trouble::Never(said(*code)))),
                 Verdict::Unknown => return Err(Stop::Ends(open.give_up(said(*code)))),
@@ -168,67 +159,16 @@ impl KafkaSink {
 
     /// Gives a message to librdkafka, or refuses it.
     fn send(&mut self, open: &mut Open, at: usize, message: &Message<'_>) -> Result<(), Stop> {
-        let Scratch { topic, key, header } = &mut self.scratch;
-        topic.clear();
-        if let Err(error) = self.target.topic.render(message, topic, put_piece) {
-            return open.refuse_unsent(at, error.to_string());
-        }
-        let topic = std::str::from_utf8(topic).expect("its letters are ASCII");
-        if let Some(says) = fault_of(topic) {
-            return open.refuse_unsent(at, says);
-        }
-        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, at)
-            .payload(message.payload)
-            .timestamp(i64::try_from(message.time_ms).unwrap_or(i64::MAX));
-        if let Some(template) = &self.target.key {
-            key.clear();
-            if let Err(error) = template.render(message, key, plain) {
-                return open.refuse_unsent(at, error.to_string());
-            }
-            record = record.key(key.as_slice());
-        }
-        if !self.target.headers.is_empty() {
-            let mut headers = OwnedHeaders::new_with_capacity(self.target.headers.len());
-            for (name, template) in &self.target.headers {
-                header.clear();
-                if let Err(error) = template.render(message, header, plain) {
-                    return open.refuse_unsent(at, error.to_string());
-                }
-                headers = headers.insert(Header { key: name, value: Some(header.as_slice()) });
-            }
-            record = record.headers(headers);
-        }
+        let record = match record(&self.target, &mut self.scratch, at, message) {
+            Ok(record) => record,
+            Err(says) => return open.refuse_unsent(at, says),
+        };
         let Err((error, _)) = open.producer.send(record) else { return Ok(()) };
         let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
-        match self.verdict(code) {
+        match verdict(&self.target, code) {
             Verdict::Message => open.refuse_unsent(at, said(code)),
             Verdict::All => Err(Stop::Ends(Trouble::Never(said(code)))),
             Verdict::Unknown => Err(Stop::Ends(open.give_up(said(code)))),
-        }
-    }
-
-    fn verdict(&self, code: Code) -> Verdict {
-        match code {
-            Code::MessageSizeTooLarge
-            | Code::MessageBatchTooLarge
-            | Code::InvalidMessageSize
-            | Code::InvalidRecord
-            | Code::InvalidDifferentRecord
-            | Code::InvalidTimestamp => Verdict::Message,
-            // A topic for each device, say: the others are there.
-            code if is_of_topic(code) => match self.target.topic.is_literal() {
-                true => Verdict::All,
-                false => Verdict::Message,
-            },
-            Code::Authentication
-            | Code::SaslAuthenticationFailed
-            | Code::TopicAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::InvalidRequiredAcks
-            | Code::PolicyViolation
-            | Code::UnsupportedForMessageFormat
-            | Code::UnsupportedCompressionType => Verdict::All,
-            _ => Verdict::Unknown,
         }
     }
 }
@@ -313,8 +253,69 @@ impl Open {
     }
 }
 
+/// What is given to librdkafka of a message at a place of the batch; or why it is refused.
+pub(super) fn record<'s>(
+    target: &'s KafkaTarget,
+    scratch: &'s mut Scratch,
+    at: usize,
+    message: &'s Message<'_>,
+) -> Result<BaseRecord<'s, [u8], [u8], usize>, String> {
+    let Scratch { topic, key, header } = scratch;
+    topic.clear();
+    let rendered = target.topic.render(message, topic, put_piece);
+    rendered.map_err(|error| error.to_string())?;
+    let topic = std::str::from_utf8(topic).expect("its letters are ASCII");
+    if let Some(says) = fault_of(topic) {
+        return Err(says);
+    }
+    let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, at)
+        .payload(message.payload)
+        .timestamp(i64::try_from(message.time_ms).unwrap_or(i64::MAX));
+    if let Some(template) = &target.key {
+        key.clear();
+        template.render(message, key, plain).map_err(|error| error.to_string())?;
+        record = record.key(key.as_slice());
+    }
+    if !target.headers.is_empty() {
+        let mut headers = OwnedHeaders::new_with_capacity(target.headers.len());
+        for (name, template) in &target.headers {
+            header.clear();
+            template.render(message, header, plain).map_err(|error| error.to_string())?;
+            headers = headers.insert(Header { key: name, value: Some(header.as_slice()) });
+        }
+        record = record.headers(headers);
+    }
+    Ok(record)
+}
+
+/// What an error of a message says.
+pub(super) fn verdict(target: &KafkaTarget, code: Code) -> Verdict {
+    match code {
+        Code::MessageSizeTooLarge
+        | Code::MessageBatchTooLarge
+        | Code::InvalidMessageSize
+        | Code::InvalidRecord
+        | Code::InvalidDifferentRecord
+        | Code::InvalidTimestamp => Verdict::Message,
+        // A topic for each device, say: the others are there.
+        code if is_of_topic(code) => match target.topic.is_literal() {
+            true => Verdict::All,
+            false => Verdict::Message,
+        },
+        Code::Authentication
+        | Code::SaslAuthenticationFailed
+        | Code::TopicAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::InvalidRequiredAcks
+        | Code::PolicyViolation
+        | Code::UnsupportedForMessageFormat
+        | Code::UnsupportedCompressionType => Verdict::All,
+        _ => Verdict::Unknown,
+    }
+}
+
 /// Every place of the batch; none: a message that is passed over.
-fn skipped_and_not<'b>(
+pub(super) fn skipped_and_not<'b>(
     batch: &'b Batch,
 ) -> impl Iterator<Item = (usize, Option<Message<'b>>)> + 'b {
     let mut messages = batch.iter().peekable();
@@ -333,11 +334,12 @@ fn plain(piece: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(piece);
 }
 
-fn said(code: Code) -> String {
+pub(super) fn said(code: Code) -> String {
     shortened(&KafkaError::MessageProduction(code).to_string())
 }
 
-fn options(target: &KafkaTarget, name: &str) -> ClientConfig {
+/// What librdkafka is configured with.
+pub(super) fn options(target: &KafkaTarget, name: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     let set = |config: &mut ClientConfig, key: &str, value: &str| {
         config.set(key, value);
@@ -353,9 +355,15 @@ fn options(target: &KafkaTarget, name: &str) -> ClientConfig {
     set(&mut config, "bootstrap.servers", &target.servers.join(","));
     set(&mut config, "queue.buffering.max.messages", &BATCH_MESSAGES_MAX.to_string());
     set(&mut config, "request.required.acks", "all");
-    // For ever: a message that times out here would be sent again by another producer.
-    set(&mut config, "message.timeout.ms", "0");
+    if target.once != KafkaOnce::Transactional {
+        // For ever: a message that times out here would be sent again by another producer.
+        set(&mut config, "message.timeout.ms", "0");
+    }
     match target.once {
+        KafkaOnce::Transactional => {
+            let id = target.id.clone().unwrap_or_else(|| format!("ringmq-bridge-{name}"));
+            set(&mut config, "transactional.id", &id);
+        }
         KafkaOnce::Idempotent => set(&mut config, "enable.idempotence", "true"),
         // More than one request in flight could change places when the first is sent again.
         KafkaOnce::AtLeast => set(&mut config, "max.in.flight.requests.per.connection", "1"),

@@ -47,7 +47,16 @@ struct Shared {
 pub(super) struct Reports(Arc<Shared>);
 
 impl Round {
-    /// Notes an outcome. Whether nothing waits now.
+    /// Messages that have failed, with their places in order.
+    pub(super) fn failed(&self) -> Vec<(usize, RDKafkaErrorCode)> {
+        let failed = |(at, outcome): (usize, &Outcome)| match outcome {
+            Outcome::Failed(code) => Some((at, *code)),
+            Outcome::Waiting | Outcome::Taken => None,
+        };
+        self.outcomes.iter().enumerate().filter_map(failed).collect()
+    }
+
+    /// Notes an outcome. Whether nothing waits now, or a message has failed.
     fn note(&mut self, at: usize, outcome: Outcome) -> bool {
         let Some(place) = self.outcomes.get_mut(at) else { return false };
         if *place == Outcome::Waiting {
@@ -55,7 +64,7 @@ impl Round {
         }
         *place = outcome;
         self.is_down = false;
-        self.waiting == 0
+        self.waiting == 0 || matches!(outcome, Outcome::Failed(_))
     }
 }
 
@@ -87,7 +96,8 @@ impl Reports {
         self.round().note(at, outcome);
     }
 
-    /// Returns after nothing waits any more, or all brokers are gone. May return too early.
+    /// Returns after nothing waits any more, a message has failed, or all brokers are gone. May
+    /// return too early.
     pub(super) async fn changed(&self) {
         self.0.changed.notified().await;
     }

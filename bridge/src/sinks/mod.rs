@@ -6,6 +6,8 @@ mod http_client;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "kafka")]
+mod kafka_once;
+#[cfg(feature = "kafka")]
 mod kafka_reports;
 #[cfg(feature = "kafka")]
 mod kafka_topic;
@@ -14,17 +16,22 @@ mod mqtt;
 mod nats;
 mod postgres;
 mod postgres_row;
+mod postgres_tls;
 
 pub use http::HttpSink;
 #[cfg(feature = "kafka")]
 pub use kafka::KafkaSink;
+#[cfg(feature = "kafka")]
+pub use kafka_once::KafkaOnceSink;
 pub use mqtt::MqttSink;
 pub(crate) use mqtt::VIA as MQTT_VIA;
 pub use nats::NatsSink;
 pub use postgres::PostgresSink;
 
+#[cfg(feature = "kafka")]
+use crate::config::KafkaOnce;
 use crate::config::Target;
-use crate::flow::Batch;
+use crate::flow::{Batch, Message, Position};
 
 /// A message that the target refuses for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +76,13 @@ impl Trouble {
     }
 }
 
+/// Whether a target that keeps a cursor has a message already. A message without DUP was not sent
+/// to this session's client before, so the target has it only if the last write has no answer.
+fn is_there(message: &Message<'_>, cursor: Option<Position>, in_doubt: bool) -> bool {
+    let Some(cursor) = cursor.filter(|_| message.dup || in_doubt) else { return false };
+    message.position.epoch == cursor.epoch && message.position.number <= cursor.number
+}
+
 /// A target that can be written to.
 pub enum Sink {
     /// Another broker.
@@ -78,6 +92,9 @@ pub enum Sink {
     /// Topics of Kafka.
     #[cfg(feature = "kafka")]
     Kafka(Box<KafkaSink>),
+    /// Topics of Kafka, by transactions.
+    #[cfg(feature = "kafka")]
+    KafkaOnce(Box<KafkaOnceSink>),
     /// Streams.
     Nats(Box<NatsSink>),
     /// A table.
@@ -90,6 +107,10 @@ impl Sink {
         match target {
             Target::Mqtt(target) => Self::Mqtt(Box::new(MqttSink::new(target.clone()))),
             Target::Http(target) => Self::Http(Box::new(HttpSink::new(target.clone()))),
+            #[cfg(feature = "kafka")]
+            Target::Kafka(target) if target.once == KafkaOnce::Transactional => {
+                Self::KafkaOnce(Box::new(KafkaOnceSink::new(target.clone(), name)))
+            }
             #[cfg(feature = "kafka")]
             Target::Kafka(target) => Self::Kafka(Box::new(KafkaSink::new(target.clone(), name))),
             #[cfg(not(feature = "kafka"))]
@@ -112,6 +133,8 @@ impl Sink {
             Self::Http(sink) => sink.write(batch).await.map(whole),
             #[cfg(feature = "kafka")]
             Self::Kafka(sink) => sink.write(batch).await.map(whole),
+            #[cfg(feature = "kafka")]
+            Self::KafkaOnce(sink) => sink.write(batch).await,
             Self::Nats(sink) => sink.write(batch).await.map(whole),
             Self::Postgres(sink) => sink.write(batch).await,
         }
@@ -122,7 +145,7 @@ impl Sink {
         match self {
             Self::Mqtt(sink) => sink.idle().await,
             #[cfg(feature = "kafka")]
-            Self::Kafka(_) => std::future::pending().await,
+            Self::Kafka(_) | Self::KafkaOnce(_) => std::future::pending().await,
             Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => std::future::pending().await,
         }
     }
@@ -132,7 +155,7 @@ impl Sink {
         match self {
             Self::Mqtt(sink) => sink.close().await,
             #[cfg(feature = "kafka")]
-            Self::Kafka(_) => {}
+            Self::Kafka(_) | Self::KafkaOnce(_) => {}
             Self::Http(_) | Self::Nats(_) | Self::Postgres(_) => {}
         }
     }

@@ -2,24 +2,29 @@
 //! message is in the table exactly once.
 //!
 //! The cursor is the position of the last message in the table. A message that was sent before
-//! (DUP) and is not after it is in the table already. The transaction moves the cursor from the
-//! value that this bridge has read. If another transaction, such as a late one of an earlier run,
-//! has moved it meanwhile, nothing is written and the cursor is read again.
+//! (DUP) and is not after it is in the table already; so is one of a batch whose COMMIT has no
+//! answer, if the cursor has moved. The transaction moves the cursor from the value that this
+//! bridge has read. If another transaction, such as a late one of an earlier run, has moved it
+//! meanwhile, nothing is written and the cursor is read again.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::SinkExt;
+use futures_util::{FutureExt, SinkExt};
 use tokio::time::timeout;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error, NoTls, Statement};
 
 use super::postgres_row::{HEADER, Rows, TRAILER};
-use super::{Refused, Trouble, Written};
-use crate::config::PostgresTarget;
-use crate::flow::{Batch, Message, Position};
+use super::postgres_tls::Tls;
+use super::{Refused, Trouble, Written, is_there};
+use crate::config::{PostgresTarget, PostgresTls};
+use crate::flow::{Batch, Position};
 use crate::limits::{CONNECT_TIMEOUT, WRITE_TIMEOUT};
 use crate::shown::shortened;
+use crate::tls::{Verify, client_config};
 use crate::value::Values;
 
 /// A table.
@@ -31,6 +36,8 @@ pub struct PostgresSink {
     rows: Vec<u8>,
     /// For each row its end, the place of its message, and the cursor after it.
     ends: Vec<(usize, usize, Option<Position>)>,
+    /// Whether the last COMMIT has no answer.
+    in_doubt: bool,
 }
 
 /// A connection, with information from the server.
@@ -55,7 +62,14 @@ enum Fault {
 impl PostgresSink {
     /// A sink for this table; `name` is the name of its cursor.
     pub fn new(target: PostgresTarget, name: &str) -> Self {
-        Self { target, name: name.to_owned(), open: None, rows: Vec::new(), ends: Vec::new() }
+        Self {
+            target,
+            name: name.to_owned(),
+            open: None,
+            rows: Vec::new(),
+            ends: Vec::new(),
+            in_doubt: false,
+        }
     }
 
     /// Writes rows up to the first refused message, and returns that with them: its dead letter
@@ -68,6 +82,8 @@ impl PostgresSink {
         }
         let written = timeout(WRITE_TIMEOUT, self.write_front(batch)).await;
         let written = written.unwrap_or_else(|_| Err(Trouble::again("it does not answer")));
+        // After an error of a batch that had been sent, its COMMIT may have been executed.
+        self.in_doubt = written.is_err();
         if written.is_err() {
             self.open = None;
         }
@@ -76,7 +92,7 @@ impl PostgresSink {
 
     async fn write_front(&mut self, batch: &Batch) -> Result<Written, Trouble> {
         let open = self.open.as_mut().expect("the caller has opened it");
-        let (done, refused) = lay_out(batch, open, &mut self.rows, &mut self.ends);
+        let (done, refused) = lay_out(batch, open, self.in_doubt, &mut self.rows, &mut self.ends);
         let mut range = 0..self.ends.len();
         loop {
             let cursor = range.end.checked_sub(1).and_then(|last| self.ends[last].2);
@@ -103,13 +119,37 @@ impl PostgresSink {
         Ok(Written { done, refused })
     }
 
-    async fn open(&self) -> Result<Open, Trouble> {
-        let config: Config = self.target.url.0.parse().map_err(trouble)?;
-        let (client, connection) = config.connect(NoTls).await.map_err(trouble)?;
-        // It ends with its client; the calls report the error.
-        tokio::spawn(async move {
-            let _ = connection.await;
+    async fn connect(&self) -> Result<Client, Trouble> {
+        let mut config: Config = self.target.url.0.parse().map_err(trouble)?;
+        let verify = match self.target.tls {
+            PostgresTls::Disable => None,
+            PostgresTls::Prefer | PostgresTls::Require => Some(Verify::Nothing),
+            PostgresTls::VerifyCa => Some(Verify::Chain),
+            PostgresTls::VerifyFull => Some(Verify::Full),
+        };
+        config.ssl_mode(match self.target.tls {
+            PostgresTls::Disable => SslMode::Disable,
+            PostgresTls::Prefer => SslMode::Prefer,
+            _ => SslMode::Require,
         });
+        let has_socket = |host: &Host| matches!(host, Host::Unix(_));
+        let verify = verify.filter(|_| !config.get_hosts().iter().all(has_socket));
+        let Some(verify) = verify else {
+            config.ssl_mode(SslMode::Disable);
+            let (client, connection) = config.connect(NoTls).await.map_err(trouble)?;
+            tokio::spawn(connection.map(drop));
+            return Ok(client);
+        };
+        let tls = client_config(&self.target.files, verify);
+        let tls = Tls(Arc::new(tls.map_err(|error| Trouble::again(error.to_string()))?));
+        let (client, connection) = config.connect(tls).await.map_err(trouble)?;
+        // It ends with its client; the calls report the error.
+        tokio::spawn(connection.map(drop));
+        Ok(client)
+    }
+
+    async fn open(&self) -> Result<Open, Trouble> {
+        let client = self.connect().await?;
         let PostgresTarget { table, columns, cursor_table, .. } = &self.target;
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join(", ");
@@ -148,6 +188,7 @@ impl PostgresSink {
 fn lay_out(
     batch: &Batch,
     open: &Open,
+    in_doubt: bool,
     rows: &mut Vec<u8>,
     ends: &mut Vec<(usize, usize, Option<Position>)>,
 ) -> (usize, Vec<Refused>) {
@@ -156,7 +197,7 @@ fn lay_out(
     let mut cursor = open.cursor;
     let mut refused: Vec<Refused> = Vec::new();
     for (at, message) in batch.iter() {
-        if is_there(&message, open.cursor) {
+        if is_there(&message, open.cursor, in_doubt) {
             continue;
         }
         let start = rows.len();
@@ -178,12 +219,6 @@ fn lay_out(
         }
     }
     (batch.len(), refused)
-}
-
-/// Whether a message is in the table already. A message without DUP is not, whatever its position.
-fn is_there(message: &Message<'_>, cursor: Option<Position>) -> bool {
-    let Some(cursor) = cursor.filter(|_| message.dup) else { return false };
-    message.position.epoch == cursor.epoch && message.position.number <= cursor.number
 }
 
 fn refusal(at: usize, reason: String) -> Written {

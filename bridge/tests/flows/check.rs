@@ -84,10 +84,27 @@ fn faults_have_places() {
              topic = \"a\"\noptions = { \"retries\" = \"1\", \"no.such\" = \"1\" }\n",
             &[
                 "b.toml:8:9: \"a/{1}\" is no topic of Kafka",
-                "b.toml:9:8: sink.kafka.once: takes \"idempotent\" or \"at-least\"",
+                "b.toml:9:8: sink.kafka.once: takes \"idempotent\", \"at-least\" or \"trans",
                 "b.toml:16:25: \"retries\" is set by the bridge",
                 "no.such",
             ],
+        ),
+        #[cfg(feature = "kafka")]
+        (
+            "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\nfilters = [\"a\"]\n\
+             [sink.kafka]\nservers = [\"k:1\"]\ntopic = \"a.{1}\"\nonce = \"transactional\"\n\
+             [[sink]]\nname = \"b\"\nfilters = [\"a\"]\n[sink.kafka]\nservers = [\"k:1\"]\n\
+             topic = \"a\"\nid = \"x\"\n",
+            &["needs cursor_topic, the topic that keeps", "id needs once = \"transactional\""],
+        ),
+        (
+            "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\nfilters = [\"a\"]\n\
+             [sink.postgres]\nurl = \"host=a sslmode=allow\"\ntable = \"t\"\n\
+             columns = { a = \"{1}\" }\n\
+             [[sink]]\nname = \"b\"\nfilters = [\"a\"]\n[sink.postgres]\n\
+             url = \"host=a sslmode=prefer\"\ntable = \"t\"\ncolumns = { a = \"{1}\" }\n\
+             ca_file = \"x.pem\"\n",
+            &["sslmode=allow: takes disable, prefer", "ca_file needs sslmode=require, verify-ca"],
         ),
         (
             "[broker]\nurl = \"unix:/a\"\nadmin = \"unix:a\"\n",

@@ -157,3 +157,18 @@ fn refusal_of_all_stops_the_sink() {
     bridge.kill_and_start();
     assert!(server.lines(1)[0].starts_with("m,line=a v=1 "));
 }
+
+// The lag counts from when the broker stored a message, not from when the bridge received it: a
+// bridge that starts anew shows what the one before it has shown, and more.
+#[test]
+fn lag_counts_the_wait_in_the_broker() {
+    let home = Broker::start();
+    let mut bridge = Bridge::start(&config(&home, super::harness::free_port(), ""));
+    bridge.process.wait_for_line("subscribed");
+    Client::unix(&home.socket(), "writer", false).publish("m/a", "{\"v\": 1}");
+    bridge.expect_metric("lag_seconds", "series", |seconds| seconds >= 2.0);
+    bridge.kill_and_start();
+    bridge.expect_metric("in_flight", "series", |count| count == 1.0);
+    let seconds = bridge.metric("lag_seconds", "series");
+    assert!(seconds >= 2.0, "{seconds}");
+}

@@ -9,8 +9,15 @@ mod harness;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_once;
+#[cfg(feature = "kafka-tls")]
+mod kafka_tls;
+mod memory;
 mod mqtt;
 mod nats;
 mod nats_source;
 mod nodes;
 mod postgres;
+mod series;
+mod tls;

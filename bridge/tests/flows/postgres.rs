@@ -1,6 +1,12 @@
 //! A table of PostgreSQL: exactly once, whatever is killed.
 
-use super::harness::{Bridge, Broker, Client, Postgres};
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::thread;
+
+use super::harness::{Bridge, Broker, Client, Deaf, Postgres, TempDir};
 
 fn config(home: &Broker, database: &Postgres, columns: &str, keys: &str) -> String {
     format!(
@@ -128,4 +134,89 @@ fn kills_lose_and_repeat_nothing() {
           AS t WHERE n <= before) FROM telemetry",
     );
     assert_eq!(facts, format!("{total}|{total}|0|{}|0", total - 1));
+}
+
+/// Passes on what a client and the server say, until the server has executed the first COMMIT of
+/// all: its answer is kept from the client, and both connections end.
+fn pass_on(client: UnixStream, server: UnixStream, loses: bool) -> bool {
+    let (mut from_server, mut to_client) = (server.try_clone().expect("is open"), client);
+    let (mut from_client, mut to_server) = (to_client.try_clone().expect("is open"), server);
+    let answers = thread::spawn(move || {
+        let mut bytes = [0; 65_536];
+        while let Ok(count @ 1..) = from_server.read(&mut bytes) {
+            let is_commit = bytes[..count].windows(8).any(|part| part == b"COMMIT\0Z");
+            if is_commit && loses {
+                let _ = to_client.shutdown(std::net::Shutdown::Both);
+                return true;
+            }
+            if to_client.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = to_client.shutdown(std::net::Shutdown::Both);
+        false
+    });
+    let mut bytes = [0; 65_536];
+    while let Ok(count @ 1..) = from_client.read(&mut bytes) {
+        if to_server.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to_server.shutdown(std::net::Shutdown::Both);
+    answers.join().expect("it does not panic")
+}
+
+// A COMMIT whose answer is lost has written its rows: they are not written again.
+#[test]
+fn lost_answer_repeats_nothing() {
+    let (home, database, directory) = (Broker::start(), Postgres::start(), TempDir::new());
+    database.ask("CREATE TABLE telemetry (n int8)");
+    let url = database.url();
+    let (_, rest) = url.split_once("host=").expect("names the directory");
+    let real = Path::new(rest.split(' ').next().expect("is not empty")).join(".s.PGSQL.5432");
+    let listener = UnixListener::bind(directory.join(".s.PGSQL.5432")).expect("is ours");
+    thread::spawn(move || {
+        let mut loses = true;
+        for client in listener.incoming().map_while(Result::ok) {
+            let server = UnixStream::connect(&real).expect("the server listens");
+            loses &= !pass_on(client, server, loses);
+        }
+    });
+    let text = config(&home, &database, "n = \"{payload}\"", "");
+    let own = format!("host={}", directory.path().display());
+    let text = text.replace(&format!("host={}", rest.split(' ').next().expect("as above")), &own);
+    let bridge = Bridge::start(&text);
+    bridge.process.wait_for_line("subscribed");
+    let mut writer = Client::unix(&home.socket(), "writer", false);
+    writer.publish_all((0..100).map(|number| ("m/x", number.to_string())), false);
+    bridge.process.wait_for_line("delivers again");
+    writer.publish("m/x", "100");
+    bridge.expect_metric("delivered_total", "sql", |count| count == 101.0);
+    assert_eq!(database.ask("SELECT count(*), count(DISTINCT n) FROM telemetry"), "101|101");
+    fs::remove_file(directory.join(".s.PGSQL.5432")).expect("is ours");
+}
+
+// Rows that are committed are not written again, although the broker never got the
+// acknowledgements: it and the bridge are killed after the commit.
+#[test]
+fn committed_rows_are_not_repeated() {
+    let (mut home, database) = (Broker::start(), Postgres::start());
+    database.ask("CREATE TABLE telemetry (n int8)");
+    let way = Deaf::to(home.socket());
+    let text = config(&home, &database, "n = \"{payload}\"", "").replace(&home.url(), &way.url());
+    let mut bridge = Bridge::start(&text);
+    bridge.process.wait_for_line("subscribed");
+    way.lose(true);
+    let mut writer = Client::unix(&home.socket(), "writer", false);
+    writer.publish_all((0..500).map(|number| ("m/x", number.to_string())), false);
+    bridge.expect_metric("delivered_total", "sql", |count| count == 500.0);
+    home.kill();
+    bridge.process.kill();
+    way.lose(false);
+    home.start_again();
+    bridge.kill_and_start();
+    bridge.expect_metric("delivered_total", "sql", |count| count == 500.0);
+    Client::unix(&home.socket(), "writer", false).publish("m/x", "500");
+    bridge.expect_metric("delivered_total", "sql", |count| count == 501.0);
+    assert_eq!(database.ask("SELECT count(*), count(DISTINCT n) FROM telemetry"), "501|501");
 }

@@ -297,7 +297,7 @@ mod tests {
     fn a_joining_member_is_asked() {
         let mut partition = Partition::default();
         let group = partition.create(VhostId(0), "$share/g/t", GroupOrder::Topic);
-        let lane = partition.add_lane(group, 0, 7);
+        let lane = partition.add_lane(group, 0, 7, true);
         let who = (ShardId(0), 1, 0);
         partition.join(group, who, 0);
         let at = partition.begin(who, 5, 1);

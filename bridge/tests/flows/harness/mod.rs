@@ -2,6 +2,7 @@
 
 mod apart;
 mod client;
+mod deaf;
 mod influx;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -11,11 +12,15 @@ mod network;
 mod postgres;
 mod process;
 mod programs;
+mod secured;
+#[cfg(feature = "kafka")]
+mod tansu;
 
 pub(crate) use apart::{SmallDisk, in_own_network, on_small_disk};
 pub(crate) use client::Client;
 #[cfg(feature = "kafka")]
 pub(crate) use client::Received;
+pub(crate) use deaf::Deaf;
 pub(crate) use influx::Influx;
 #[cfg(feature = "kafka")]
 pub(crate) use kafka::{Kafka, Record, Tail};
@@ -25,6 +30,9 @@ pub(crate) use network::Host;
 pub(crate) use postgres::{Postgres, SOCKET};
 pub(crate) use process::{PATIENCE, Process, TempDir};
 pub(crate) use programs::{Bridge, Broker, Mosquitto, free_port};
+pub(crate) use secured::{Authority, SecuredPostgres};
+#[cfg(feature = "kafka")]
+pub(crate) use tansu::Tansu;
 
 /// How often a loop of kills goes round: more in `scripts/bridge-test`.
 pub(crate) fn rounds(short: usize) -> usize {

@@ -116,6 +116,10 @@ impl Nats {
         format!("nats://{}:{}", self.host.address, self.port)
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }

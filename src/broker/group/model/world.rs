@@ -103,7 +103,7 @@ impl Shard {
         let queues = log.replayed();
         for lane in 0..queues.len() {
             let number = u16::try_from(lane).expect("few");
-            let slot = partition.add_lane(group, number, 100 + u32::from(number));
+            let slot = partition.add_lane(group, number, 100 + u32::from(number), true);
             assert_eq!(slot as usize, lane, "lanes have the slots of their numbers here");
         }
         let members = [None, None];
