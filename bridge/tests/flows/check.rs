@@ -48,83 +48,86 @@ fn good_files_pass() {
     assert_eq!((code, said.as_str()), (Some(0), "b.toml: 2 flows, no fault\n"));
 }
 
+// Configurations, and what must be said of each.
+const FAULTS: &[(&str, &[&str])] = &[
+    ("", &["b.toml:1:1: [broker] is missing"]),
+    ("[broker\n", &["b.toml:1:8: is no TOML"]),
+    (
+        "[broker]\nurl = \"tcp://a\"\nuzer = \"x\"\n",
+        &[
+            "b.toml:2:7: broker.url takes unix:PATH",
+            "b.toml:3:1: \"uzer\" is no key of broker; the nearest is user",
+            "there is no [[sink]] and no [[source]]",
+        ],
+    ),
+    (
+        "[broker]\nurl = \"unix:/a\"\npassword_file = \"/nowhere/x\"\n[[sink]]\n\
+         name = \"a b\"\nfilters = [\"a/#/b\"]\nqos = 2\nlinger = 3\n[sink.http]\n\
+         url = \"http://h/\"\nmeasurement = \"{0}\"\nfields = { v = \"json:x\" }\n",
+        &[
+            "b.toml:3:17: broker.password_file: /nowhere/x cannot be read",
+            "b.toml:5:8: a name has letters",
+            "b.toml:6:12: is no topic filter",
+            "b.toml:7:7: sink.qos takes a number from 0 to 1",
+            "b.toml:8:1: \"linger\" is no key of sink",
+            "b.toml:11:15: {0} is no part of a message",
+            "b.toml:12:16: \"x\" is no path: it begins with $",
+        ],
+    ),
+    #[cfg(feature = "kafka")]
+    (
+        "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\nfilters = [\"a\"]\n\
+         [sink.kafka]\nservers = [\"k:1\"]\ntopic = \"a/{1}\"\nonce = \"never\"\n\
+         [[sink]]\nname = \"b\"\nfilters = [\"a\"]\n[sink.kafka]\nservers = [\"k:1\"]\n\
+         topic = \"a\"\noptions = { \"retries\" = \"1\", \"no.such\" = \"1\" }\n",
+        &[
+            "b.toml:8:9: \"a/{1}\" is no topic of Kafka",
+            "b.toml:9:8: sink.kafka.once: takes \"idempotent\", \"at-least\" or \"trans",
+            "b.toml:16:25: \"retries\" is set by the bridge",
+            "no.such",
+        ],
+    ),
+    #[cfg(feature = "kafka")]
+    (
+        "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\nfilters = [\"a\"]\n\
+         [sink.kafka]\nservers = [\"k:1\"]\ntopic = \"a.{1}\"\nonce = \"transactional\"\n\
+         [[sink]]\nname = \"b\"\nfilters = [\"a\"]\n[sink.kafka]\nservers = [\"k:1\"]\n\
+         topic = \"a\"\nid = \"x\"\n",
+        &["needs cursor_topic, the topic that keeps", "id needs once = \"transactional\""],
+    ),
+    (
+        "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\nfilters = [\"a\"]\n\
+         [sink.postgres]\nurl = \"host=a sslmode=allow\"\ntable = \"t\"\n\
+         columns = { a = \"{1}\" }\n\
+         [[sink]]\nname = \"b\"\nfilters = [\"a\"]\n[sink.postgres]\n\
+         url = \"host=a sslmode=prefer\"\ntable = \"t\"\ncolumns = { a = \"{1}\" }\n\
+         ca_file = \"x.pem\"\n",
+        &["sslmode=allow: takes disable, prefer", "ca_file needs sslmode=require, verify-ca"],
+    ),
+    (
+        "[broker]\nurl = \"unix:/a\"\nadmin = \"unix:a\"\n",
+        &["b.toml:3:9: broker.admin: takes unix:PATH, http://HOST:PORT"],
+    ),
+    ("[broker]\nurl = \"unix:/a\"\nvhost = \"b\"\n", &["b.toml:3:1: vhost goes with admin"]),
+    (
+        "[broker]\nurl = \"unix:/${RINGMQ_TEST_NONE}\"\n",
+        &["b.toml:2:7: ${RINGMQ_TEST_NONE}: the environment has no text of this name"],
+    ),
+    (
+        "[broker]\nurl = \"unix:/a\"\nversion = \"3.1.1\"\n[[sink]]\nname = \"out\"\n\
+         filters = [\"a/#\"]\n[sink.mqtt]\nurl = \"mqtt://b\"\n[[source]]\nname = \"in\"\n\
+         filters = [\"a/b\"]\n[source.mqtt]\nurl = \"mqtt://b\"\n",
+        &["out and in would carry messages round and round: use MQTT 5"],
+    ),
+];
+
 // Every fault is told with its place, all of them in one run, and the exit code is 1.
 #[test]
 fn faults_have_places() {
-    for (text, wanted) in [
-        ("", &["b.toml:1:1: [broker] is missing"][..]),
-        ("[broker\n", &["b.toml:1:8: is no TOML"]),
-        (
-            "[broker]\nurl = \"tcp://a\"\nuzer = \"x\"\n",
-            &[
-                "b.toml:2:7: broker.url takes unix:PATH",
-                "b.toml:3:1: \"uzer\" is no key of broker; the nearest is user",
-                "there is no [[sink]] and no [[source]]",
-            ],
-        ),
-        (
-            "[broker]\nurl = \"unix:/a\"\npassword_file = \"/nowhere/x\"\n[[sink]]\n\
-             name = \"a b\"\nfilters = [\"a/#/b\"]\nqos = 2\nlinger = 3\n[sink.http]\n\
-             url = \"http://h/\"\nmeasurement = \"{0}\"\nfields = { v = \"json:x\" }\n",
-            &[
-                "b.toml:3:17: broker.password_file: /nowhere/x cannot be read",
-                "b.toml:5:8: a name has letters",
-                "b.toml:6:12: is no topic filter",
-                "b.toml:7:7: sink.qos takes a number from 0 to 1",
-                "b.toml:8:1: \"linger\" is no key of sink",
-                "b.toml:11:15: {0} is no part of a message",
-                "b.toml:12:16: \"x\" is no path: it begins with $",
-            ],
-        ),
-        #[cfg(feature = "kafka")]
-        (
-            "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\nfilters = [\"a\"]\n\
-             [sink.kafka]\nservers = [\"k:1\"]\ntopic = \"a/{1}\"\nonce = \"never\"\n\
-             [[sink]]\nname = \"b\"\nfilters = [\"a\"]\n[sink.kafka]\nservers = [\"k:1\"]\n\
-             topic = \"a\"\noptions = { \"retries\" = \"1\", \"no.such\" = \"1\" }\n",
-            &[
-                "b.toml:8:9: \"a/{1}\" is no topic of Kafka",
-                "b.toml:9:8: sink.kafka.once: takes \"idempotent\", \"at-least\" or \"trans",
-                "b.toml:16:25: \"retries\" is set by the bridge",
-                "no.such",
-            ],
-        ),
-        #[cfg(feature = "kafka")]
-        (
-            "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\nfilters = [\"a\"]\n\
-             [sink.kafka]\nservers = [\"k:1\"]\ntopic = \"a.{1}\"\nonce = \"transactional\"\n\
-             [[sink]]\nname = \"b\"\nfilters = [\"a\"]\n[sink.kafka]\nservers = [\"k:1\"]\n\
-             topic = \"a\"\nid = \"x\"\n",
-            &["needs cursor_topic, the topic that keeps", "id needs once = \"transactional\""],
-        ),
-        (
-            "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\nfilters = [\"a\"]\n\
-             [sink.postgres]\nurl = \"host=a sslmode=allow\"\ntable = \"t\"\n\
-             columns = { a = \"{1}\" }\n\
-             [[sink]]\nname = \"b\"\nfilters = [\"a\"]\n[sink.postgres]\n\
-             url = \"host=a sslmode=prefer\"\ntable = \"t\"\ncolumns = { a = \"{1}\" }\n\
-             ca_file = \"x.pem\"\n",
-            &["sslmode=allow: takes disable, prefer", "ca_file needs sslmode=require, verify-ca"],
-        ),
-        (
-            "[broker]\nurl = \"unix:/a\"\nadmin = \"unix:a\"\n",
-            &["b.toml:3:9: broker.admin: takes unix:PATH, http://HOST:PORT"],
-        ),
-        ("[broker]\nurl = \"unix:/a\"\nvhost = \"b\"\n", &["b.toml:3:1: vhost goes with admin"]),
-        (
-            "[broker]\nurl = \"unix:/${RINGMQ_TEST_NONE}\"\n",
-            &["b.toml:2:7: ${RINGMQ_TEST_NONE}: the environment has no text of this name"],
-        ),
-        (
-            "[broker]\nurl = \"unix:/a\"\nversion = \"3.1.1\"\n[[sink]]\nname = \"out\"\n\
-             filters = [\"a/#\"]\n[sink.mqtt]\nurl = \"mqtt://b\"\n[[source]]\nname = \"in\"\n\
-             filters = [\"a/b\"]\n[source.mqtt]\nurl = \"mqtt://b\"\n",
-            &["out and in would carry messages round and round: use MQTT 5"],
-        ),
-    ] {
+    for (text, wanted) in FAULTS {
         let (code, said) = check(text);
         assert_eq!(code, Some(1), "{text}: {said}");
-        for wanted in wanted {
+        for wanted in *wanted {
             assert!(said.contains(wanted), "{text}:\n{said}\nwithout {wanted}");
         }
     }
