@@ -71,8 +71,8 @@ pub const OUTGOING_BYTES_MAX: usize = 1024 * 1024 * 1024;
 pub const QOS0_PATIENCE_MS_DEFAULT: u64 = 20;
 
 /// Time by which a shard may sleep longer, or write later, by default to handle several messages at
-/// once (`--gather-max`). At 5,000 messages a second, where sleeps begin to cost more than messages,
-/// two or three arrive in this time.
+/// once (`--gather-max`). At 5,000 messages a second, where sleeps begin to cost more than
+/// messages, two or three arrive in this time.
 pub const GATHER_US_DEFAULT: u64 = 500;
 
 /// Most `--gather-max`: with more, clients would notice it in the latency of every message.
