@@ -69,6 +69,8 @@ pub(super) struct Link<S> {
     pub(super) receiving: Receiving,
     /// The number of receives in a row without a pause, up to [`CALM_RECEIVES`].
     pub(super) calm: u8,
+    /// Whether its last completion of a receive brought data.
+    pub(super) was_fed: bool,
     /// Whether the peer has closed its side; data received before must still be handled.
     pub(super) ended: bool,
     pub(super) sending: bool,
@@ -129,6 +131,7 @@ impl<S> Links<S> {
             unread,
             receiving: Receiving::Off,
             calm: CALM_RECEIVES,
+            was_fed: false,
             ended: false,
             sending: false,
             closing: Closing::No,

@@ -17,6 +17,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `links`, `unread`, `link_transfer` | sockets, their unread bytes, links that move |
+//! | `starved` | links that found no receive buffer |
 //! | `cutter` | bytes cut into packets for the broker |
 //! | `listener`, `accept_filter` | listeners, and the decision which links are kept |
 //! | `handshakes` | TLS handshakes, a few each turn |
@@ -49,6 +50,7 @@ mod reclaim;
 mod report;
 mod sending;
 mod settings;
+mod starved;
 mod stopping;
 mod storage;
 mod subscription_sync;

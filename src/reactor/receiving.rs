@@ -119,6 +119,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             self.broker.count_received(conn_of(key), buffer.filled());
             self.gathering.note_received(link.note_received(self.now_ms));
         }
+        let was_fed = std::mem::replace(&mut link.was_fed, matches!(received, Received::Data(_)));
         match received {
             Received::Data(buffer) if open && link.awaits_header => {
                 self.on_header_data(key, buffer);
@@ -127,7 +128,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Received::Data(buffer) => self.ring.recycle(buffer),
             Received::NoBuffers if open => {
                 self.broker.meters_mut().load.starved += 1;
-                self.starved.push(key);
+                self.starved.push(key, was_fed);
             }
             Received::End if open => {
                 link.ended = true;

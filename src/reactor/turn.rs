@@ -21,6 +21,7 @@ use super::links::{Links, conn_of, key_of};
 use super::listener::{Listener, Listeners};
 use super::outboxes::{Outbox, Outboxes};
 use super::reclaim::Reclaim;
+use super::starved::Starved;
 use super::stopping::Stopping;
 use super::storage::Storage;
 use super::subscription_sync::SubscriptionSync;
@@ -103,7 +104,9 @@ pub struct Reactor<R: Ring, C: Clock, M: Medium<File = R::File>> {
     fired: Vec<(u64, Key)>,
     spare_batches: Vec<Batch>,
     /// Links for which there was no receive buffer.
-    pub(super) starved: Vec<Key>,
+    pub(super) starved: Starved,
+    /// Memory for those that receive again.
+    rearmed: Vec<Key>,
     /// Links that continue in the next turn, or when the rings to other shards have room.
     pub(super) yielded: Vec<Key>,
     /// Links with output of their transport.
@@ -153,7 +156,8 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             completions: Vec::new(),
             fired: Vec::new(),
             spare_batches: Vec::new(),
-            starved: Vec::new(),
+            starved: Starved::default(),
+            rearmed: Vec::new(),
             yielded: Vec::new(),
             unsent: Vec::new(),
             handshakes: Handshakes::default(),
@@ -319,9 +323,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             broker.continue_replays(context);
         });
         self.accept_again();
-        for key in std::mem::take(&mut self.starved) {
-            self.arm(key);
-        }
+        let mut starved = std::mem::take(&mut self.rearmed);
+        self.starved.take(self.ring.receives_per_turn(), &mut starved);
+        starved.drain(..).for_each(|key| self.arm(key));
+        self.rearmed = starved;
         if !self.outboxes.is_full() {
             for key in std::mem::take(&mut self.yielded) {
                 if let Some(link) = self.links.get_mut(key) {
@@ -347,6 +352,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.completions.shrink_to(0);
         self.fired.shrink_to(0);
         self.room = Vec::new();
+        self.rearmed = Vec::new();
         let mut more = self.links.reclaim(RECLAIM_SLOTS_MAX);
         more |= self.broker.reclaim(RECLAIM_SLOTS_MAX);
         more |= self.ring.reclaim(RECLAIM_SLOTS_MAX);

@@ -233,7 +233,13 @@ pub trait Ring {
         false
     }
 
-    /// Returns a buffer to the pool. The kernel gets it at the next [`Ring::wait`].
+    /// The number of receives to arm in one turn after they have found no buffer: more would find
+    /// none again.
+    fn receives_per_turn(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Returns a buffer to the pool. The kernel may get it at the next [`Ring::wait`].
     fn recycle(&mut self, buffer: Buffer);
 
     /// Submits the requested operations, waits until at least one has completed or `timeout` is

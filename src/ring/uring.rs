@@ -398,6 +398,10 @@ impl Ring for Uring {
         self.buffers.recycle(buffer);
     }
 
+    fn receives_per_turn(&self) -> usize {
+        self.buffers.links_per_turn()
+    }
+
     fn is_ready(&mut self) -> bool {
         self.queue.has_work()
     }
