@@ -71,6 +71,8 @@ pub(super) struct Link<S> {
     pub(super) calm: u8,
     /// Whether its last completion of a receive brought data.
     pub(super) was_fed: bool,
+    /// Whether it is on the list of links that wait for buffers.
+    pub(super) is_starved: bool,
     /// Whether the peer has closed its side; data received before must still be handled.
     pub(super) ended: bool,
     pub(super) sending: bool,
@@ -132,6 +134,7 @@ impl<S> Links<S> {
             receiving: Receiving::Off,
             calm: CALM_RECEIVES,
             was_fed: false,
+            is_starved: false,
             ended: false,
             sending: false,
             closing: Closing::No,

@@ -128,7 +128,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             Received::Data(buffer) => self.ring.recycle(buffer),
             Received::NoBuffers if open => {
                 self.broker.meters_mut().load.starved += 1;
-                self.starved.push(key, was_fed);
+                self.starve(key, was_fed);
             }
             Received::End if open => {
                 link.ended = true;
@@ -175,6 +175,28 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             let mode = if greeting { RecvMode::Once } else { link.recv_mode() };
             link.receiving = Receiving::Armed(mode);
             self.ring.submit_recv(key, &link.socket, mode);
+        }
+    }
+
+    /// Arms a receive, behind the links that wait for buffers. Of streams, those that find no
+    /// buffer may be known only after the others were handled, so none arms before the end of the
+    /// turn.
+    pub(super) fn arm_in_order(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let waits = !self.starved.is_empty() || self.ring.rearm().are_streams;
+        if link.receiving == Receiving::Off && waits {
+            self.starve(key, true);
+        } else {
+            self.arm(key);
+        }
+    }
+
+    /// Puts a link on the list of those that wait for buffers, unless it is there.
+    fn starve(&mut self, key: Key, was_fed: bool) {
+        if let Some(link) = self.links.get_mut(key)
+            && !std::mem::replace(&mut link.is_starved, true)
+        {
+            self.starved.push(key, was_fed);
         }
     }
 
@@ -317,7 +339,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                     link.calm = link.calm.saturating_add(1);
                 }
                 self.follow_timer(key);
-                self.arm(key);
+                self.arm_in_order(key);
                 self.end_if_read(key);
             }
             Cut::Pause => {

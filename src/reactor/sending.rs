@@ -189,7 +189,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
                 self.ring.release(key, &link.socket);
                 self.reclaim.note_left(self.links.len(), self.now_ms);
             }
-            Closing::No if link.receiving == Receiving::Off => self.arm(key),
+            Closing::No if link.receiving == Receiving::Off => self.arm_in_order(key),
             Closing::No | Closing::Flushing | Closing::Shut => {}
         }
     }

@@ -1,4 +1,4 @@
-//! [`Starved`]: links whose receive found no buffer, in the order in which they receive again.
+//! [`Starved`]: links that wait for a receive buffer, in the order in which they receive again.
 //!
 //! A link that is read first may take every buffer of a turn. So a link that got some goes behind
 //! all others, and one that got none stays in front: each turn reads at least the first. Only some

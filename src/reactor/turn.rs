@@ -8,7 +8,7 @@ use crate::broker::{Context, Event, Flow, Shard, ShardId, ShardSet, Stats, Vhost
 use crate::chunk::Batch;
 use crate::limits::RECLAIM_SLOTS_MAX;
 use crate::mesh::{Bell, SharedCounts};
-use crate::ring::{Completion, Key, Ring, is_sync_failure};
+use crate::ring::{Completion, Key, Rearm, Ring, is_sync_failure};
 use crate::store::Medium;
 use crate::transport::{TlsSetup, WebSocketSetup};
 
@@ -27,6 +27,10 @@ use super::storage::Storage;
 use super::subscription_sync::SubscriptionSync;
 use super::verifier::Verifier;
 use super::wheel::Wheel;
+
+/// The number of fast streams that take turns with all receive buffers of a turn. If there are
+/// more, each gets one buffer a turn.
+const STREAMS_FEW: usize = 4;
 
 /// The number of empty batches kept for reuse.
 const SPARE_BATCHES_MAX: usize = 256;
@@ -323,10 +327,7 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
             broker.continue_replays(context);
         });
         self.accept_again();
-        let mut starved = std::mem::take(&mut self.rearmed);
-        self.starved.take(self.ring.receives_per_turn(), &mut starved);
-        starved.drain(..).for_each(|key| self.arm(key));
-        self.rearmed = starved;
+        self.rearm_starved();
         if !self.outboxes.is_full() {
             for key in std::mem::take(&mut self.yielded) {
                 if let Some(link) = self.links.get_mut(key) {
@@ -340,6 +341,26 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
         self.reclaim.note_expired(expired, sessions, self.now_ms);
         self.advance_reclaim();
         self.advance_stopping();
+    }
+
+    /// Arms receives of links that wait for buffers, as many as there are buffers for. Of few fast
+    /// streams, the first takes all buffers of a turn; many get one each.
+    fn rearm_starved(&mut self) {
+        if self.starved.is_empty() {
+            return;
+        }
+        let Rearm { receives, are_streams } = self.ring.rearm();
+        let is_shared = are_streams && self.starved.len() > STREAMS_FEW;
+        let mut starved = std::mem::take(&mut self.rearmed);
+        self.starved.take(receives, &mut starved);
+        for key in starved.drain(..) {
+            if let Some(link) = self.links.get_mut(key) {
+                link.is_starved = false;
+                link.calm = if is_shared { 0 } else { link.calm };
+                self.arm(key);
+            }
+        }
+        self.rearmed = starved;
     }
 
     /// Takes the next step of returning memory, if it is due.

@@ -26,8 +26,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::Submitter;
 
-use super::Buffer;
 use super::pool::Pool;
+use super::{Buffer, Rearm};
 
 /// An entry of the ring as the kernel defines it (`struct io_uring_buf`).
 #[repr(C)]
@@ -112,11 +112,10 @@ impl Buffers {
         u16::try_from(wanted).unwrap_or(u16::MAX).clamp(PROVIDED_MIN.min(count), count)
     }
 
-    /// The number of links for which the buffers of a turn are likely to suffice. A link whose data
-    /// fills buffers takes several.
-    pub(super) fn links_per_turn(&self) -> usize {
-        let is_filled = self.fill > self.pool.buffer_bytes() / 2;
-        usize::from(if is_filled { self.wanted() / 4 } else { self.wanted() }).max(1)
+    /// What to arm in a turn after receives that found no buffer.
+    pub(super) fn rearm(&self) -> Rearm {
+        let are_streams = self.fill > self.pool.buffer_bytes() / 2;
+        Rearm { receives: usize::from(self.wanted()), are_streams }
     }
 
     /// The bytes of a lent buffer.
@@ -215,7 +214,7 @@ mod tests {
     fn as_many_as_a_turn_needs() {
         const BYTES: u32 = 16 * 1024;
         let mut buffers = Buffers::new(256, BYTES).expect("memory");
-        assert_eq!((buffers.wanted(), buffers.links_per_turn()), (256, 256));
+        assert_eq!(buffers.rearm(), Rearm { receives: 256, are_streams: false });
         let outside = |buffers: &Buffers| 256 - buffers.free.len();
         // The kernel takes them in the order of the ring, from the first entry on.
         let mut head = 0_u16;
@@ -237,7 +236,7 @@ mod tests {
         };
         turn(&mut buffers, 256, BYTES);
         assert!((16..=17).contains(&outside(&buffers)), "{}", outside(&buffers));
-        assert_eq!(buffers.links_per_turn(), 4);
+        assert_eq!(buffers.rearm(), Rearm { receives: buffers.wanted().into(), are_streams: true });
         let count = outside(&buffers);
         let first = turn(&mut buffers, count, BYTES);
         let second = turn(&mut buffers, count, BYTES);
@@ -246,7 +245,7 @@ mod tests {
             let count = outside(&buffers);
             turn(&mut buffers, count, 100);
         }
-        assert_eq!((outside(&buffers), buffers.links_per_turn()), (256, 256));
+        assert_eq!((outside(&buffers), buffers.rearm().are_streams), (256, false));
     }
 
     /// Only the contents of buffers are forgotten; the entries of the ring stay.

@@ -89,6 +89,16 @@ impl Buffer {
     }
 }
 
+/// What to arm in a turn after receives that found no buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rearm {
+    /// The number of receives for which there are buffers; more would find none again.
+    pub receives: usize,
+    /// Whether most links fill their buffers. A multishot receive of one of them may take the
+    /// buffers of all others.
+    pub are_streams: bool,
+}
+
 /// The result of a receive.
 #[derive(Debug)]
 pub enum Received {
@@ -233,10 +243,9 @@ pub trait Ring {
         false
     }
 
-    /// The number of receives to arm in one turn after they have found no buffer: more would find
-    /// none again.
-    fn receives_per_turn(&self) -> usize {
-        usize::MAX
+    /// What to arm in a turn after receives that found no buffer.
+    fn rearm(&self) -> Rearm {
+        Rearm { receives: usize::MAX, are_streams: false }
     }
 
     /// Returns a buffer to the pool. The kernel may get it at the next [`Ring::wait`].

@@ -40,7 +40,7 @@ use super::sends::{Prepared, Sends};
 use super::socket::{ListenSocket, Socket, Waker};
 use super::tag::{Kind, Tag};
 use super::writer::Writer;
-use super::{Buffer, Completion, Key, Received, RecvMode, Ring};
+use super::{Buffer, Completion, Key, Rearm, Received, RecvMode, Ring};
 use crate::chunk::Batch;
 use crate::limits::RECV_BUFFERS;
 
@@ -398,8 +398,8 @@ impl Ring for Uring {
         self.buffers.recycle(buffer);
     }
 
-    fn receives_per_turn(&self) -> usize {
-        self.buffers.links_per_turn()
+    fn rearm(&self) -> Rearm {
+        self.buffers.rearm()
     }
 
     fn is_ready(&mut self) -> bool {
