@@ -17,7 +17,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `links`, `unread`, `link_transfer` | sockets, their unread bytes, links that move |
-//! | `starved` | links that found no receive buffer |
+//! | `starved` | links that wait for a receive buffer |
 //! | `cutter` | bytes cut into packets for the broker |
 //! | `listener`, `accept_filter` | listeners, and the decision which links are kept |
 //! | `handshakes` | TLS handshakes, a few each turn |

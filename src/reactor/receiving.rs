@@ -182,9 +182,10 @@ impl<R: Ring, C: Clock, M: Medium<File = R::File>> Reactor<R, C, M> {
     /// buffer may be known only after the others were handled, so none arms before the end of the
     /// turn.
     pub(super) fn arm_in_order(&mut self, key: Key) {
-        let Some(link) = self.links.get_mut(key) else { return };
-        let waits = !self.starved.is_empty() || self.ring.rearm().are_streams;
-        if link.receiving == Receiving::Off && waits {
+        if self.links.get_mut(key).is_none_or(|link| link.receiving != Receiving::Off) {
+            return;
+        }
+        if !self.starved.is_empty() || self.ring.rearm().are_streams {
             self.starve(key, true);
         } else {
             self.arm(key);

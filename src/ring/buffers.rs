@@ -1,7 +1,7 @@
 //! The provided-buffer ring: receive buffers from which the kernel picks.
 //!
-//! In the mapping of the [`Pool`], the ring of entries precedes the buffers. A buffer is either
-//! with the kernel (in the ring, or picked by an operation) or lent to the caller.
+//! In the mapping of the [`Pool`], the ring of entries precedes the buffers. A buffer is with the
+//! kernel (in the ring, or picked by an operation), lent to the caller, or free.
 //!
 //! The kernel takes buffers in the ring's order, as many as it has data for. If all of them were
 //! always in the ring, a turn of fast streams would receive more than the processor's cache holds,
@@ -42,7 +42,7 @@ struct Entry {
 const _: () = assert!(size_of::<Entry>() == 16);
 
 /// The bytes that one turn receives, about. With the output that they cause they stay in a
-/// second-level cache of 1 MiB; four links at full speed are 1.7 times as fast as with 4 MiB.
+/// second-level cache of 1 MiB.
 const TURN_BYTES: u32 = 256 * 1024;
 
 /// The least number of buffers to provide.
