@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rdkafka::types::RDKafkaRespErr;
 
-use super::harness::{Bridge, Broker, Client, Kafka, Record};
+use super::harness::{Bridge, Broker, Client, Kafka, Record, in_own_network};
 
 fn config(home: &Broker, cluster: &Kafka, keys: &str, sink: &str) -> String {
     format!(
@@ -171,6 +171,10 @@ fn denied_topic_stops_the_sink() {
 // An outage of all brokers is said once and over once, and brings nothing twice.
 #[test]
 fn outage_is_said_once() {
+    in_own_network("kafka::outage_is_said_once", say_outage_once);
+}
+
+fn say_outage_once() {
     let (home, cluster) = (Broker::start(), Kafka::start());
     cluster.make_topic("t");
     let bridge = Bridge::start(&config(&home, &cluster, "topic = \"t\"", ""));
@@ -193,6 +197,10 @@ fn outage_is_said_once() {
 // order by key.
 #[test]
 fn kills_lose_nothing() {
+    in_own_network("kafka::kills_lose_nothing", lose_nothing);
+}
+
+fn lose_nothing() {
     const COUNT: usize = 2000;
     let rounds = super::harness::rounds(6);
     let topics = ["m/1", "m/2", "m/3"];

@@ -167,7 +167,7 @@ fn try_fault(target: &mut dyn Target, fault: Fault, disk: Option<&SmallDisk>) {
     let plan = Plan::of(fault);
     let (begun, of_round) = (Instant::now(), plan.messages / (plan.rounds + 1) / TOPICS * TOPICS);
     // A file that is written already may take what few bytes there are.
-    let bytes = if fault == Fault::Full { FULL_BYTES / plan.messages } else { 0 };
+    let bytes = disk.map_or(0, |_| FULL_BYTES / plan.messages);
     let mut site = Site::start(target, bytes);
     for round in 0..plan.rounds {
         site.publish(of_round);
@@ -297,7 +297,9 @@ fn ringmq_full() {
 #[cfg(feature = "kafka")]
 #[test]
 fn kafka() {
-    try_faults(|| Box::new(targets::Records::start()), &[Fault::Held]);
+    super::harness::in_own_network("faults::kafka", || {
+        try_faults(|| Box::new(targets::Records::start()), &[Fault::Held]);
+    });
 }
 
 // The brokers say that their disks are full.

@@ -15,6 +15,9 @@ use super::process::TempDir;
 /// Set in the process that has the namespaces.
 const INSIDE: &str = "BRIDGE_TEST_INSIDE";
 
+/// What [`INSIDE`] is in a network of the test's own.
+const NETWORK: &str = "network";
+
 /// Mounts, and becomes the test.
 const MOUNT: &str = r#"mount -t tmpfs -o size="$1" ringmq-test "$2" && shift 2 && exec "$@""#;
 
@@ -62,13 +65,20 @@ pub(crate) fn on_small_disk(name: &str, size: &str, test: impl FnOnce(&SmallDisk
     again(name, path, &["--mount"], &["sh", "-c", MOUNT, "sh", size, path]);
 }
 
-/// Runs the test of this whole name in a network of its own, where only `lo` is.
+/// Runs the test of this whole name in a network of its own, where only `lo` is, and no other test
+/// takes a port.
 #[track_caller]
 pub(crate) fn in_own_network(name: &str, test: impl FnOnce()) {
-    if env::var_os(INSIDE).is_some() {
+    if is_in_own_network() {
         return test();
     }
-    again(name, "network", &["--mount", "--net"], &[]);
+    let loopback = ["sh", "-c", "ip link set lo up && exec \"$@\"", "sh"];
+    again(name, NETWORK, &["--mount", "--net"], &loopback);
+}
+
+/// Whether the caller runs in [`in_own_network`].
+pub(crate) fn is_in_own_network() -> bool {
+    env::var_os(INSIDE).is_some_and(|inside| inside == NETWORK)
 }
 
 #[track_caller]

@@ -7,16 +7,22 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Headers, Message};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::apart::is_in_own_network;
 use super::process::PATIENCE;
 
 const BROKERS: i32 = 3;
 const PARTITIONS: i32 = 4;
+
+/// A consumer's error when the broker no longer has what comes next: a mock broker keeps 5 MiB and
+/// 100,000 records of a partition.
+const OUTRUN: Option<RDKafkaErrorCode> = Some(RDKafkaErrorCode::AutoOffsetReset);
 
 /// A record of a topic.
 #[derive(Debug, Clone)]
@@ -71,11 +77,19 @@ impl Kafka {
         self.cluster.request_errors(RDKafkaApiKey::Produce, errors);
     }
 
-    /// No broker answers, connections are closed.
+    /// No broker answers, connections are closed. Only in [`super::in_own_network`]: a mock broker
+    /// closes its socket, binds another to its port at once, and aborts if it cannot, because
+    /// another test of this process starts a program, which has a copy of the socket until it is
+    /// executed, or has just been given the port.
+    #[track_caller]
     pub(crate) fn take_down(&self) {
-        for broker in 1..=BROKERS {
-            self.cluster.broker_down(broker).expect("it is there");
-        }
+        (1..=BROKERS).for_each(|broker| self.set_down(broker));
+    }
+
+    #[track_caller]
+    fn set_down(&self, broker: i32) {
+        assert!(is_in_own_network(), "a test beside this one can make the mock broker abort");
+        self.cluster.broker_down(broker).expect("it is there");
     }
 
     pub(crate) fn bring_up(&self) {
@@ -84,9 +98,10 @@ impl Kafka {
         }
     }
 
+    /// As [`Kafka::take_down`], of one.
+    #[track_caller]
     pub(crate) fn take_down_one(&self, number: usize) {
-        let broker = i32::try_from(number).expect("is small") % BROKERS + 1;
-        self.cluster.broker_down(broker).expect("it is there");
+        self.set_down(i32::try_from(number).expect("is small") % BROKERS + 1);
     }
 
     pub(crate) fn bring_up_one(&self, number: usize) {
@@ -110,9 +125,12 @@ impl Kafka {
                 String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
             };
             loop {
-                // An error is of the moment: brokers are taken down.
                 let record = match consumer.poll(Duration::from_millis(100)) {
                     Some(Ok(record)) => Some((text(record.key()), text(record.payload()))),
+                    Some(Err(error)) if error.rdkafka_error_code() == OUTRUN => {
+                        panic!("the mock broker has dropped records before they were read")
+                    }
+                    // An error is of the moment: brokers are taken down.
                     _ => None,
                 };
                 // The test may be over.
@@ -129,6 +147,7 @@ impl Kafka {
             .set("bootstrap.servers", self.cluster.bootstrap_servers())
             .set("group.id", "test")
             .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "error")
             .create()
             .expect("the options are good");
         let mut partitions = TopicPartitionList::new();

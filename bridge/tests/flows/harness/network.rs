@@ -31,7 +31,6 @@ impl Host {
     pub(crate) fn network(count: usize) -> Vec<Self> {
         // No namespace of the system has a name here, and none that is made gets one outside.
         run("mount -t tmpfs ringmq-test /run");
-        run("ip link set lo up");
         run("ip link add switch type bridge");
         run(&format!("ip addr add {SWITCH}/24 dev switch"));
         run("ip link set switch up");

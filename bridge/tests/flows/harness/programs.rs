@@ -2,18 +2,27 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use socket2::{Domain, Socket, Type};
+
 use super::network::Host;
 use super::process::{PATIENCE, Process, TempDir};
 
-/// A port that was free a moment ago, for programs that cannot say which one the system has given.
+/// A port for programs that cannot say which one the system has given, or that come back to it. The
+/// system gives it to nobody else as long as the test's process runs: a socket is bound to it that
+/// does not listen. Who asks for the port itself, with `SO_REUSEADDR` as servers do, gets it.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("is bound").port()
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_reuse_address(true).expect("is of TCP");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).expect("a port is free");
+    let address = socket.local_addr().expect("is bound").as_socket();
+    std::mem::forget(socket);
+    address.expect("is of IPv4").port()
 }
 
 /// A ringmq on a Unix socket, which is the same after a restart.
