@@ -23,5 +23,6 @@ mod proxied;
 mod ring;
 mod slow;
 mod system;
+mod told;
 mod unix;
 mod v5_packets;

@@ -56,8 +56,12 @@ impl LineLimit {
 
     /// Takes the count if it is due; a new one begins.
     pub fn take_due(&mut self, now_ms: u64) -> Option<u64> {
-        let is_due = self.counted > 0 && self.tell_ms <= now_ms;
-        is_due.then(|| std::mem::take(&mut self.counted))
+        if self.tell_ms <= now_ms { self.take() } else { None }
+    }
+
+    /// Takes the count, if there is one; a new one begins.
+    pub fn take(&mut self) -> Option<u64> {
+        (self.counted > 0).then(|| std::mem::take(&mut self.counted))
     }
 }
 

@@ -178,9 +178,7 @@ impl ClientLog {
         reason: CloseReason,
         now_ms: u64,
     ) {
-        // Their number is logged when the broker shuts down.
-        let logs = self.names_connections && reason != CloseReason::Stopping;
-        if logs && log_enabled!(Info) && self.names(Kind::Disconnected, now_ms) {
+        if self.names_connections && log_enabled!(Info) && self.names(Kind::Disconnected, now_ms) {
             info!(
                 client, event = "disconnected", addr:% = from, reason:% = reason;
                 "disconnected from {from}: {reason}"
@@ -388,6 +386,16 @@ impl ClientLog {
             }
         }
         self.repeated_events.tell(now_ms);
+    }
+
+    /// Logs the counts that are not due yet, before the broker ends.
+    pub(crate) fn tell_at_end(&mut self, now_ms: u64) {
+        for (limit, more) in self.limits.iter_mut().zip(MORE) {
+            if let Some(count) = limit.take() {
+                info!(count; "{count} {more} at the end than are named here");
+            }
+        }
+        self.repeated_events.tell_all(now_ms);
     }
 
     /// Whether the sums of slow clients are due; if so, the next time is a minute later.

@@ -171,6 +171,11 @@ impl RepeatedEvents {
         if self.due_ms().is_none_or(|due_ms| due_ms > now_ms) {
             return;
         }
+        self.tell_all(now_ms);
+    }
+
+    /// Logs the sums that there are, due or not.
+    pub(super) fn tell_all(&mut self, now_ms: u64) {
         self.take_sums(now_ms, |client, kind, count| match client {
             Some(client) => {
                 let event = kind.event();

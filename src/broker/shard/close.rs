@@ -61,11 +61,12 @@ impl Shard {
         will.map(|will| (open.vhost, will))
     }
 
-    /// Ends every connection.
+    /// Ends every connection, because the broker stops.
     pub fn close_all(&mut self, context: &mut Context<'_>) {
         for conn in self.connections.ids() {
             self.close(conn, CloseReason::Stopping, context);
         }
+        self.client_log.tell_at_end(context.now_ms);
     }
 
     /// Logs that a connection ends, and the drops that are not logged yet.
