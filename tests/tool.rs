@@ -359,14 +359,14 @@ fn nothing_is_written() {
     fs::create_dir(&empty).expect("room");
     let newer = data.join("newer");
     fs::create_dir(&newer).expect("room");
-    fs::write(newer.join("FORMAT"), "ringmq data, format 5\nshards 1\n").expect("room");
+    fs::write(newer.join("FORMAT"), "ringmq data, format 6\nshards 1\n").expect("room");
     let before = contents(&data);
     for (path, says) in [
         (&none, "there is no directory"),
         (&empty, "not a ringmq data directory"),
         (&data.join("shard-0"), "not a ringmq data directory"),
         (&data.join("FORMAT"), "not a directory"),
-        (&newer, "format 5"),
+        (&newer, "format 6"),
     ] {
         for word in ["check", "stat", "dump"] {
             let said = tool(&[word], path);

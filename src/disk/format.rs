@@ -7,7 +7,7 @@ use super::note::{replace, with_sum, without_sum};
 use crate::limits::SHARDS_MAX;
 
 /// The current format. It is written, and newer ones are refused.
-pub(super) const FORMAT_VERSION: u32 = 4;
+pub(super) const FORMAT_VERSION: u32 = 5;
 
 /// The last format without `EXTENT` files and without sums in text files.
 pub(super) const FORMAT_WITHOUT_SUMS: u32 = 1;
@@ -17,6 +17,9 @@ const FORMAT_BEFORE_MQTT_5: u32 = 2;
 
 /// The last format whose logs have no lanes of groups.
 const FORMAT_BEFORE_GROUPS: u32 = 3;
+
+/// The last format whose logs do not say which messages carry which subscription identifiers.
+const FORMAT_BEFORE_IDENTIFIERS: u32 = 4;
 
 /// The name of the file.
 pub(super) const FORMAT_FILE: &str = "FORMAT";
@@ -63,7 +66,10 @@ impl Format {
         let lines = match version {
             0 => return None,
             FORMAT_WITHOUT_SUMS => text,
-            FORMAT_BEFORE_MQTT_5 | FORMAT_BEFORE_GROUPS | FORMAT_VERSION => without_sum(text)?,
+            FORMAT_BEFORE_MQTT_5
+            | FORMAT_BEFORE_GROUPS
+            | FORMAT_BEFORE_IDENTIFIERS
+            | FORMAT_VERSION => without_sum(text)?,
             _ => return Some(Self::Newer(version)),
         };
         let mut lines = lines.lines().skip(1);
@@ -101,7 +107,8 @@ mod tests {
             ("ringmq data, format 3\nshards 1\n", None),
             (&with_sum("ringmq data, format 3\nshards 1\n"), known(3, 1)),
             (&with_sum("ringmq data, format 4\nshards 1\n"), known(4, 1)),
-            ("ringmq data, format 5\nshards 1\n", Some(Format::Newer(5))),
+            (&with_sum("ringmq data, format 5\nshards 1\n"), known(5, 1)),
+            ("ringmq data, format 6\nshards 1\n", Some(Format::Newer(6))),
             ("ringmq data, format 4294967295", Some(Format::Newer(u32::MAX))),
             ("ringmq data, format 4294967296\nshards 1\n", None),
             ("ringmq data, format 0\nshards 1\n", None),

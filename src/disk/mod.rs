@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/LOCK       empty; locked by the one process that uses the directory (see `user`)
-//! DIR/FORMAT     "ringmq data, format 4", "shards N", and their sum in a third line; written once
+//! DIR/FORMAT     "ringmq data, format 5", "shards N", and their sum in a third line; written once
 //! DIR/VHOSTS     numbers of vhosts (see `vhosts`); missing while there is but one
 //! DIR/DELETIONS  sessions to be deleted (see `deletions`); missing while there is none
 //! DIR/RELOAD     what became of the last reload (see `reload`)
@@ -16,8 +16,9 @@
 //! A directory in the making has `FORMAT.unfinished` instead of `FORMAT` (see [`Making`]).
 //!
 //! A directory of format 1 has neither sums nor `EXTENT` files, the logs of format 2 have no
-//! records of MQTT 5, and those of format 3 no lanes of groups. Opening one for writing makes each
-//! missing `EXTENT` and then converts it to format 4, which older versions refuse.
+//! records of MQTT 5, those of format 3 no lanes of groups, and those of format 4 do not say which
+//! messages carry which subscription identifiers. Opening one for writing makes each missing
+//! `EXTENT` and then converts it to format 5, which older versions refuse.
 //!
 //! A file gets its final name only when it is complete and durable. A number is never used twice: a
 //! new file's number is above all that are found, including the files set aside, and the file with

@@ -305,7 +305,7 @@ impl Catalog {
         logs: &mut Logs,
     ) -> Option<()> {
         let session = self.sessions.get_mut(key);
-        session.subscriptions.set(filter, options)?;
+        session.subscribe(filter, options)?;
         if !session.clean {
             logs.append_promised(&Record::Subscribed { session: key, options, filter });
         }
@@ -315,7 +315,7 @@ impl Catalog {
     /// Removes a filter; returns whether the session had it.
     pub fn unsubscribe(&mut self, key: SessionKey, filter: &str, logs: &mut Logs) -> bool {
         let session = self.sessions.get_mut(key);
-        let found = session.subscriptions.remove(filter);
+        let found = session.unsubscribe(filter);
         if found && !session.clean {
             logs.append_promised(&Record::Unsubscribed { session: key, filter });
         }

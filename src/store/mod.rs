@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `open`, `replay` | a shard's store; recovery |
 //! | `catalog`, `session`, `subscriptions`, `subscription`, `retained` | the state |
+//! | `own_identifiers`, `identified_from` | which messages carry which subscription identifiers |
 //! | `session_end`, `will` | a session's state for the time after its connection |
 //! | `lifetime`, `retained_expiry` | expiry of messages |
 //! | `queue/` | messages that a session's client must still acknowledge |
@@ -37,6 +38,7 @@ mod cursor;
 mod golden;
 mod hashing;
 mod housekeeping;
+mod identified_from;
 mod lane;
 mod lifetime;
 mod log;

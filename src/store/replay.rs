@@ -271,12 +271,12 @@ impl Replay {
         match *record {
             Record::Subscribed { session, options, filter } => {
                 if let Some(session) = self.session(session) {
-                    let _bounded = session.subscriptions.set(filter, options);
+                    let _bounded = session.subscribe(filter, options);
                 }
             }
             Record::Unsubscribed { session, filter } => {
                 if let Some(session) = self.session(session) {
-                    session.subscriptions.remove(filter);
+                    session.unsubscribe(filter);
                 }
             }
             Record::Owner { session, user } => {
@@ -400,6 +400,7 @@ impl Replay {
                 session.queue.replay_sent(session.queue.end());
             }
             session.queue.settle(logs);
+            session.forget_identified_from();
             losses.queued += session.queue.take_lost();
             if session.left_ms != left_ms {
                 let (sent, time_ms) = (session.queue.sent(), session.left_ms);

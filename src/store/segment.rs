@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 8 | `ringmqsg` |
 //! | 4 | CRC-32C of the bytes 12 to 63 |
-//! | 4 | version of the format, 4 |
+//! | 4 | version of the format, 5 |
 //! | 2 | the shard whose log this is |
 //! | 2 | 1 if it continues a segment whose file failed; else 0 |
 //! | 4 | 0 |
@@ -18,7 +18,8 @@
 //! next one starts. Version 1 has zeros for the capacity, and no record is marked as the first of a
 //! commit group. Versions 1 and 2 have nothing of MQTT 5: no properties of messages, no options of
 //! subscriptions, no expiry intervals and wills of sessions. Versions before 4 have no lanes of
-//! groups and no reserved leases.
+//! groups and no reserved leases. Versions before 5 do not say which messages carry which
+//! subscription identifiers; some binaries wrote identifiers of one session's copy with version 4.
 
 use super::cursor::Cursor;
 use super::medium::Mapping;
@@ -28,7 +29,7 @@ use super::mend::{Wrong, wrong_byte};
 pub const HEADER_BYTES: u64 = 64;
 
 /// The version of the format that is written, and the newest that can be read.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 const MAGIC: &[u8; 8] = b"ringmqsg";
 
@@ -169,7 +170,7 @@ mod tests {
     fn golden_bytes() {
         let bytes = HEADER.encode();
         assert_eq!(bytes[..8], *b"ringmqsg");
-        let numbers = [4, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
+        let numbers = [5, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0, 77, 0, 0, 0];
         assert_eq!(bytes[12..36], numbers);
         assert_eq!(bytes[40..56], [6, 0, 0, 0, 0, 0, 0, 5, 6, 7, 8, 9, 0, 0, 0, 0]);
         assert_eq!(bytes[8..12], crc32c::crc32c(&bytes[12..]).to_le_bytes());
@@ -195,9 +196,9 @@ mod tests {
         assert_eq!(HeaderFound::read(&[0; 100]), HeaderFound::Free);
         assert_eq!(HeaderFound::read(&[0; 63]), HeaderFound::Damaged);
         let mut later = HEADER.encode();
-        later[12] = 5;
+        later[12] = 6;
         let crc = crc32c::crc32c(&later[12..]);
         later[8..12].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(HeaderFound::read(&later), HeaderFound::Newer(5));
+        assert_eq!(HeaderFound::read(&later), HeaderFound::Newer(6));
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 2 | vhost |
 //! | 8 | serial: the mark of the record that opened it (see [`super::Log::mark_of`]) |
-//! | 8 | when its client left, milliseconds of the time line; 0: connected; bits 62, 63: see below
+//! | 8 | when its client left, milliseconds of the time line; 0: connected; bits 61 to 63: see below
 //! |
 //! | *text* | client id |
 //! | *text* | user name of its owner; empty: none |
@@ -18,7 +18,7 @@
 //! If bit 63 is set, the settings for the time after its connection precede the subscriptions:
 //! expiry interval *v* (0 the broker's default, else seconds + 1), will *bytes* (see `will`; empty:
 //! none). If bit 62 is set, the bound of its reserved leases *v* precedes the subscriptions (see
-//! [`Session::leases_below`]).
+//! [`Session::leases_below`]). If bit 61 is set, `identified_from` follows the subscriptions.
 //!
 //! A *lane* is a session without a client: a part of the backlog of a consumer group. Its client id
 //! begins with U+0000, which no client's id contains [MQTT-1.5.4-2].
@@ -33,8 +33,10 @@ use hashbrown::HashTable;
 
 use super::cursor::{Cursor, put_bytes, put_varint};
 use super::hashing::Hashing;
+use super::identified_from::IdentifiedFrom;
 use super::queue::Queue;
 use super::record::SessionKey;
+use super::subscription::SubscriptionOptions;
 use super::subscriptions::Subscriptions;
 use super::will::{KeptWill, Will};
 use crate::slots::Slots;
@@ -47,6 +49,9 @@ const HAS_MORE: u64 = 1 << 63;
 
 /// The bit that announces reserved leases.
 const HAS_LEASES: u64 = 1 << 62;
+
+/// The bit that announces filters with the number from which they are identified.
+const HAS_IDENTIFIED_FROM: u64 = 1 << 61;
 
 /// The first character of the names of lanes.
 pub(super) const LANE: char = '\0';
@@ -106,6 +111,8 @@ struct Rare {
     will: Option<Box<KeptWill>>,
     /// See [`Session::leases_below`].
     leases_below: u64,
+    /// See [`Session::may_carry`].
+    identified_from: Option<Box<IdentifiedFrom>>,
 }
 
 impl Session {
@@ -219,6 +226,67 @@ impl Session {
         will.is_some() || had_any
     }
 
+    /// Sets the grant of a filter; `None` if it may not have another filter.
+    pub(super) fn subscribe(&mut self, filter: &str, options: SubscriptionOptions) -> Option<()> {
+        let has_now = options.identifier > 0;
+        let is_changed = (has_now || self.rare.is_some()) && {
+            let before = self.subscriptions.get(filter);
+            before.is_some_and(|before| before.identifier > 0) != has_now
+        };
+        self.subscriptions.set(filter, options)?;
+        if is_changed {
+            self.set_identified_from(filter, has_now);
+        }
+        Some(())
+    }
+
+    /// Removes a filter; returns whether it was there.
+    pub(super) fn unsubscribe(&mut self, filter: &str) -> bool {
+        self.set_identified_from(filter, false);
+        self.subscriptions.remove(filter)
+    }
+
+    /// Whether the message of its queue with this number may carry the identifier of a filter that
+    /// matches it: the filter had one when the message came.
+    pub fn may_carry(&self, filter: &str, number: u64) -> bool {
+        let from = self.rare.as_ref().and_then(|rare| rare.identified_from.as_ref());
+        from.is_none_or(|from| from.includes(filter, number))
+    }
+
+    /// Notes that a filter has an identifier from now on, or none.
+    fn set_identified_from(&mut self, filter: &str, has_identifier: bool) {
+        self.forget_identified_from();
+        if has_identifier && !self.queue.is_empty() {
+            let number = self.queue.end();
+            let rare = self.rare.get_or_insert_default();
+            rare.identified_from.get_or_insert_default().set(filter, number);
+        } else if let Some(rare) = &mut self.rare
+            && let Some(from) = &mut rare.identified_from
+        {
+            from.remove(filter);
+            self.forget_identified_from();
+        }
+    }
+
+    /// Forgets from when on filters are identified, if all messages that came before are complete.
+    pub(super) fn forget_identified_from(&mut self) {
+        let Some(rare) = &mut self.rare else { return };
+        let Some(from) = &rare.identified_from else { return };
+        if from.is_past(self.queue.first()) {
+            rare.identified_from = None;
+            self.forget_rare();
+        }
+    }
+
+    /// Copies the numbers from which another session's filters are identified. The messages have
+    /// the same numbers in both.
+    pub(super) fn adopt_identified_from(&mut self, other: &Self) {
+        let from = other.rare.as_ref().and_then(|rare| rare.identified_from.as_ref());
+        if let Some(from) = from {
+            self.rare.get_or_insert_default().identified_from = Some(from.clone());
+        }
+    }
+
     /// Notes a change of access rules or of its user: waiting messages must be checked again.
     pub(super) fn screen_waiting(&mut self) {
         if !self.queue.is_empty() {
@@ -279,6 +347,7 @@ impl Session {
         let nothing = |rare: &Rare| {
             let Rare { received, owner, screened_below, withheld, has_expiry, will, .. } = rare;
             let has_leases = rare.leases_below > 0;
+            let is_identified = rare.identified_from.is_some();
             received.is_empty()
                 && owner.is_empty()
                 && *screened_below == 0
@@ -286,6 +355,7 @@ impl Session {
                 && !has_expiry
                 && will.is_none()
                 && !has_leases
+                && !is_identified
         };
         if self.rare.as_deref().is_some_and(nothing) {
             self.rare = None;
@@ -299,7 +369,10 @@ impl Session {
         let has_more = expiry_s.is_some() || will.is_some();
         let bit = |set: bool, bit: u64| if set { bit } else { 0 };
         let leases_below = self.leases_below();
-        let flags = bit(has_more, HAS_MORE) | bit(leases_below > 0, HAS_LEASES);
+        let identified_from = self.rare.as_ref().and_then(|rare| rare.identified_from.as_ref());
+        let flags = bit(has_more, HAS_MORE)
+            | bit(leases_below > 0, HAS_LEASES)
+            | bit(identified_from.is_some(), HAS_IDENTIFIED_FROM);
         out.extend_from_slice(&(self.left_ms | flags).to_le_bytes());
         put_bytes(out, self.client_id.as_bytes());
         put_bytes(out, self.owner().unwrap_or_default().as_bytes());
@@ -311,6 +384,9 @@ impl Session {
             put_varint(out, leases_below);
         }
         self.subscriptions.encode(out);
+        if let Some(from) = identified_from {
+            from.encode(out);
+        }
         put_varint(out, self.received().len() as u64);
         self.received().for_each(|packet_id| out.extend_from_slice(&packet_id.to_le_bytes()));
         self.queue.encode(out);
@@ -318,7 +394,7 @@ impl Session {
 
     pub(super) fn decode(mut state: Cursor<'_>) -> Option<Self> {
         let (vhost, serial, flagged) = (state.u16()?, state.u64()?, state.u64()?);
-        let left_ms = flagged & !(HAS_MORE | HAS_LEASES);
+        let left_ms = flagged & !(HAS_MORE | HAS_LEASES | HAS_IDENTIFIED_FROM);
         let mut session = Self::new(state.text()?, vhost, false);
         (session.serial, session.left_ms) = (serial, left_ms);
         session.set_owner(state.text()?);
@@ -334,6 +410,10 @@ impl Session {
             session.set_leases_below(state.varint()?);
         }
         session.subscriptions = Subscriptions::decode(&mut state)?;
+        if flagged & HAS_IDENTIFIED_FROM != 0 {
+            let from = Box::new(IdentifiedFrom::decode(&mut state)?);
+            session.rare.get_or_insert_default().identified_from = Some(from);
+        }
         for _ in 0..state.varint()? {
             session.receive(state.u16()?);
         }

@@ -204,6 +204,12 @@ impl SessionMut<'_> {
         self.session.must_screen(number)
     }
 
+    /// Forgets from when on its filters are identified, if that says nothing about its messages any
+    /// more (see [`Session::may_carry`]).
+    pub fn forget_identified_from(&mut self) {
+        self.session.forget_identified_from();
+    }
+
     /// Sets whether its waiting messages are withheld.
     pub fn withhold(&mut self, withheld: bool) {
         self.session.withhold(withheld);

@@ -37,6 +37,7 @@ impl Catalog {
         let session = self.sessions.get_mut(key);
         session.left_ms = left_ms;
         session.queue = Queue::starting_at(other.queue.first());
+        session.adopt_identified_from(other);
         Some(key)
     }
 

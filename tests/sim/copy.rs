@@ -241,7 +241,8 @@ impl Ledger {
 }
 
 /// Checks the identifiers of a copy: those of all certainly matching subscriptions, and of no
-/// others [MQTT-3.3.4-4] v5. A waiting message has the identifiers at the time of sending.
+/// others [MQTT-3.3.4-4] v5. A waiting message has the identifiers at the time of sending, of filters
+/// that had one when it came.
 fn judge_identifiers(session: &Session, message: &Message, publish: &Publish<'_>, way: Way) {
     let mut came: Vec<u32> =
         publish.properties.subscription_ids().map(SubscriptionId::get).collect();
@@ -251,7 +252,13 @@ fn judge_identifiers(session: &Session, message: &Message, publish: &Publish<'_>
             && known.ended.is_none_or(|ended| ended > message.sent)
     });
     let of = |known: &Subscription| known.wish.identifier;
-    let may: Vec<u32> = matching.clone().filter_map(of).collect();
+    let came_before = |known: &Subscription| message.acked.is_none_or(|acked| known.sent <= acked);
+    let is_due = |known: &&Subscription| {
+        let mut same =
+            session.subscriptions.iter().filter(|it| it.wish.filter == known.wish.filter);
+        way != Way::Live || same.any(|it| of(it).is_some() && came_before(it))
+    };
+    let may: Vec<u32> = matching.clone().filter(is_due).filter_map(of).collect();
     let count = |list: &[u32], id: u32| list.iter().filter(|known| **known == id).count();
     for id in &came {
         assert!(count(&came, *id) <= count(&may, *id), "identifiers {came:?} of {may:?}");

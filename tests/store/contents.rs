@@ -38,6 +38,8 @@ struct Held {
     received: BTreeSet<u16>,
     /// By message number.
     waits: BTreeMap<u64, Waits>,
+    /// Messages that may not carry the identifier of a filter.
+    too_early: BTreeSet<(u64, String)>,
 }
 
 /// One thing that one store has and another lacks or has differently.
@@ -148,6 +150,11 @@ impl Held {
             ControlFlow::Continue(())
         });
         assert_eq!(told, ControlFlow::Continue(()));
+        let mut too_early = BTreeSet::new();
+        for (filter, _) in session.subscriptions.iter().filter(|(_, it)| it.identifier > 0) {
+            let of = waits.keys().filter(|number| !session.may_carry(filter, **number));
+            too_early.extend(of.map(|number| (*number, filter.to_owned())));
+        }
         let filters = session.subscriptions.iter();
         Self {
             owner: session.owner().map(str::to_owned),
@@ -156,6 +163,7 @@ impl Held {
             filters: filters.map(|(filter, options)| (filter.to_owned(), options)).collect(),
             received: (1..=RECEIVED_MAX).filter(|id| session.has_received(*id)).collect(),
             waits,
+            too_early,
         }
     }
 
@@ -183,6 +191,12 @@ impl Held {
                 }
                 Some(other) => all.push(Difference::Other(client.clone(), *number, *other)),
             }
+        }
+        let both = |(number, _): &&(u64, String)| {
+            self.waits.contains_key(number) && whole.waits.contains_key(number)
+        };
+        if !self.too_early.iter().filter(both).eq(whole.too_early.iter().filter(both)) {
+            all.push(Difference::Filter(client.clone()));
         }
         let back = self.waits.iter().filter(|(number, _)| !whole.waits.contains_key(*number));
         all.extend(back.map(|(number, waits)| Difference::Other(client.clone(), *number, *waits)));

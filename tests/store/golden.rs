@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 
 use ringmq::store::{
-    CatalogLimits, ClockReading, FileId, LogOptions, NewMessage, OpenError, Origin, QueueNext,
-    SessionKey, Store, StoreOptions, SubscriptionOptions, Target, Walked, Will, segment_walks,
+    CatalogLimits, ClockReading, FileId, LogOptions, NewMessage, OpenError, Origin, OwnIdentifiers,
+    QueueNext, SessionKey, Store, StoreOptions, SubscriptionOptions, Target, Walked, Will,
+    segment_walks,
 };
 
 use super::contents::Contents;
@@ -21,6 +22,9 @@ const VERSION_2: &str = include_str!("../golden/segments-2.txt");
 
 /// Version 3: without groups.
 const VERSION_3: &str = include_str!("../golden/segments-3.txt");
+
+/// Version 4: without what says which messages carry which subscription identifiers.
+const VERSION_4: &str = include_str!("../golden/segments-4.txt");
 
 const KNOWN: &str = include_str!("../golden/segments.txt");
 
@@ -51,13 +55,15 @@ struct Run {
     messages: u64,
     /// There are clients of MQTT 5.
     has_mqtt_5: bool,
+    /// Some copies have their own identifiers.
+    has_identifiers: bool,
 }
 
 impl Run {
     fn new(has_mqtt_5: bool) -> Self {
         let (mut store, _) = setting().open(Vec::new());
         store.catalog.begin_time(&mut store.logs);
-        Self { store, disk: Disk::new(), messages: 0, has_mqtt_5 }
+        Self { store, disk: Disk::new(), messages: 0, has_mqtt_5, has_identifiers: false }
     }
 
     fn open(&mut self, vhost: u16, client: &str) -> SessionKey {
@@ -69,6 +75,8 @@ impl Run {
 
     fn publish(&mut self, to: &[(SessionKey, bool)], qos: u8, retain: bool) {
         let properties = self.properties();
+        let is_own = self.has_identifiers && self.messages % 7 == 2;
+        let own = to.get(1).or(to.first()).filter(|_| is_own);
         let Store { catalog, logs, .. } = &mut self.store;
         let targets = to.iter().map(|(session, exactly_once)| Target {
             session: *session,
@@ -90,7 +98,7 @@ impl Run {
             properties,
             received,
             origin,
-            own: None,
+            own: own.map(|(session, _)| OwnIdentifiers::new(*session, &[1, 0xac, 2])),
         };
         catalog.store(&message, &targets, logs);
         self.messages += 1;
@@ -137,10 +145,14 @@ impl Run {
         assert!(catalog.clear_will(near, logs));
     }
 
-    /// A lane of a group of which a session is a member, and that has had none since.
+    /// A lane of a group of which a session is a member, and that has had none since; or the one
+    /// that there is.
     fn open_lane(&mut self, member: SessionKey) -> SessionKey {
         let Store { catalog, logs, .. } = &mut self.store;
         let name = "\0d00$share/g/plant/#";
+        if let Some(lane) = catalog.sessions().find_any(0, name) {
+            return lane;
+        }
         let lane = catalog.open_session(0, name, false, 1_700_000_000_001, logs);
         let shared = SubscriptionOptions::of_qos(1);
         assert!(catalog.subscribe(member, &name[4..], shared, logs).is_some());
@@ -149,6 +161,14 @@ impl Run {
         catalog.set_memberless(lane, None, logs);
         catalog.set_memberless(lane, Some(1_700_000_000_003), logs);
         lane
+    }
+
+    /// A filter gets an identifier while messages wait.
+    fn identify_late(&mut self, session: SessionKey) {
+        let Store { catalog, logs, .. } = &mut self.store;
+        let options = SubscriptionOptions { identifier: 300, ..SubscriptionOptions::of_qos(1) };
+        assert!(!catalog.sessions().get(session).queue.is_empty(), "messages wait");
+        assert!(catalog.subscribe(session, "plant/+/late", options, logs).is_some());
     }
 
     /// A client takes so many packets and answers them.
@@ -201,6 +221,7 @@ fn script(version: u8) -> Run {
     if has_mqtt_5 {
         run.set_options(near, away);
     }
+    run.has_identifiers = version >= 5;
     let lane = (version >= 4).then(|| run.open_lane(near));
     let Store { catalog, logs, .. } = &mut run.store;
     catalog.set_owner(near, Some("ann"), logs);
@@ -228,6 +249,9 @@ fn script(version: u8) -> Run {
         }
         if let Some(lane) = lane.filter(|_| message % 7 == 3) {
             run.publish(&[(lane, false)], 1, false);
+        }
+        if run.has_identifiers && [10, 60].contains(&message) {
+            run.identify_late(if message == 10 { away } else { near });
         }
         if message == 5 {
             let Store { catalog, logs, .. } = &mut run.store;
@@ -302,7 +326,7 @@ fn difference(known: &[Image], now: &[Image]) -> String {
 // A run writes the same bytes as ever, and the known files are read with the same contents.
 #[test]
 fn segments_are_as_ever() {
-    let run = script(4);
+    let run = script(5);
     let now = run.disk.images();
     if std::env::var_os("RINGMQ_GOLDEN").is_some_and(|value| value == "write") {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/segments.txt");
@@ -328,7 +352,8 @@ fn segments_are_as_ever() {
 // Files of older versions are read with the same contents.
 #[test]
 fn older_versions_are_read() {
-    for (version, text) in [(1, VERSION_1), (2, VERSION_2), (3, VERSION_3)] {
+    let versions = [(1, VERSION_1), (2, VERSION_2), (3, VERSION_3), (4, VERSION_4)];
+    for (version, text) in versions {
         let known = images(text);
         let is_it = |image: &[u8]| image[0] == 0 || image[12] == version;
         assert!(known.iter().all(|(_, image)| is_it(image)), "version {version}");
@@ -339,38 +364,39 @@ fn older_versions_are_read() {
     }
 }
 
-// A directory of an older version is continued. New messages have all of MQTT 5 and of groups, in
-// segments of this version, and are found again beside the old ones. A segment of a later version
+// A directory of an older version is continued. New messages have all of MQTT 5 and of groups, and
+// say which identifiers they carry, in segments of this version, and are found again beside the old ones. A segment of a later version
 // is not touched.
 #[test]
 fn older_versions_are_carried_on() {
-    for text in [VERSION_1, VERSION_2, VERSION_3] {
+    for text in [VERSION_1, VERSION_2, VERSION_3, VERSION_4] {
         let known = images(text);
         let (mut store, _) = setting().open(found_in(&known));
         store.catalog.begin_time(&mut store.logs);
         let disk = Disk::with(&known);
-        let mut run = Run { store, disk, messages: 100, has_mqtt_5: true };
+        let mut run = Run { store, disk, messages: 100, has_mqtt_5: true, has_identifiers: true };
         let find = |vhost, client| run.store.catalog.sessions().find(vhost, client);
         let (near, away) = (find(0, "near").expect("it is"), find(1, "away").expect("it is"));
         run.set_options(near, away);
         let lane = run.open_lane(near);
+        run.identify_late(away);
         for message in 0..5 {
             run.publish(&[(near, false), (away, false), (lane, false)], 1, message == 1);
             run.end_turn();
         }
         let images = run.disk.images();
         let versions = images.iter().map(|(_, image)| image[12]);
-        assert!(versions.filter(|version| *version == 4).count() > 0, "there are new segments");
+        assert!(versions.filter(|version| *version == 5).count() > 0, "there are new segments");
         let (store, opened) = setting().open(found_in(&images));
         assert!(opened.report.faults.is_empty(), "{opened}");
         let differences = Contents::of(&store).differences(&Contents::of(&run.store));
         assert_eq!(differences, []);
         let mut later = images;
         let header = &mut later[0].1;
-        header[12] = 5;
+        header[12] = 6;
         let sum = crc32c::crc32c(&header[12..64]);
         header[8..12].copy_from_slice(&sum.to_le_bytes());
         let refused = Store::open(&setting().options, found_in(&later), None).err();
-        assert!(matches!(refused, Some(OpenError::Newer { version: 5, .. })), "{refused:?}");
+        assert!(matches!(refused, Some(OpenError::Newer { version: 6, .. })), "{refused:?}");
     }
 }

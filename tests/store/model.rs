@@ -34,6 +34,8 @@ pub(crate) struct Session {
     /// 0: the client is connected.
     pub(crate) left_ms: u64,
     pub(crate) filters: BTreeMap<String, SubscriptionOptions>,
+    /// For filters with a subscription identifier: the first message that may carry it.
+    pub(crate) identified_from: BTreeMap<String, u64>,
     pub(crate) received: BTreeSet<u16>,
     /// The messages that are not completed, by number.
     pub(crate) messages: BTreeMap<u64, Waiting>,
@@ -174,10 +176,18 @@ impl Model {
                 session.sent = session.sent.max(*sent);
             }
             Change::Subscribed { key, filter, options } => {
-                self.session(*key).filters.insert(filter.clone(), *options);
+                let session = self.session(*key);
+                let before = session.filters.insert(filter.clone(), *options);
+                if options.identifier == 0 {
+                    session.identified_from.remove(filter);
+                } else if before.is_none_or(|before| before.identifier == 0) {
+                    session.identified_from.insert(filter.clone(), session.end);
+                }
             }
             Change::Unsubscribed { key, filter } => {
-                self.session(*key).filters.remove(filter);
+                let session = self.session(*key);
+                session.filters.remove(filter);
+                session.identified_from.remove(filter);
             }
             Change::Acks { key, done, released } => {
                 let session = self.session(*key);
@@ -226,6 +236,7 @@ impl Session {
             serial,
             left_ms: time_ms,
             filters: BTreeMap::new(),
+            identified_from: BTreeMap::new(),
             received: BTreeSet::new(),
             messages: BTreeMap::new(),
             end: 0,

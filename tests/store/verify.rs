@@ -211,6 +211,11 @@ pub(crate) fn look_at_session(store: &Store, key: SessionKey, expected: &Session
     assert_eq!(session.serial, expected.serial, "{client}");
     let filters = expected.filters.iter().map(|(filter, options)| (&**filter, *options));
     assert!(session.subscriptions.iter().eq(filters), "{client}");
+    for (filter, from) in &expected.identified_from {
+        for number in expected.messages.keys() {
+            assert_eq!(session.may_carry(filter, *number), from <= number, "{client}: {filter}");
+        }
+    }
     for packet_id in 1..=RECEIVED_MAX {
         let expected = expected.received.contains(&packet_id);
         assert_eq!(session.has_received(packet_id), expected, "{client}: {packet_id}");

@@ -3,7 +3,7 @@
 use crate::mqtt::{SubscriptionId, TopicName, append_user_property};
 use crate::store::{Lifetime, OwnIdentifiers, Session, SessionKey, StoredMessage};
 
-use super::super::exchange::find_identifiers;
+use super::super::exchange::find_waiting_identifiers;
 use super::super::names::{EPOCH_PROPERTY, NUMBER_PROPERTY, STORED_PROPERTY};
 use super::super::output::put_properties;
 
@@ -21,7 +21,7 @@ impl OwnParts {
         &mut self,
         stored: &StoredMessage<'_>,
         lifetime: Lifetime,
-        (key, session): (SessionKey, &Session),
+        (key, session, number): (SessionKey, &Session, u64),
         topic: TopicName<'_>,
     ) {
         // A message that was sent before is sent again even after its expiry.
@@ -31,7 +31,7 @@ impl OwnParts {
             self.identifiers.extend(own.iter().filter_map(SubscriptionId::new));
             return;
         }
-        find_identifiers(&session.subscriptions, topic, false, |id| {
+        find_waiting_identifiers(session, number, topic, |id| {
             self.identifiers.extend(SubscriptionId::new(id));
         });
     }

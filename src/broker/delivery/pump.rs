@@ -62,6 +62,7 @@ impl Delivery {
         lent: &mut Lent<'_>,
     ) -> bool {
         let mut dropped = false;
+        session.forget_identified_from();
         while lent.outputs.is_low(conn)
             && lent.groups.leaves_identifier(session.key(), session.queue.next_identifier())
         {
@@ -103,7 +104,7 @@ impl Delivery {
             let QueueTerms { retain, exactly_once } = entry.terms();
             let is_v5 = lent.outputs.format(conn).is_some();
             if is_v5 {
-                self.own.note(&stored, lifetime, (session.key(), session), topic);
+                self.own.note(&stored, lifetime, (session.key(), session, number), topic);
                 if limits.committed.all {
                     self.own.add_position(session.epoch(), number, session.wall_ms(&stored));
                 }

@@ -30,7 +30,7 @@ use aliases::Aliases;
 use routes::Routes;
 use tree::FilterTree;
 
-pub(crate) use identifiers::{find_identifiers, is_identified};
+pub(crate) use identifiers::{find_identifiers, find_waiting_identifiers, is_identified};
 pub(crate) use routes::{FoundRoute, Grant, GrantOptions, Route, RouteTarget};
 
 /// The last topic to which a connection published.

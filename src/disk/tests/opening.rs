@@ -32,7 +32,7 @@ fn missing_directory_is_made() {
     }
     assert_eq!(names(&path), ["FORMAT", "LOCK", "shard-0", "shard-1", "shard-2"]);
     let format = fs::read_to_string(path.join("FORMAT")).expect("it was written");
-    assert_eq!(format, "ringmq data, format 4\nshards 3\nsum 19faf0bd\n");
+    assert_eq!(format, "ringmq data, format 5\nshards 3\nsum 8e8b077c\n");
     assert_eq!(fs::read(path.join("LOCK")).expect("it was made"), b"");
 }
 
@@ -75,7 +75,7 @@ fn empty_directories() {
     }
 }
 
-// A directory of format 1 is converted to format 4 when it is opened for writing, and not before.
+// A directory of format 1 is converted to format 5 when it is opened for writing, and not before.
 // Then each shard has an `EXTENT`, even if only that was made. A missing one is reported.
 #[test]
 fn format_1_is_taken_over() {
@@ -97,7 +97,7 @@ fn format_1_is_taken_over() {
         assert_eq!(fault(&directory), None);
         assert_eq!(directory.vhosts().expect("they are fine").find("tenant"), Some(1));
         let now = fs::read_to_string(&format).expect("it is there");
-        assert!(now.starts_with("ringmq data, format 4\nshards 1\nsum "), "{now:?}");
+        assert!(now.starts_with("ringmq data, format 5\nshards 1\nsum "), "{now:?}");
     }
     fs::remove_file(scratch.0.join("shard-0/EXTENT")).expect("it is there");
     let (path, what) = fault(&open(&scratch.0)).expect("it is gone");
@@ -110,14 +110,18 @@ fn format_1_is_taken_over() {
     assert!(path.ends_with("shard-0") && what.starts_with("it is missing"), "{what}");
 }
 
-// A directory of format 2 is converted to format 4 when it is opened for writing, and not before.
-// It keeps its shards, and a missing `EXTENT` is still reported.
+// Directories of formats 2 to 4 are converted to format 5 when they are opened for writing, and not
+// before. They keep their shards, and a missing `EXTENT` is still reported.
 #[test]
-fn format_2_is_taken_over() {
+fn formats_2_to_4_are_taken_over() {
+    (2..=4).for_each(format_is_taken_over);
+}
+
+fn format_is_taken_over(version: u32) {
     let scratch = Scratch::new();
     drop(open(&scratch.0).shard(0).expect("it can be read"));
     let format = scratch.0.join("FORMAT");
-    let old = with_sum("ringmq data, format 2\nshards 1\n");
+    let old = with_sum(&format!("ringmq data, format {version}\nshards 1\n"));
     write(&format, old.as_bytes());
     let read = Directory::open_read_only(&scratch.0).expect("it is fine");
     assert_eq!(read.shard(0).expect("it can be read").fault(), None);
@@ -126,7 +130,7 @@ fn format_2_is_taken_over() {
     let directory = open(&scratch.0);
     assert_eq!((directory.shards(), directory.shard(0).expect("it is there").fault()), (1, None));
     let now = fs::read_to_string(&format).expect("it is there");
-    assert!(now.starts_with("ringmq data, format 4\nshards 1\nsum "), "{now:?}");
+    assert!(now.starts_with("ringmq data, format 5\nshards 1\nsum "), "{now:?}");
     drop(directory);
     write(&format, old.as_bytes());
     fs::remove_file(scratch.0.join("shard-0/EXTENT")).expect("it is there");
@@ -152,8 +156,8 @@ fn refused_directories_are_untouched() {
         ("FORMAT", "", "FORMAT is damaged: it must say \"ringmq data, format 1\""),
         ("FORMAT", "ringmq data, format 1\n", "FORMAT is damaged"),
         ("FORMAT", "ringmq data, format 2\nshards 1\nsum 64ea5b28\n", "FORMAT is damaged"),
-        ("FORMAT", "ringmq data, format 5\nshards 1\n", "has format 5, and this ringmq knows"),
-        ("FORMAT", "ringmq data, format 5\nshards 1\n", "formats up to 4; start the newer"),
+        ("FORMAT", "ringmq data, format 6\nshards 1\n", "has format 6, and this ringmq knows"),
+        ("FORMAT", "ringmq data, format 6\nshards 1\n", "formats up to 5; start the newer"),
         ("FORMAT", fine, "was made with --shards 2; start with --shards 2 or another --data-dir"),
     ] {
         let scratch = Scratch::new();

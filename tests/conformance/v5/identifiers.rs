@@ -173,3 +173,80 @@ pub(crate) fn waiting_replays_carry_that_of_their_filter() {
         }
     }
 }
+
+/// Subscribes while messages 1 and 2 wait: another filter gets the identifier 2, and the identifier
+/// of the first one becomes 3. Then message 3 comes.
+fn subscribe_late(client: &mut Client, publisher: &mut Client, name: &str) -> Publish {
+    client.subscribe_v5_with(&topic(name), 1, &numbered(1));
+    let message = |number: u16| publish(topic(name), number.to_string()).qos1(number);
+    publisher.publish_v5(&message(1));
+    publisher.publish_v5(&message(2));
+    let first = client.read_publish_v5();
+    let others = format!("{name}/#");
+    client.subscribe_v5_with(&others, 1 | option::RETAIN_NEVER, &numbered(2));
+    client.subscribe_v5_with(&topic(name), 1 | option::RETAIN_NEVER, &numbered(3));
+    publisher.publish_v5(&message(3));
+    first
+}
+
+/// Reads the messages from `next` to 3 one by one.
+#[track_caller]
+fn expect_late(client: &mut Client, next: &Publish) {
+    let mut next = next.clone();
+    for (number, expected) in [("1", &[3][..]), ("2", &[3]), ("3", &[2, 3])] {
+        // The first one may have been sent with the identifier before.
+        let is_old = !next.dup && number == "1";
+        let expected = if is_old { &[1] } else { expected };
+        assert_eq!((&next.payload[..], &*ids_of(&next)), (number.as_bytes(), expected));
+        client.acknowledge(1, next.id);
+        if number != "3" {
+            next = client.read_publish_v5();
+        }
+    }
+    client.expect_silence_v5();
+}
+
+/// A waiting message does not carry the identifier of a subscription that was made after it came.
+/// If the identifier of a subscription that caused it has changed, it carries the new one.
+#[test]
+pub(crate) fn later_subscriptions_are_not_told() {
+    on_shards(&[1, 2, 4], |broker| {
+        let mut publisher = Client::connect_v5(broker, "publisher");
+        for name in IDS {
+            for durable in [false, true] {
+                let packet = narrow(name).durable(if durable { 100 } else { 0 });
+                let mut client = Client::resume_v5(broker, &packet, false);
+                let mut first = subscribe_late(&mut client, &mut publisher, name);
+                if durable {
+                    client = super::reconnect(broker, &packet, client, "close");
+                    first = client.read_publish_v5();
+                }
+                expect_late(&mut client, &first);
+                client.leave_v5();
+                Client::connect_v5(broker, name).leave_v5();
+            }
+        }
+    });
+}
+
+/// The same when the broker restarts meanwhile.
+#[test]
+pub(crate) fn later_subscriptions_are_not_told_after_a_restart() {
+    for end in BROKER_ENDS {
+        let mut broker = Broker::start(2);
+        let mut publisher = Client::connect_v5(&broker, "publisher");
+        let packet = |name| narrow(name).durable(100);
+        let clients = IDS.map(|name| {
+            let mut client = Client::resume_v5(&broker, &packet(name), false);
+            subscribe_late(&mut client, &mut publisher, name);
+            client
+        });
+        broker.restart(end);
+        drop(clients);
+        for name in IDS {
+            let mut client = Client::resume_v5(&broker, &packet(name), true);
+            let first = client.read_publish_v5();
+            expect_late(&mut client, &first);
+        }
+    }
+}
