@@ -228,3 +228,22 @@ pub(crate) fn small_sizes_do_not_stand_still() {
     client.send(PINGREQ);
     client.expect(PINGRESP);
 }
+
+/// A message of exactly the broker's maximum reaches clients that did not set one, although what
+/// belongs to one receiver makes its copy larger: nothing that was acknowledged is dropped for it.
+#[test]
+pub(crate) fn largest_packets_are_delivered() {
+    let broker = Broker::start_with(1, &["--max-packet-size=200"]);
+    let mut plain = Client::connect_v5(&broker, "plain");
+    plain.subscribe_v5("t", 1);
+    let mut numbered = Client::connect_v5(&broker, "numbered");
+    let own = props().varint(id::SUBSCRIPTION_ID, 268_435_455);
+    numbered.subscribe_v5_with("t", 1, &own);
+    let bare = publish("t", "").qos1(1).bytes().len();
+    // Its remaining length takes one byte more.
+    let largest = publish("t", vec![b'x'; 200 - bare - 1]).qos1(1);
+    assert_eq!(largest.bytes().len(), 200);
+    assert_eq!(Client::connect_v5(&broker, "publisher").publish_v5(&largest), 0);
+    plain.expect_publish_v5(&largest.clone().at(1));
+    numbered.expect_publish_v5(&largest.at(1).with(|_| own));
+}

@@ -5,6 +5,7 @@ pub(super) mod auth;
 pub(super) mod connect;
 pub(super) mod corners;
 pub(super) mod framing;
+mod habits;
 pub(super) mod identifiers;
 pub(super) mod limits;
 pub(super) mod publish;
