@@ -7,8 +7,7 @@
 //! |---|---|
 //! | 2 | vhost |
 //! | 8 | serial: the mark of the record that opened it (see [`super::Log::mark_of`]) |
-//! | 8 | when its client left, milliseconds of the time line; 0: connected; bits 61 to 63: see below
-//! |
+//! | 8 | when its client left, milliseconds of the time line; 0: connected; bits 61 up: see below |
 //! | *text* | client id |
 //! | *text* | user name of its owner; empty: none |
 //! | | subscriptions: number *v*, then for each options (see `subscription`), filter *text* |

@@ -241,8 +241,8 @@ impl Ledger {
 }
 
 /// Checks the identifiers of a copy: those of all certainly matching subscriptions, and of no
-/// others [MQTT-3.3.4-4] v5. A waiting message has the identifiers at the time of sending, of filters
-/// that had one when it came.
+/// others [MQTT-3.3.4-4] v5. A waiting message has the identifiers at the time of sending, of
+/// filters that had one when it came.
 fn judge_identifiers(session: &Session, message: &Message, publish: &Publish<'_>, way: Way) {
     let mut came: Vec<u32> =
         publish.properties.subscription_ids().map(SubscriptionId::get).collect();

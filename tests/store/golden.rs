@@ -365,8 +365,8 @@ fn older_versions_are_read() {
 }
 
 // A directory of an older version is continued. New messages have all of MQTT 5 and of groups, and
-// say which identifiers they carry, in segments of this version, and are found again beside the old ones. A segment of a later version
-// is not touched.
+// say which identifiers they carry, in segments of this version, and are found again beside the old
+// ones. A segment of a later version is not touched.
 #[test]
 fn older_versions_are_carried_on() {
     for text in [VERSION_1, VERSION_2, VERSION_3, VERSION_4] {
