@@ -69,7 +69,8 @@ impl fmt::Display for DataError {
             Self::Groups(count) => write!(
                 f,
                 "{} for consumer groups, and stay on the shard that they came to; nothing was \
-                 made. Have the groups' members take them, stop the broker, and try again",
+                 made. Have the groups' members take them ('ringmq ctl groups ls' tells what \
+                 waits), or drop them ('ringmq ctl groups purge'), stop the broker, and try again",
                 counted(*count, "message").replace("message", "waiting message")
             ),
             Self::TooFast(path) => write!(
