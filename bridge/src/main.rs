@@ -80,8 +80,8 @@ fn run(config: Config) -> ExitCode {
             info!("operators' HTTP at http://{address}");
         }
         if let Some(admin) = config.admin {
-            let sessions = backlog::sessions(&config.flows, &metrics);
-            tokio::spawn(backlog::watch(admin, sessions));
+            let backlogs = backlog::backlogs(&config.flows, &metrics);
+            tokio::spawn(backlog::watch(admin, backlogs));
         }
         let mut threads = Vec::new();
         for (flow, metrics) in config.flows.into_iter().zip(&metrics) {

@@ -5,6 +5,7 @@
 //!
 //! `scripts/bridge-test` is the long form: it sets the numbers of [`Plan`].
 
+mod members;
 mod targets;
 
 use std::time::{Duration, Instant};
@@ -248,6 +249,14 @@ fn jetstream_full() {
         Box::new(Jetstream::single(directory, Edition::Debian, false))
     };
     try_full("jetstream_full", make);
+}
+
+#[test]
+fn jetstream_batch_full() {
+    let make = |directory| -> Box<dyn Target> {
+        Box::new(Jetstream::single(directory, Edition::Debian, true))
+    };
+    try_full("jetstream_batch_full", make);
 }
 
 #[test]
