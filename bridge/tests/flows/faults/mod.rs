@@ -81,11 +81,11 @@ impl Plan {
 }
 
 /// The faults to try, or the one that `BRIDGE_TEST_FAULT` names.
-fn faults(except: &[Fault]) -> Vec<Fault> {
+fn faults() -> Vec<Fault> {
     let only = std::env::var("BRIDGE_TEST_FAULT").ok();
     let is_wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let all = Fault::ALL.into_iter().filter(|(name, _)| is_wanted(name)).map(|(_, fault)| fault);
-    all.filter(|fault| !except.contains(fault) && *fault != Fault::Full).collect()
+    all.filter(|fault| *fault != Fault::Full).collect()
 }
 
 /// What has come at a target, in order of arrival.
@@ -222,8 +222,8 @@ fn fill(site: &mut Site, target: &mut dyn Target, disk: Option<&SmallDisk>, coun
     target.have_room();
 }
 
-fn try_faults(mut make: impl FnMut() -> Box<dyn Target>, except: &[Fault]) {
-    for fault in faults(except) {
+fn try_faults(mut make: impl FnMut() -> Box<dyn Target>) {
+    for fault in faults() {
         try_fault(&mut *make(), fault, None);
     }
 }
@@ -239,7 +239,7 @@ fn try_full(test: &str, make: impl FnOnce(TempDir) -> Box<dyn Target>) {
 #[test]
 fn jetstream() {
     for edition in Edition::ALL {
-        try_faults(|| Box::new(Jetstream::single(TempDir::new(), edition, false)), &[]);
+        try_faults(|| Box::new(Jetstream::single(TempDir::new(), edition, false)));
     }
 }
 
@@ -262,20 +262,19 @@ fn jetstream_batch_full() {
 #[test]
 fn jetstream_batch() {
     for edition in Edition::ALL {
-        try_faults(|| Box::new(Jetstream::single(TempDir::new(), edition, true)), &[]);
+        try_faults(|| Box::new(Jetstream::single(TempDir::new(), edition, true)));
     }
 }
 
 // Three servers with three copies: nodes are killed in turn.
 #[test]
 fn jetstream_of_three() {
-    let links = [Fault::Cut, Fault::Held, Fault::Slow];
-    try_faults(|| Box::new(Jetstream::of_three(Edition::Newest)), &links);
+    try_faults(|| Box::new(Jetstream::of_three(Edition::Newest)));
 }
 
 #[test]
 fn postgres() {
-    try_faults(|| Box::new(Table::start(TempDir::new())), &[]);
+    try_faults(|| Box::new(Table::start(TempDir::new())));
 }
 
 #[test]
@@ -285,7 +284,7 @@ fn postgres_full() {
 
 #[test]
 fn influx() {
-    try_faults(|| Box::new(Line::start(TempDir::new())), &[]);
+    try_faults(|| Box::new(Line::start(TempDir::new())));
 }
 
 #[test]
@@ -295,7 +294,7 @@ fn influx_full() {
 
 #[test]
 fn ringmq() {
-    try_faults(|| Box::new(Other::start(TempDir::new())), &[]);
+    try_faults(|| Box::new(Other::start(TempDir::new())));
 }
 
 #[test]
@@ -307,7 +306,7 @@ fn ringmq_full() {
 #[test]
 fn kafka() {
     super::harness::in_own_network("faults::kafka", || {
-        try_faults(|| Box::new(targets::Records::start()), &[Fault::Held]);
+        try_faults(|| Box::new(targets::Records::start()));
     });
 }
 
