@@ -83,18 +83,22 @@ fn kill_in_turn(target: &mut dyn Target) {
 // Without a fault each message comes once, in order by topic, and both bridges work.
 #[test]
 fn group_is_shared() {
-    const COUNT: usize = 4000;
     let mut target = Other::start(TempDir::new());
     let mut members = Members::start([&target.sink(), &target.sink()]);
-    members.publish(COUNT);
-    let mut arrivals = Arrivals::new(COUNT);
+    // One that acknowledges at once may have all of the first messages.
+    for round in 0.. {
+        members.publish(800);
+        if members.delivered().iter().all(|count| *count > 0.0) {
+            break;
+        }
+        assert!(round < 100, "{:?}", members.delivered());
+    }
+    let mut arrivals = Arrivals::new(members.published);
     target.read(&mut arrivals);
     assert_eq!((arrivals.are_complete(), arrivals.again), (true, 0));
     members.bridges[0].expect_metric("in_flight", "f0", |value| value == 0.0);
     members.bridges[1].expect_metric("in_flight", "f1", |value| value == 0.0);
-    let delivered = members.delivered();
-    assert!(delivered.iter().all(|count| *count > 0.0), "{delivered:?}");
-    assert_eq!(delivered.iter().sum::<f64>(), COUNT as f64);
+    assert_eq!(members.delivered().iter().sum::<f64>(), members.published as f64);
 }
 
 // Kills of both bridges and of the broker: nothing is missing, and first arrivals are in order by
