@@ -1,7 +1,7 @@
 //! What waits in the broker for each flow: messages that the broker has stored for the flow's
 //! session and that the bridge has not acknowledged, and the age of the oldest. Of a member of a
-//! group, it is what waits for the whole group. The broker's HTTP for operators tells it. Without it
-//! the bridge knows only the messages that it holds.
+//! group, it is what waits for the whole group. The broker's HTTP for operators tells it. Without
+//! it the bridge knows only the messages that it holds.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
