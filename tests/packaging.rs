@@ -172,8 +172,8 @@ fn programs_with_bridge(directory: &Path) -> String {
     directory.to_str().expect("it is text").to_owned()
 }
 
-/// The bridge is installed on request, with its unit, its manual and a configuration that is kept;
-/// it is removed with the broker.
+/// The bridge is installed on request, with its unit, its manual, completions and a configuration
+/// that is kept; it is removed with the broker.
 #[test]
 fn installs_the_bridge() {
     let (directory, programs) = (DataDir::fresh(), DataDir::fresh());
@@ -187,6 +187,9 @@ fn installs_the_bridge() {
         for (path, mode) in [
             ("opt/ringmq/bin/ringmq-bridge", 0o755),
             ("opt/ringmq/share/man/man1/ringmq-bridge.1", 0o644),
+            ("opt/ringmq/share/bash-completion/completions/ringmq-bridge", 0o644),
+            ("opt/ringmq/share/fish/vendor_completions.d/ringmq-bridge.fish", 0o644),
+            ("opt/ringmq/share/zsh/site-functions/_ringmq-bridge", 0o644),
             ("etc/systemd/system/ringmq-bridge.service", 0o644),
             ("etc/ringmq/bridge.toml", 0o644),
         ] {

@@ -1,6 +1,7 @@
 //! What waits in the broker for each flow: messages that the broker has stored for the flow's
-//! session and that the bridge has not acknowledged, and the age of the oldest. The broker's HTTP
-//! for operators tells it. Without it the bridge knows only the messages that it holds.
+//! session and that the bridge has not acknowledged, and the age of the oldest. Of a member of a
+//! group, it is what waits for the whole group. The broker's HTTP for operators tells it. Without
+//! it the bridge knows only the messages that it holds.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
@@ -13,40 +14,49 @@ use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::config::{Admin, AdminAddress, Flow, Input};
+use crate::config::{Admin, AdminAddress, Flow, Input, MqttInput};
 use crate::limits::{ANSWER_BYTES_MAX, BACKLOG_INTERVAL, CONNECT_TIMEOUT};
 use crate::metrics::FlowMetrics;
 use crate::mqtt::secure;
 use crate::shown::shortened;
 
-/// A flow's session.
+/// What waits for a flow.
 #[derive(Debug)]
-pub struct Session {
-    client_id: String,
+pub struct Backlog {
+    /// Paths and queries that ask for it, without the vhost. Each asks for a part.
+    paths: Vec<String>,
     metrics: FlowMetrics,
 }
 
-/// The sessions of flows that read from the broker of `[broker]`.
-pub fn sessions(flows: &[Flow], metrics: &[FlowMetrics]) -> Vec<Session> {
+/// The backlogs of flows that read from the broker of `[broker]`.
+pub fn backlogs(flows: &[Flow], metrics: &[FlowMetrics]) -> Vec<Backlog> {
     let pairs = flows.iter().zip(metrics);
-    let session = |(flow, metrics): (&Flow, &FlowMetrics)| match &flow.input {
+    let backlog = |(flow, metrics): (&Flow, &FlowMetrics)| match &flow.input {
         Input::Mqtt(input) if input.peer == flow.home => {
-            Some(Session { client_id: input.client_id.clone(), metrics: metrics.clone() })
+            Some(Backlog { paths: paths(input), metrics: metrics.clone() })
         }
         _ => None,
     };
-    pairs.filter_map(session).collect()
+    pairs.filter_map(backlog).collect()
+}
+
+fn paths(input: &MqttInput) -> Vec<String> {
+    if input.group.is_none() {
+        return vec![format!("/api/v1/session?id={}", encoded(&input.client_id))];
+    }
+    let path = |group: &String| format!("/api/v1/group?group={}", encoded(group));
+    input.subscriptions().iter().map(path).collect()
 }
 
 /// Asks the broker again and again.
-pub async fn watch(admin: Admin, sessions: Vec<Session>) {
+pub async fn watch(admin: Admin, backlogs: Vec<Backlog>) {
     let mut ticks = interval(BACKLOG_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut sender = None;
     let mut is_away = false;
     loop {
         ticks.tick().await;
-        let asked = timeout(CONNECT_TIMEOUT, ask_all(&admin, &sessions, &mut sender)).await;
+        let asked = timeout(CONNECT_TIMEOUT, ask_all(&admin, &backlogs, &mut sender)).await;
         match asked.unwrap_or_else(|_| Err("it takes too long".to_owned())) {
             Ok(()) if is_away => {
                 is_away = false;
@@ -55,7 +65,7 @@ pub async fn watch(admin: Admin, sessions: Vec<Session>) {
             Ok(()) => {}
             Err(says) => {
                 sender = None;
-                sessions.iter().for_each(|session| session.metrics.set_told(None));
+                backlogs.iter().for_each(|backlog| backlog.metrics.set_told(None));
                 if !is_away {
                     is_away = true;
                     warn!("the broker does not tell what waits: {}", shortened(&says));
@@ -69,23 +79,29 @@ type Sender = SendRequest<Empty<Bytes>>;
 
 async fn ask_all(
     admin: &Admin,
-    sessions: &[Session],
+    backlogs: &[Backlog],
     sender: &mut Option<Sender>,
 ) -> Result<(), String> {
     let mut open = match sender.take().filter(|sender| !sender.is_closed()) {
         Some(sender) => sender,
         None => connect(admin).await?,
     };
-    for session in sessions {
-        session.metrics.set_told(Some(ask(admin, &mut open, &session.client_id).await?));
+    for backlog in backlogs {
+        let (mut messages, mut age_ms) = (0, 0);
+        for path in &backlog.paths {
+            let part = ask(admin, &mut open, path).await?;
+            messages += part.0;
+            age_ms = age_ms.max(part.1);
+        }
+        backlog.metrics.set_told(Some((messages, age_ms)));
     }
     *sender = Some(open);
     Ok(())
 }
 
-/// Messages that wait in a session, and the age of the oldest in milliseconds.
-async fn ask(admin: &Admin, sender: &mut Sender, id: &str) -> Result<(u64, u64), String> {
-    let path = format!("/api/v1/session?id={}&vhost={}", encoded(id), encoded(&admin.vhost));
+/// Messages that wait in a session or a group, and the age of the oldest in milliseconds.
+async fn ask(admin: &Admin, sender: &mut Sender, path: &str) -> Result<(u64, u64), String> {
+    let path = format!("{path}&vhost={}", encoded(&admin.vhost));
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = path.parse().map_err(|error| format!("{path}: {error}"))?;
     let text = |text: &str| HeaderValue::from_str(text).map_err(|error| error.to_string());
@@ -104,7 +120,7 @@ async fn ask(admin: &Admin, sender: &mut Sender, id: &str) -> Result<(u64, u64),
     let body = body.map_err(|error| error.to_string())?.to_bytes();
     match status {
         StatusCode::OK => told(&body).ok_or_else(|| "its answer has no backlog".to_owned()),
-        // The session has not begun.
+        // The session or the group has not begun.
         StatusCode::NOT_FOUND => Ok((0, 0)),
         _ => Err(format!("{status}: {}", String::from_utf8_lossy(&body).trim())),
     }

@@ -1,10 +1,11 @@
 //! The bridge's program: options, logging, a thread for each flow, and the end by a signal.
 
-use std::path::PathBuf;
+mod options;
+
 use std::process::ExitCode;
 use std::thread;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use log::{error, info};
 use ringmq_bridge::config::{self, Config};
 use ringmq_bridge::flow;
@@ -14,27 +15,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Moves what a ringmq broker holds into other systems, and back.
-#[derive(Parser)]
-#[command(version, about)]
-struct Options {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run until a signal ends it.
-    Run {
-        /// The configuration.
-        file: PathBuf,
-    },
-    /// Check a configuration, and say each fault with line and column.
-    Check {
-        /// The configuration.
-        file: PathBuf,
-    },
-}
+use options::{Command, Options};
 
 fn main() -> ExitCode {
     let levels = env_logger::Env::new().filter_or("RINGMQ_BRIDGE_LOG", "info");
@@ -80,8 +61,8 @@ fn run(config: Config) -> ExitCode {
             info!("operators' HTTP at http://{address}");
         }
         if let Some(admin) = config.admin {
-            let sessions = backlog::sessions(&config.flows, &metrics);
-            tokio::spawn(backlog::watch(admin, sessions));
+            let backlogs = backlog::backlogs(&config.flows, &metrics);
+            tokio::spawn(backlog::watch(admin, backlogs));
         }
         let mut threads = Vec::new();
         for (flow, metrics) in config.flows.into_iter().zip(&metrics) {

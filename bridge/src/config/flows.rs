@@ -9,7 +9,9 @@ use ringmq::mqtt::{TopicFilter, TopicName, Version};
 use super::loops;
 use super::section::{Section, Text};
 use super::values::{address, bytes, duration, secret_file};
-use super::{BatchLimits, Config, Dead, Flow, Input, MqttInput, Peer, Target, TlsFiles, targets};
+use super::{
+    BatchLimits, Config, Dead, Flow, Input, KafkaOnce, MqttInput, Peer, Target, TlsFiles, targets,
+};
 use crate::limits::{
     BATCH_BYTES, BATCH_BYTES_MAX, BATCH_MESSAGES, BATCH_MESSAGES_MAX, BUFFER_BYTES,
     BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, FILTERS_MAX, FLOWS_MAX, LINGER, LINGER_MAX, WINDOW_MAX,
@@ -105,9 +107,15 @@ fn flow(
     } else {
         targets::source(&section, name.as_deref(), home)
     };
+    let is_member = matches!(&input, Some(Input::Mqtt(input)) if input.group.is_some());
+    let fault = target.as_ref().and_then(Target::fault_in_group).filter(|_| is_member);
+    if let Some(says) = fault {
+        section.fault(section.place_of("group"), says);
+    }
     section.finish();
     let (name, input, target) = (name?, input?, target?);
-    let positions = target.needs_positions().then(|| state.join(format!("{name}.position")));
+    let has_file = target.needs_positions() && !is_member;
+    let positions = has_file.then(|| state.join(format!("{name}.position")));
     Some(Flow { name, input, target, batch, buffer, dead, home: home?.clone(), positions })
 }
 
@@ -205,7 +213,12 @@ pub(super) fn subscription(
         if let Err(error) = TopicFilter::parse(&filter.text) {
             section.fault(filter.at, format!("is no topic filter: {error}"));
         }
+        if filter.text.starts_with("$share/") {
+            let says = "leave $share/NAME/ out, and write group = \"NAME\"";
+            section.fault(filter.at, says);
+        }
     }
+    let group = section.parsed("group", group_name);
     let qos = section.number("qos", 0, 1).unwrap_or(1);
     let window = section.number("window", 1, u64::from(WINDOW_MAX));
     let client_id = section.text("client_id").map(|text| text.text);
@@ -215,10 +228,19 @@ pub(super) fn subscription(
         peer: peer?,
         client_id: client_id.unwrap_or_else(|| format!("bridge-{name}")),
         filters: filters.into_iter().map(|filter| filter.text).collect(),
+        group,
         qos: u8::from(qos == 1),
         window: window.and_then(|window| u16::try_from(window).ok()).unwrap_or(WINDOW_MAX),
         retained,
     })
+}
+
+/// [MQTT-4.8.2-1] and [MQTT-4.8.2-2]; the length is ringmq's bound.
+fn group_name(text: &str) -> Result<String, &'static str> {
+    match !text.is_empty() && text.len() <= 128 && !text.contains(['/', '+', '#', '\0']) {
+        true => Ok(text.to_owned()),
+        false => Err("takes 1 to 128 bytes without /, + and #"),
+    }
 }
 
 /// The broker that a table describes; the table may have other keys too.
@@ -251,6 +273,21 @@ pub(super) fn broker_of(section: &Section<'_, '_>) -> Option<Peer> {
 
 impl Target {
     /// Whether the target needs positions that are the same after a restart.
+    /// Why the target cannot have the messages of a group: they have no positions.
+    fn fault_in_group(&self) -> Option<&'static str> {
+        match self {
+            Self::Http(target) if target.time.is_none() => Some(
+                "members of a group number messages each for itself, so that lines of one \
+                 millisecond could replace each other: set time",
+            ),
+            Self::Kafka(target) if target.once == KafkaOnce::Transactional => Some(
+                "members of a group know no position of a message, so that transactions could \
+                 not recognise it: once = \"idempotent\" is all that is possible",
+            ),
+            _ => None,
+        }
+    }
+
     fn needs_positions(&self) -> bool {
         match self {
             Self::Mqtt(_) | Self::Http(_) => false,

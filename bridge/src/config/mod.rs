@@ -111,12 +111,25 @@ pub struct MqttInput {
     pub client_id: String,
     /// The filters of its subscriptions, at least one.
     pub filters: Vec<String>,
+    /// The consumer group that shares the messages with other readers.
+    pub group: Option<String>,
     /// 0 or 1.
     pub qos: u8,
     /// The most messages in flight.
     pub window: u16,
     /// Whether retained messages are delivered when the session begins.
     pub retained: bool,
+}
+
+impl MqttInput {
+    /// The filters of the SUBSCRIBE.
+    pub(crate) fn subscriptions(&self) -> Vec<String> {
+        let subscription = |filter: &String| match &self.group {
+            Some(group) => format!("$share/{group}/{filter}"),
+            None => filter.clone(),
+        };
+        self.filters.iter().map(subscription).collect()
+    }
 }
 
 /// The conditions to write a batch.

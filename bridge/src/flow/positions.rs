@@ -34,12 +34,20 @@ pub struct Positions {
     next: u64,
     /// The number in the file.
     kept: u64,
+    /// Whether packet identifiers follow the session's numbers.
+    has_numbers: bool,
 }
 
 impl Positions {
     /// Positions that begin anew with the process, for targets that do not need them.
     pub fn volatile() -> Self {
-        Self { file: None, epoch: random(), next: 0, kept: 0 }
+        Self { file: None, epoch: random(), next: 0, kept: 0, has_numbers: true }
+    }
+
+    /// Numbers in order of receipt, which begin anew with the process: the messages of a group have
+    /// no numbers in the session, and a message that comes again gets another one.
+    pub fn of_receipt() -> Self {
+        Self { has_numbers: false, ..Self::volatile() }
     }
 
     /// Positions that continue those of the file, if it exists.
@@ -58,7 +66,8 @@ impl Positions {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (random(), 0, true),
             Err(error) => return Err(error),
         };
-        let positions = Self { file: Some(file.to_owned()), epoch, next, kept: next };
+        let positions =
+            Self { file: Some(file.to_owned()), epoch, next, kept: next, has_numbers: true };
         if is_new {
             positions.keep(0)?;
         }
@@ -91,6 +100,7 @@ impl Positions {
             let number = match span.packet_id {
                 // QoS 0 has no identifier and is never sent again.
                 0 => self.next,
+                _ if !self.has_numbers => self.next,
                 id if span.dup => numbers::nearest(self.next, id),
                 id => numbers::following(self.next, id),
             };
@@ -156,6 +166,14 @@ mod tests {
         assert_eq!(numbers(&mut positions, &[(1, false), (2, false), (0, false)]), [0, 1, 2]);
         assert_eq!(numbers(&mut positions, &[(65_535, false), (1, false)]), [65_534, 65_535]);
         assert_eq!(numbers(&mut positions, &[(65_535, true), (1, true)]), [65_534, 65_535]);
+    }
+
+    // Members of a group: no two messages have one number, whatever their identifiers are.
+    #[test]
+    fn receipts_are_numbered() {
+        let mut positions = Positions::of_receipt();
+        assert_eq!(numbers(&mut positions, &[(9, false), (2, false), (2, true)]), [0, 1, 2]);
+        assert_eq!(numbers(&mut positions, &[(65_535, true), (1, false)]), [3, 4]);
     }
 
     // After any number of messages and a restart, messages in flight get their numbers again.

@@ -33,7 +33,9 @@ pub fn run(flow: Flow, metrics: FlowMetrics, stop: watch::Receiver<bool>) {
 }
 
 async fn drive(flow: Flow, metrics: FlowMetrics, stop: watch::Receiver<bool>) {
+    let is_member = matches!(&flow.input, Input::Mqtt(input) if input.group.is_some());
     let positions = match &flow.positions {
+        None if is_member => Ok(Positions::of_receipt()),
         None => Ok(Positions::volatile()),
         Some(file) => Positions::open(file).map_err(|error| format!("{}: {error}", file.display())),
     };
@@ -54,7 +56,7 @@ async fn drive(flow: Flow, metrics: FlowMetrics, stop: watch::Receiver<bool>) {
     let shared = (progress.clone(), budget.clone());
     let reader = match flow.input {
         Input::Mqtt(input) => {
-            let (from, kind) = (input.filters.join(", "), flow.target.kind());
+            let (from, kind) = (input.subscriptions().join(", "), flow.target.kind());
             info!("{}: {from} at {} → {kind}", flow.name, input.peer.address);
             let counts = metrics.clone();
             let reader = Subscriber::new(&flow.name, input, sender, shared, counts, positions);

@@ -131,8 +131,12 @@ impl Subscriber {
         }
     }
 
-    /// The broker sends unacknowledged messages again.
+    /// The broker sends unacknowledged messages again. To a member of a group, on the next
+    /// connection or never: another member may have them, and their identifiers are free then.
     fn forget_connection(&mut self) {
+        if self.input.group.is_some() {
+            self.earlier.clear();
+        }
         for received in self.unacknowledged.drain(..) {
             self.earlier.insert(received.id.get(), received);
         }
@@ -145,7 +149,8 @@ impl Subscriber {
             receive_max: self.input.window,
             // Not only for targets that need them: the lag is the age of the oldest message,
             // wherever it has waited. Messages of QoS 0 have none.
-            wants_positions: self.input.qos > 0,
+            // The messages of groups have none either.
+            wants_positions: self.input.qos > 0 && self.input.group.is_none(),
         };
         let mut connection = Connection::open(&self.input.peer, terms).await?;
         let is_new = !connection.granted.session_present;
@@ -168,7 +173,8 @@ impl Subscriber {
             false => RetainHandling::Never,
         };
         let qos = if self.input.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-        let filters = self.input.filters.iter().map(|filter| {
+        let subscriptions = self.input.subscriptions();
+        let filters = subscriptions.iter().map(|filter| {
             let filter = TopicFilter::parse(filter).expect("checked with the configuration");
             let mut entry = SubscribeEntry::new(filter, qos);
             // 3.1.1 has neither option.

@@ -105,6 +105,23 @@ const FAULTS: &[(&str, &[&str])] = &[
         &["sslmode=allow: takes disable, prefer", "ca_file needs sslmode=require, verify-ca"],
     ),
     (
+        "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\ngroup = \"g/h\"\n\
+         filters = [\"$share/g/a\"]\n[sink.mqtt]\nurl = \"mqtt://b\"\n\
+         [[sink]]\nname = \"b\"\ngroup = \"g\"\nfilters = [\"a\"]\n[sink.http]\n\
+         url = \"http://h/\"\nmeasurement = \"m\"\nfields = { v = \"{payload}\" }\n",
+        &[
+            "b.toml:5:9: sink.group: takes 1 to 128 bytes without /",
+            "b.toml:6:12: leave $share/NAME/ out, and write group = \"NAME\"",
+            "b.toml:11:1: members of a group number messages each for itself",
+        ],
+    ),
+    #[cfg(feature = "kafka")]
+    (
+        "[broker]\nurl = \"unix:/a\"\n[[sink]]\nname = \"a\"\ngroup = \"g\"\nfilters = [\"a\"]\n\
+         [sink.kafka]\nservers = [\"k:1\"]\ntopic = \"a\"\nonce = \"transactional\"\n",
+        &["b.toml:5:1: members of a group know no position"],
+    ),
+    (
         "[broker]\nurl = \"unix:/a\"\nadmin = \"unix:a\"\n",
         &["b.toml:3:9: broker.admin: takes unix:PATH, http://HOST:PORT"],
     ),

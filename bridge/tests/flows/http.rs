@@ -136,8 +136,8 @@ fn errors_have_their_ways() {
     bridge.expect_metric("retries_total", "series", |value| value == 2.0);
 }
 
-// A server that refuses everything stops the sink, which says so once; messages stay in the broker
-// and come when the bridge is started again.
+// A server that refuses everything stops the sink, which says so once, and its lag grows; messages
+// stay in the broker and come when the bridge is started again.
 #[test]
 fn refusal_of_all_stops_the_sink() {
     let home = Broker::start();
@@ -154,6 +154,10 @@ fn refusal_of_all_stops_the_sink() {
     let (status, says) = bridge.get("/readyz");
     assert_eq!((status, says.contains("series: stopped")), (503, true), "{says}");
     bridge.expect_metric("stopped", "series", |value| value == 1.0);
+    // The lag grows, also without a broker that tells it.
+    bridge.expect_metric("lag_messages", "series", |value| value == 1.0);
+    let before = bridge.metric("lag_seconds", "series");
+    bridge.expect_metric("lag_seconds", "series", |value| value > before + 0.5);
     bridge.kill_and_start();
     assert!(server.lines(1)[0].starts_with("m,line=a v=1 "));
 }

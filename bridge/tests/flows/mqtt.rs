@@ -178,6 +178,8 @@ fn dead_target_stops_nobody_else() {
     assert_eq!(receive_numbers(&mut reader, &["a/x"], 2000), 0);
     // Some attempts have failed by now: the pauses are short at first.
     bridge.process.wait_for_line("out: ");
+    // The reader has its messages before the bridge has their acknowledgements.
+    bridge.expect_metric("target_up", "well", |value| value == 1.0);
     let (status, says) = bridge.get("/readyz");
     assert_eq!(status, 503, "{says}");
     assert!(says.contains("out: retrying") && says.contains("well: up"), "{says}");

@@ -2,7 +2,6 @@
 //! configuration that the page recommends. Each host has its own network, on a switch of the
 //! test's own.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
@@ -14,8 +13,8 @@ use super::harness::{
 const NODES: usize = 3;
 /// Devices of the short form. `scripts/bridge-test` has more.
 const DEVICES: usize = 300;
-/// Devices that are connected at a time: the usual bounds of open files are enough for them.
-const WAVE: usize = 3000;
+/// Devices of one HAProxy, which needs two open files for each: 20,000 are enough for it.
+const DEVICES_OF_PROXY: usize = 5000;
 
 /// What is on a host, except for its server of NATS.
 struct Node {
@@ -48,20 +47,18 @@ impl Node {
 struct Fleet {
     cluster: Cluster,
     nodes: Vec<Node>,
-    _proxy: Process,
-    _directory: TempDir,
-    port: u16,
+    proxies: Vec<Proxy>,
 }
 
-impl Fleet {
-    fn start() -> Self {
-        let hosts = Host::network(NODES);
-        let cluster = Cluster::start_on(Edition::Newest, &hosts);
-        cluster.make_stream("commands", "mq.cmd.>");
-        cluster.make_stream("telemetry", "mq.m.>");
-        let servers = cluster.servers();
-        let nodes = hosts.iter().enumerate().map(|(at, host)| Node::start(at, host, &servers));
-        let nodes = nodes.collect();
+/// HAProxy on the switch.
+struct Proxy {
+    port: u16,
+    _process: Process,
+    _directory: TempDir,
+}
+
+impl Proxy {
+    fn start(hosts: &[Host]) -> Self {
         let (directory, port) = (TempDir::new(), free_port());
         let address = Host::switch().address;
         let mut text =
@@ -70,18 +67,36 @@ impl Fleet {
         assert!(text.contains(" check"), "{text}");
         text = text.replace(" check", "");
         let file = directory.join("haproxy.cfg");
-        fs::write(&file, format!("global\n    maxconn 4000\n{text}    retries 3\n"))
+        let maxconn = DEVICES_OF_PROXY + 100;
+        fs::write(&file, format!("global\n    maxconn {maxconn}\n{text}    retries 3\n"))
             .expect("the directory is writable");
         let mut command = Command::new("/usr/sbin/haproxy");
         command.arg("-f").arg(&file).arg("-V");
-        let proxy = Process::spawn(command);
-        Self { cluster, nodes, _proxy: proxy, _directory: directory, port }
+        Self { port, _process: Process::spawn(command), _directory: directory }
+    }
+}
+
+impl Fleet {
+    /// Hosts and proxies for so many devices.
+    fn start(devices: usize) -> Self {
+        let hosts = Host::network(NODES);
+        let cluster = Cluster::start_on(Edition::Newest, &hosts);
+        cluster.make_stream("commands", "mq.cmd.>");
+        cluster.make_stream("telemetry", "mq.m.>");
+        let servers = cluster.servers();
+        let nodes = hosts.iter().enumerate().map(|(at, host)| Node::start(at, host, &servers));
+        let nodes = nodes.collect();
+        // One that fails must have another one beside it, which sends clients to the same nodes.
+        let count = devices.div_ceil(DEVICES_OF_PROXY).max(2);
+        Self { cluster, nodes, proxies: (0..count).map(|_| Proxy::start(&hosts)).collect() }
     }
 
-    /// A device, and the node at which it is. The first time it subscribes to its commands.
-    fn device(&self, number: usize) -> (Client, usize) {
+    /// A device, and the node at which it is. It subscribes to its commands. `turn` tells which
+    /// proxy it uses.
+    fn device(&self, number: usize, turn: usize) -> (Client, usize) {
         let (address, id) = (Host::switch().address, format!("device-{number}"));
-        let mut client = Client::at_when_up(&address, self.port, &id, true);
+        let proxy = &self.proxies[(number + turn) % self.proxies.len()];
+        let mut client = Client::at_when_up(&address, proxy.port, &id, true);
         client.subscribe("node");
         let node = client.receive_on("node").payload.parse().expect("a number");
         client.subscribe(&format!("cmd/{number}/#"));
@@ -103,31 +118,30 @@ fn devices() -> usize {
     std::env::var("BRIDGE_TEST_DEVICES").map_or(DEVICES, |text| text.parse().expect("a number"))
 }
 
-// A command that is published once into NATS reaches its device, at whichever node it is. Clients
-// come back to their node through HAProxy.
+// A command that is published once into NATS reaches its device, at whichever node it is, while all
+// devices are connected. Each comes back to its node, through the other HAProxy.
 #[test]
 fn commands_reach_devices() {
     in_own_network("nodes::commands_reach_devices", || {
-        let (fleet, count) = (Fleet::start(), devices());
-        let all: Vec<usize> = (0..count).collect();
-        let mut nodes = Vec::new();
-        for wave in all.chunks(WAVE) {
-            let mut clients: Vec<(Client, usize)> =
-                wave.iter().map(|device| fleet.device(*device)).collect();
-            let commanded = (0..wave.len()).step_by(wave.len().div_ceil(100));
-            for at in commanded.clone() {
-                fleet.command(wave[at], "1");
-            }
-            for at in commanded {
-                expect_command(&mut clients[at].0, wave[at], "1");
-            }
-            nodes.extend(clients.iter().map(|(_, node)| *node));
+        let count = devices();
+        let fleet = Fleet::start(count);
+        let mut clients: Vec<(Client, usize)> = (0..count).map(|at| fleet.device(at, 0)).collect();
+        let commanded = (0..count).step_by(count.div_ceil(300));
+        for device in commanded.clone() {
+            fleet.command(device, "1");
         }
-        let used: BTreeSet<usize> = nodes.iter().copied().collect();
-        assert_eq!(used.len(), NODES);
-        let again: Vec<usize> = (0..count).map(|at| fleet.device(at).1).collect();
-        assert_eq!(nodes, again);
-        eprintln!("{count} clients came back to their node");
+        for device in commanded {
+            expect_command(&mut clients[device].0, device, "1");
+        }
+        let mut of_node = [0; NODES];
+        for (device, (client, node)) in clients.iter_mut().enumerate() {
+            of_node[*node] += 1;
+            let again;
+            (*client, again) = fleet.device(device, 1);
+            assert_eq!(again, *node, "device {device}");
+        }
+        assert!(of_node.iter().all(|count| *count > 0), "{of_node:?}");
+        eprintln!("{count} clients came back to their node, which have {of_node:?}");
     });
 }
 
@@ -137,8 +151,8 @@ fn commands_reach_devices() {
 fn killed_node_loses_nothing() {
     const MESSAGES: usize = 3000;
     in_own_network("nodes::killed_node_loses_nothing", || {
-        let mut fleet = Fleet::start();
-        let mut clients: Vec<(Client, usize)> = (0..12).map(|at| fleet.device(at)).collect();
+        let mut fleet = Fleet::start(12);
+        let mut clients: Vec<(Client, usize)> = (0..12).map(|at| fleet.device(at, 0)).collect();
         for victim in 0..NODES {
             for (at, (client, _)) in clients.iter_mut().enumerate() {
                 let topic = format!("m/{at}");
@@ -161,7 +175,7 @@ fn killed_node_loses_nothing() {
             node.bridge.start_again();
             for (device, (client, node)) in clients.iter_mut().enumerate() {
                 if *node == victim {
-                    (*client, *node) = fleet.device(device);
+                    (*client, *node) = fleet.device(device, victim);
                     assert_eq!(*node, victim);
                 }
                 expect_command(client, device, &text);

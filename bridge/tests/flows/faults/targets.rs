@@ -57,7 +57,7 @@ fn way(fault: Fault) -> Way {
 pub(super) struct Jetstream {
     nodes: Vec<Nats>,
     servers: String,
-    link: Option<Link>,
+    links: Vec<Link>,
     edition: Edition,
     is_batch: bool,
 }
@@ -66,16 +66,20 @@ impl Jetstream {
     pub(super) fn single(directory: TempDir, edition: Edition, is_batch: bool) -> Self {
         let node = Nats::start_in(directory, edition);
         node.make_stream("all", "mq.>");
-        let link = Link::tcp(node.port());
-        let servers = format!("\"nats://127.0.0.1:{}\"", link.port());
-        Self { nodes: vec![node], servers, link: Some(link), edition, is_batch }
+        let links = vec![Link::tcp(node.port())];
+        Self::behind(links, vec![node], edition, is_batch)
     }
 
     pub(super) fn of_three(edition: Edition) -> Self {
-        let cluster = Cluster::start(edition);
+        let (cluster, links) = Cluster::start_behind(edition);
         cluster.make_stream("all", "mq.>");
-        let servers = cluster.servers();
-        Self { nodes: cluster.nodes, servers, link: None, edition, is_batch: false }
+        Self::behind(links, cluster.nodes, edition, false)
+    }
+
+    fn behind(links: Vec<Link>, nodes: Vec<Nats>, edition: Edition, is_batch: bool) -> Self {
+        let servers = links.iter().map(|link| format!("\"nats://127.0.0.1:{}\"", link.port()));
+        let servers = servers.collect::<Vec<String>>().join(", ");
+        Self { nodes, servers, links, edition, is_batch }
     }
 }
 
@@ -108,11 +112,11 @@ impl Target for Jetstream {
     }
 
     fn set_link(&mut self, fault: Fault) {
-        self.link.as_ref().expect("one node has a link").set(way(fault));
+        self.links.iter().for_each(|link| link.set(way(fault)));
     }
 
     fn open_link(&mut self) {
-        self.link.as_ref().expect("one node has a link").set(Way::Open);
+        self.links.iter().for_each(|link| link.set(Way::Open));
     }
 
     // A server that could not write does without JetStream until it is started again.
@@ -366,6 +370,8 @@ impl Target for Records {
     fn set_link(&mut self, fault: Fault) {
         match fault {
             Fault::Cut => self.cluster.take_down(),
+            // Answers that are held come too late for anybody.
+            Fault::Held => self.cluster.answer_after(std::time::Duration::from_secs(3600)),
             _ => self.cluster.answer_after(std::time::Duration::from_millis(500)),
         }
     }

@@ -45,6 +45,8 @@ impl Client {
     pub(crate) fn tcp(port: u16, id: &str, durable: bool) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the broker listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("is set");
+        // Else a packet waits for the acknowledgement of the one before, which comes late.
+        stream.set_nodelay(true).expect("is set");
         Self::greet(Box::new(stream), id, durable)
     }
 
@@ -63,6 +65,8 @@ impl Client {
             }
         };
         stream.set_read_timeout(Some(PATIENCE)).expect("is set");
+        // Else a packet waits for the acknowledgement of the one before, which comes late.
+        stream.set_nodelay(true).expect("is set");
         Self::greet(Box::new(stream), id, durable)
     }
 

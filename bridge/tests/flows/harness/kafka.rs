@@ -148,6 +148,8 @@ impl Kafka {
             .set("group.id", "test")
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "error")
+            // Brokers may hold their answers.
+            .set("socket.timeout.ms", "10000")
             .create()
             .expect("the options are good");
         let mut partitions = TopicPartitionList::new();

@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
+use super::link::Link;
 use super::network::Host;
 use super::process::{PATIENCE, Process, TempDir};
 use super::programs::free_port;
@@ -285,22 +286,40 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn start(edition: Edition) -> Self {
-        Self::start_on(edition, &[Host::own(), Host::own(), Host::own()])
-    }
-
     /// One on each host.
     pub(crate) fn start_on(edition: Edition, hosts: &[Host]) -> Self {
-        let routes: Vec<String> =
-            hosts.iter().map(|host| format!("nats://{}:{}", host.address, free_port())).collect();
-        let node = |(at, host): (usize, &Host)| {
+        let place = |host: &Host| (host.clone(), free_port(), Vec::new());
+        Self::join(edition, hosts.iter().map(place).collect())
+    }
+
+    /// One behind each of the links, whose addresses they tell their clients.
+    pub(crate) fn start_behind(edition: Edition) -> (Self, Vec<Link>) {
+        let host = Host::own();
+        let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let links: Vec<Link> = ports.iter().map(|port| Link::tcp(*port)).collect();
+        let place = |(port, link): (u16, &Link)| {
+            let told = format!("{}:{}", host.address, link.port());
+            (host.clone(), port, vec!["--client_advertise".to_owned(), told])
+        };
+        let places = ports.into_iter().zip(&links).map(place).collect();
+        (Self::join(edition, places), links)
+    }
+
+    /// A server for each host with its port and its flags.
+    fn join(edition: Edition, places: Vec<(Host, u16, Vec<String>)>) -> Self {
+        let route = |place: &(Host, u16, Vec<String>)| {
+            format!("nats://{}:{}", place.0.address, free_port())
+        };
+        let routes: Vec<String> = places.iter().map(route).collect();
+        let node = |(at, (host, port, more)): (usize, (Host, u16, Vec<String>))| {
             let name = format!("node{at}");
             let flags = ["--cluster_name", "c", "-n", &name, "--cluster", &routes[at], "--routes"];
             let mut flags: Vec<String> = flags.map(str::to_owned).into();
             flags.push(routes.join(","));
-            Nats::start_with(TempDir::new(), edition, host.clone(), free_port(), flags)
+            flags.extend(more);
+            Nats::start_with(TempDir::new(), edition, host, port, flags)
         };
-        Self { nodes: hosts.iter().enumerate().map(node).collect() }
+        Self { nodes: places.into_iter().enumerate().map(node).collect() }
     }
 
     /// For `servers = [ … ]`.
