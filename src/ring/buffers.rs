@@ -5,7 +5,7 @@
 //!
 //! The kernel takes buffers in the ring's order, as many as it has data for. If all of them were
 //! always in the ring, a turn of fast streams would receive more than the processor's cache holds,
-//! and each buffer would be the one that was used longest ago. So only enough for [`TURN_BYTES`]
+//! and each buffer would be the one that was used longest ago. So only enough for one [`Intake`]
 //! are outside of the free list at a time, judged by how full buffers come back, and the buffer
 //! that was recycled last is provided first.
 //!
@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::Submitter;
 
+use super::intake::Intake;
 use super::pool::Pool;
 use super::{Buffer, Rearm};
 
@@ -40,13 +41,6 @@ struct Entry {
 }
 
 const _: () = assert!(size_of::<Entry>() == 16);
-
-/// The bytes that one turn receives, about. With the output that they cause they stay in a
-/// second-level cache of 1 MiB.
-const TURN_BYTES: u32 = 256 * 1024;
-
-/// The least number of buffers to provide.
-const PROVIDED_MIN: u16 = 16;
 
 /// The average fill of buffers follows the present one by this part of the difference.
 const FILL_WEIGHT: i64 = 8;
@@ -63,6 +57,7 @@ pub(super) struct Buffers {
     free: Vec<u16>,
     /// The average number of bytes in a received buffer.
     fill: u32,
+    intake: Intake,
 }
 
 impl Buffers {
@@ -78,7 +73,8 @@ impl Buffers {
         assert!(count.is_power_of_two(), "the kernel wants a power of two");
         let pool = Pool::new(usize::from(count) * size_of::<Entry>(), count, buffer_bytes)?;
         let free = (0..count).rev().collect();
-        let mut buffers = Self { pool, tail: 0, published: 0, free, fill: 0 };
+        let mut buffers =
+            Self { pool, tail: 0, published: 0, free, fill: 0, intake: Intake::default() };
         buffers.publish();
         Ok(buffers)
     }
@@ -102,14 +98,19 @@ impl Buffers {
         let fill = i64::from(self.fill);
         let step = (i64::from(len) - fill) / FILL_WEIGHT;
         self.fill = u32::try_from(fill + step).expect("between two lengths");
+        self.intake.note_received(len);
         self.pool.lend(id, len)
+    }
+
+    /// Notes that the kernel has sent something.
+    pub(super) fn note_sent(&mut self, bytes: u32) {
+        self.intake.note_sent(bytes);
     }
 
     /// The number of buffers outside of the free list.
     fn wanted(&self) -> u16 {
-        let count = self.pool.count();
-        let wanted = TURN_BYTES.checked_div(self.fill).unwrap_or(u32::MAX);
-        u16::try_from(wanted).unwrap_or(u16::MAX).clamp(PROVIDED_MIN.min(count), count)
+        let wanted = self.intake.bytes().checked_div(self.fill).unwrap_or(u32::MAX);
+        u16::try_from(wanted).unwrap_or(u16::MAX).clamp(1, self.pool.count())
     }
 
     /// What to arm in a turn after receives that found no buffer.
@@ -137,6 +138,7 @@ impl Buffers {
 
     /// Lets the kernel use as many of the free buffers as are wanted.
     pub(super) fn publish(&mut self) {
+        self.intake.forget();
         let kept = usize::from(self.pool.count() - self.wanted());
         while self.free.len() > kept
             && let Some(id) = self.free.pop()

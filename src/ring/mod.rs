@@ -14,6 +14,7 @@
 
 mod buffers;
 mod epoll;
+mod intake;
 mod links;
 mod options;
 mod pause;

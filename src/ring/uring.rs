@@ -257,7 +257,9 @@ impl Uring {
             }
             Kind::Send => {
                 let batch = self.sends.end(self.links.on_sent(key));
-                let result = outcome(entry.result()).map(|bytes| bytes as usize);
+                let result = outcome(entry.result());
+                self.buffers.note_sent(*result.as_ref().unwrap_or(&0));
+                let result = result.map(|bytes| bytes as usize);
                 into.push(Completion::Sent { key, result, batch });
             }
             Kind::Wake => {

@@ -1,5 +1,7 @@
 //! Receiving: the ends of a receive, empty pools, cancels, reused slots.
 
+use std::thread;
+
 use super::*;
 
 on_both_rings!(
@@ -175,4 +177,25 @@ fn slots_are_reused(kind: Kind) {
         assert_eq!((inbox.bytes.as_slice(), inbox.end), (&b"hello"[..], Some(End::Peer)));
         rig.ring.release(link, &socket);
     }
+}
+
+/// If much more is sent than was received, fewer receives are due at a time. epoll receives little
+/// of each link in a turn anyway.
+#[test]
+fn much_output_bounds_receives() {
+    const BUFFER: usize = 16 * 1024;
+    const SENT: usize = 16 << 20;
+    let mut rig = Rig::new(Kind::Uring);
+    let (socket, mut peer) = pair();
+    for _ in 0..8 {
+        peer.write_all(&pattern(0, BUFFER)).expect("there is room");
+        rig.ring.submit_recv(LINK, &socket, RecvMode::Once);
+        rig.fill(LINK, &mut Inbox::default(), BUFFER);
+    }
+    let before = rig.ring.rearm();
+    let reader = thread::spawn(move || peer.read_exact(&mut vec![0; SENT]));
+    rig.send_whole(LINK, &socket, batch_of(1, SENT));
+    reader.join().expect("it reads").expect("all of it comes");
+    let after = rig.ring.rearm();
+    assert!(before.receives >= 3 * after.receives, "{before:?}, {after:?}");
 }
