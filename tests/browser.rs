@@ -11,7 +11,7 @@ mod http;
 use std::fs;
 use std::process::Command;
 
-use common::{DataDir, in_repository, run};
+use common::{DataDir, ReservedPort, in_repository, run};
 
 /// Every page shows the broker's data as text. No request leaves the origin. A token with the right
 /// to read sees no controls for changes.
@@ -36,4 +36,15 @@ fn every_page() {
     command.args([code, "read-only-token"]).arg(axe);
     print!("{}", run(&command));
     broker.stop();
+}
+
+/// A page that stays open while its broker is killed and started again says so, and comes back by
+/// itself, with each part once.
+#[test]
+fn page_comes_back() {
+    let (files, port) = (DataDir::fresh(), ReservedPort::new());
+    let mut command = Command::new(in_repository("target/test-env/venv/bin/python"));
+    command.arg(in_repository("tests/clients/browser_restart_suite.py"));
+    command.arg(env!("CARGO_BIN_EXE_ringmq")).arg(files.path()).arg(port.number().to_string());
+    print!("{}", run(&command));
 }

@@ -2,7 +2,8 @@
 //! [`catalogue`](super::catalogue).
 
 use super::facts::CertificateFact;
-use super::metric::{Kind, Metric, Source, Whole, counter, float, gauge};
+use super::metric::{Metric, Source, Whole, counter, float, gauge};
+use super::topic::{Form, topic};
 
 /// The flag that names lists of revoked certificates.
 const CRL_FLAG: &str = "--tls-crl";
@@ -16,7 +17,8 @@ pub(super) const BROKER_METRICS: &[Metric] = &[
             let labels = [env!("CARGO_PKG_VERSION"), &whole.process.kernel];
             vec![(labels.map(str::to_owned).to_vec(), 1.0)]
         }),
-    ),
+    )
+    .at(&[topic(&["broker/version"], Form::Version).says("`ringmq version X`")]),
     counter(
         "http_requests_total",
         "Requests of operators, by what they are for and the status of the answer",
@@ -48,27 +50,21 @@ pub(super) const BROKER_METRICS: &[Metric] = &[
             whole.process.files.iter().map(|files| (Vec::new(), float(*files))).collect()
         }),
     ),
-    Metric {
-        name: "tls_certificate_not_after_timestamp_seconds",
-        kind: Kind::Gauge,
-        per_unit: 1,
-        help: "When the first certificate in a file that is in use ends to be valid",
-        source: Source::Named("file", |whole| ends(whole, |it| it.flag != CRL_FLAG)),
-    },
-    Metric {
-        name: "tls_crl_next_update_timestamp_seconds",
-        kind: Kind::Gauge,
-        per_unit: 1,
-        help: "When the first list of revoked certificates in a file should have a successor",
-        source: Source::Named("file", |whole| ends(whole, |it| it.flag == CRL_FLAG)),
-    },
-    Metric {
-        name: "trace_events_dropped_total",
-        kind: Kind::Counter,
-        per_unit: 1,
-        help: "Events that traces left out because there were too many",
-        source: Source::Broker(|whole| float(whole.trace_events_dropped)),
-    },
+    gauge(
+        "tls_certificate_not_after_timestamp_seconds",
+        "When the first certificate in a file that is in use ends to be valid",
+        Source::Named("file", |whole| ends(whole, |it| it.flag != CRL_FLAG)),
+    ),
+    gauge(
+        "tls_crl_next_update_timestamp_seconds",
+        "When the first list of revoked certificates in a file should have a successor",
+        Source::Named("file", |whole| ends(whole, |it| it.flag == CRL_FLAG)),
+    ),
+    counter(
+        "trace_events_dropped_total",
+        "Events that traces left out because there were too many",
+        Source::Broker(|whole| float(whole.trace_events_dropped)),
+    ),
 ];
 
 /// The earliest end of each file, in the order of their names.

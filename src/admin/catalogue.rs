@@ -1,18 +1,63 @@
-//! Every metric: its name, meaning and source. The text for Prometheus, the JSON and the
-//! documentation are made from this table.
+//! Every metric: its name, meaning, source, and the topics of `$SYS` that tell it. The text for
+//! Prometheus, the JSON, `$SYS` and the documentation are made from this table.
+//!
+//! Its parts are in several files. Metrics of all durable sessions are computed only on request, so
+//! they are at another path and in a table of their own ([`TOTALS`]).
+
+use crate::broker::inspect::Waiting;
 
 use super::broker_metrics::BROKER_METRICS;
 use super::connection_metrics::CONNECTION_METRICS;
-use super::group_events::{GROUP_EVENTS, GROUP_METRICS};
+use super::group_events::{GROUP_EVENT_TOPICS, GROUP_EVENTS, GROUP_METRICS};
 use super::log_metrics::LOG_METRICS;
 use super::message_metrics::MESSAGE_METRICS;
-use super::metric::{Kind, MICROS, Metric, Source, counter, float, gauge, row, times};
+use super::metric::{Kind, MICROS, Metric, Of, Source, counter, float, gauge, row, times};
+use super::session_metrics::TOTALS;
+use super::topic::{
+    CONNECTS, DROPPED, Form, MOST_SESSIONS, NOT_GOT, STORED, STORED_BYTES, Topic, load, number,
+    topic,
+};
 
 /// Every metric.
 pub(super) fn metrics() -> impl Iterator<Item = &'static Metric> {
     let tables =
         [METRICS, CONNECTION_METRICS, MESSAGE_METRICS, LOG_METRICS, GROUP_METRICS, BROKER_METRICS];
     tables.into_iter().flatten()
+}
+
+/// A row that a topic is computed from, and how it names the topic.
+#[derive(Clone, Copy)]
+pub(super) enum Part {
+    /// Of the broker.
+    Broker(&'static Metric, &'static Topic),
+    /// Of all durable sessions and groups.
+    Waiting(&'static Metric<Of<Waiting>>, &'static Topic),
+}
+
+impl Part {
+    pub(super) fn topic(&self) -> &'static Topic {
+        match self {
+            Self::Broker(_, topic) | Self::Waiting(_, topic) => topic,
+        }
+    }
+}
+
+/// The topics below `$SYS/`: the names that have one value, and the rows that it is computed from.
+pub(super) fn topics() -> Vec<Vec<Part>> {
+    let of_broker = metrics()
+        .flat_map(|metric| metric.topics.iter().map(move |topic| Part::Broker(metric, topic)));
+    let of_sessions = TOTALS
+        .iter()
+        .flat_map(|metric| metric.topics.iter().map(move |topic| Part::Waiting(metric, topic)));
+    let mut topics: Vec<Vec<Part>> = Vec::new();
+    for part in of_broker.chain(of_sessions) {
+        let names = part.topic().names;
+        match topics.iter_mut().find(|known| known[0].topic().names == names) {
+            Some(known) => known.push(part),
+            None => topics.push(vec![part]),
+        }
+    }
+    topics
 }
 
 /// The metrics of shards, and some of the broker.
@@ -54,13 +99,16 @@ pub(super) const METRICS: &[Metric] = &[
                 ("revoked", |s| s.stats.refused_revoked),
             ],
         ),
-    ),
+    )
+    .at(&[CONNECTS]),
     counter(
         "received_bytes_total",
         "Bytes received from clients",
         Source::Sum(|s| s.load.received_bytes),
-    ),
-    counter("sent_bytes_total", "Bytes sent to clients", Source::Sum(|s| s.load.sent_bytes)),
+    )
+    .at(&[number(&["broker/bytes/received"]), load(&["broker/load/bytes/received"])]),
+    counter("sent_bytes_total", "Bytes sent to clients", Source::Sum(|s| s.load.sent_bytes))
+        .at(&[number(&["broker/bytes/sent"]), load(&["broker/load/bytes/sent"])]),
     counter(
         "messages_dropped_total",
         "Messages that were accepted and not delivered to a session",
@@ -80,18 +128,25 @@ pub(super) const METRICS: &[Metric] = &[
                 ("refused", |s| s.stats.publishes_refused),
             ],
         ),
-    ),
-    counter("group_messages_total", "Messages of consumer groups, by event", GROUP_EVENTS),
+    )
+    .at(&[
+        number(&["broker/publish/messages/dropped"]).only(DROPPED).says(NOT_GOT),
+        load(&["broker/load/publish/dropped"]).only(DROPPED).says(NOT_GOT),
+    ]),
+    counter("group_messages_total", "Messages of consumer groups, by event", GROUP_EVENTS)
+        .at(GROUP_EVENT_TOPICS),
     gauge(
         "sessions_max",
         "The most sessions that there were at once since the start",
         Source::Highest(|s| s.load.sessions_max),
-    ),
+    )
+    .at(&[MOST_SESSIONS]),
     counter(
         "sessions_expired_total",
         "Sessions that ended because their client stayed away",
         Source::Sum(|s| s.stats.sessions_expired),
-    ),
+    )
+    .at(&[number(&["broker/clients/expired"])]),
     counter(
         "sessions_deleted_total",
         "Sessions that ended because an operator asked for it",
@@ -101,7 +156,8 @@ pub(super) const METRICS: &[Metric] = &[
         "subscriptions",
         "Subscriptions of all sessions",
         Source::Sum(|s| s.gauges.subscriptions),
-    ),
+    )
+    .at(&[number(&["broker/subscriptions/count"])]),
     counter(
         "subscriptions_suspended_total",
         "Subscriptions of sessions that new rules deny",
@@ -116,9 +172,13 @@ pub(super) const METRICS: &[Metric] = &[
         "session_backlog_bytes",
         "Messages in durable sessions that wait or are not acknowledged",
         Source::Sum(|s| s.gauges.queued_bytes),
-    ),
-    gauge("group_members", "Members of groups", Source::Sum(|s| s.gauges.group_members)),
-    gauge("group_backlog_bytes", "Messages in groups", Source::Sum(|s| s.gauges.group_bytes)),
+    )
+    .at(&[STORED_BYTES]),
+    gauge("group_members", "Members of groups", Source::Sum(|s| s.gauges.group_members))
+        .at(&[number(&["broker/shared_subscriptions/count", "ringmq/groups/members"])
+            .says("Subscriptions to groups")]),
+    gauge("group_backlog_bytes", "Messages in groups", Source::Sum(|s| s.gauges.group_bytes))
+        .at(&[STORED_BYTES, number(&["ringmq/groups/backlog_bytes"])]),
     gauge(
         "clean_session_memory_bytes",
         "Memory of messages that wait in clean sessions",
@@ -133,8 +193,13 @@ pub(super) const METRICS: &[Metric] = &[
         "retained_messages",
         "Topics with a retained message",
         Source::Sum(|s| s.gauges.retained),
-    ),
-    gauge("retained_bytes", "Retained messages", Source::Sum(|s| s.gauges.retained_bytes)),
+    )
+    .at(&[
+        STORED,
+        number(&["broker/retained messages/count"]).says("Retained messages, without `$SYS`"),
+    ]),
+    gauge("retained_bytes", "Retained messages", Source::Sum(|s| s.gauges.retained_bytes))
+        .at(&[STORED_BYTES]),
     counter(
         "retained_expired_total",
         "Retained messages that expired",
@@ -154,7 +219,8 @@ pub(super) const METRICS: &[Metric] = &[
         "disk_free_bytes",
         "Free space of the file system",
         Source::Highest(|s| s.gauges.disk_free),
-    ),
+    )
+    .at(&[number(&["ringmq/disk/free"])]),
     gauge("disk_size_bytes", "Size of the file system", Source::Highest(|s| s.gauges.disk_size)),
     gauge(
         "disk_low_limit_bytes",
@@ -165,7 +231,8 @@ pub(super) const METRICS: &[Metric] = &[
         "disk_short",
         "1 while publishers that need the disk wait for its space or its speed",
         Source::Highest(|s| s.gauges.disk_short),
-    ),
+    )
+    .at(&[number(&["ringmq/disk/low"])]),
     counter(
         "disk_low_total",
         "Times free space was found too low",
@@ -209,7 +276,9 @@ pub(super) const METRICS: &[Metric] = &[
         ("shard_busy_seconds_total", Kind::Counter, MICROS),
         "Time that the shard was awake: the load of its core",
         Source::Each(|s| s.load.busy_us),
-    ),
+    )
+    .at(&[topic(&["ringmq/shard/N/busy"], Form::Share)
+        .says("The share of the time in which the shard was awake, 0.00 to 1.00")]),
     counter("shard_turns_total", "Turns of the shard", Source::Each(|s| s.latency.turn.count())),
     counter(
         "shard_sleeps_total",
@@ -259,6 +328,15 @@ pub(super) const METRICS: &[Metric] = &[
         Source::Broker(|whole| float(whole.process.resident_bytes)),
     ),
     gauge(
+        "heap_bytes",
+        "Resident memory that is not of files: heap, tables, buffers and stacks",
+        Source::Broker(|whole| float(whole.process.heap_bytes)),
+    )
+    .at(&[
+        number(&["broker/heap/current"]),
+        topic(&["broker/heap/maximum"], Form::Peak).says("The most that an update has found"),
+    ]),
+    gauge(
         "process_virtual_memory_bytes",
         "Virtual memory",
         Source::Broker(|whole| float(whole.process.virtual_bytes)),
@@ -272,5 +350,6 @@ pub(super) const METRICS: &[Metric] = &[
         "process_start_time_seconds",
         "When the process was started",
         Source::Broker(|whole| whole.process.started_s),
-    ),
+    )
+    .at(&[topic(&["broker/uptime"], Form::Uptime).says("Time since then: `N seconds`")]),
 ];

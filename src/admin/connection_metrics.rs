@@ -6,6 +6,7 @@ use crate::limits::LISTENERS_COUNTED_MAX;
 use super::metric::{
     Kind, LabelledRow, MICROS, Metric, ShardFigures, Source, Whole, counter, float, gauge, row,
 };
+use super::topic::{CONNECTS, MOST_SESSIONS, load, number};
 
 /// See the module.
 pub(super) const CONNECTION_METRICS: &[Metric] = &[
@@ -22,7 +23,8 @@ pub(super) const CONNECTION_METRICS: &[Metric] = &[
         Source::Rows(&["listener"], |shards, whole| {
             by_listener(shards, whole, |load| load.accepted)
         }),
-    ),
+    )
+    .at(&[number(&["broker/connections/socket/count"]), load(&["broker/load/sockets"])]),
     counter(
         "connections_refused_total",
         "Connections closed before a byte was read",
@@ -68,7 +70,8 @@ pub(super) const CONNECTION_METRICS: &[Metric] = &[
                 ("5", |s| s.stats.clients_v5),
             ],
         ),
-    ),
+    )
+    .at(&[CONNECTS]),
     counter(
         "connects_websocket_total",
         "Of the CONNECTs that were accepted, those over WebSocket",
@@ -124,7 +127,17 @@ pub(super) const CONNECTION_METRICS: &[Metric] = &[
                 (["absent", "durable"], |s| s.gauges.sessions.saturating_sub(s.gauges.clients)),
             ],
         ),
-    ),
+    )
+    .at(&[
+        number(&["broker/clients/connected", "broker/clients/active"])
+            .only(&["connected"])
+            .says("Clients that are connected"),
+        number(&["broker/clients/disconnected", "broker/clients/inactive"])
+            .only(&["absent"])
+            .says("Sessions whose client is not connected"),
+        number(&["broker/clients/total"]).says("Sessions"),
+        MOST_SESSIONS,
+    ]),
     counter(
         "sessions_created_total",
         "Accepted clients that began a session",

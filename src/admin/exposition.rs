@@ -9,7 +9,7 @@ use crate::broker::VhostReport;
 use crate::broker::inspect::{Histogram, Snapshot};
 
 use super::catalogue::metrics;
-use super::metric::{Kind, Metric, ShardFigures, Source, Whole, float, unit_of};
+use super::metric::{Metric, ShardFigures, Source, Whole, float};
 use super::vhost_metrics::VHOST_METRICS;
 
 /// Exponents of the bucket bounds of histograms, powers of two of microseconds: from 16 µs to 33 s.
@@ -62,8 +62,7 @@ type Labels<'a> = &'a [(&'a str, &'a str)];
 pub(super) fn of_broker(format: Format, shards: &[ShardFigures<'_>], whole: &Whole) -> String {
     let mut text = Text::new(format);
     for metric in metrics() {
-        let name = metric.whole_name();
-        text.head(&name, metric.kind, metric.unit(), metric.help);
+        let name = text.family(metric);
         text.values(&name, metric, shards, whole);
     }
     text.end()
@@ -72,11 +71,10 @@ pub(super) fn of_broker(format: Format, shards: &[ShardFigures<'_>], whole: &Who
 /// The metrics of each vhost, summed over the shards.
 pub(super) fn of_vhosts(format: Format, vhosts: &BTreeMap<String, VhostReport>) -> String {
     let mut text = Text::new(format);
-    for (short, kind, figure, help) in VHOST_METRICS {
-        let name = format!("ringmq_{short}");
-        text.family(short, *kind, help);
+    for metric in VHOST_METRICS {
+        let name = text.family(metric);
         for (vhost, report) in vhosts {
-            let found = report.figures.iter().find(|(name, _)| name == figure);
+            let found = report.figures.iter().find(|(name, _)| *name == metric.source);
             let value = found.map_or(0, |(_, value)| *value);
             text.line(&name, &[("vhost", vhost)], float(value));
         }
@@ -93,21 +91,19 @@ impl Text {
         self.text.write_fmt(line).expect("it is memory");
     }
 
-    fn head(&mut self, name: &str, kind: Kind, unit: Option<&str>, help: &str) {
+    /// Begins a metric. Returns its name.
+    pub(super) fn family<S>(&mut self, metric: &Metric<S>) -> String {
+        let (name, kind, help) = (metric.whole_name(), metric.kind.name(), metric.help);
         // In OpenMetrics a counter's family is named without the suffix of its samples.
         let family = match self.format {
-            Format::Prometheus => name,
-            Format::OpenMetrics => name.strip_suffix("_total").unwrap_or(name),
+            Format::Prometheus => name.as_str(),
+            Format::OpenMetrics => name.strip_suffix("_total").unwrap_or(&name),
         };
-        self.push(format_args!("# HELP {family} {help}\n# TYPE {family} {}\n", kind.name()));
-        if let (Format::OpenMetrics, Some(unit)) = (self.format, unit) {
+        self.push(format_args!("# HELP {family} {help}\n# TYPE {family} {kind}\n"));
+        if let (Format::OpenMetrics, Some(unit)) = (self.format, metric.unit()) {
             self.push(format_args!("# UNIT {family} {unit}\n"));
         }
-    }
-
-    /// Begins a metric whose name is given without the common prefix.
-    pub(super) fn family(&mut self, short: &str, kind: Kind, help: &str) {
-        self.head(&format!("ringmq_{short}"), kind, unit_of(short), help);
+        name
     }
 
     fn values(&mut self, name: &str, metric: &Metric, shards: &[ShardFigures<'_>], whole: &Whole) {

@@ -1,6 +1,7 @@
 //! Deliveries of consumer groups, as metrics count them.
 
-use super::metric::{Kind, Metric, Source};
+use super::metric::{Metric, Source, gauge};
+use super::topic::{Topic, number};
 
 /// By event.
 pub(super) const GROUP_EVENTS: Source = Source::Sums(
@@ -15,12 +16,25 @@ pub(super) const GROUP_EVENTS: Source = Source::Sums(
     ],
 );
 
+/// The topics of these.
+pub(super) const GROUP_EVENT_TOPICS: &[Topic] = &[
+    number(&["ringmq/groups/delivered"]).only(&["delivered"]).says("Deliveries to members"),
+    number(&["ringmq/groups/acknowledged"])
+        .only(&["acknowledged"])
+        .says("Messages that members have acknowledged"),
+    number(&["ringmq/groups/redelivered"])
+        .only(&["redelivered"])
+        .says("Messages that were sent again, to the same member or another"),
+    number(&["ringmq/groups/refused"])
+        .only(&["refused"])
+        .says("Messages that members have refused"),
+];
+
 /// Metrics of groups, beside those of [`catalogue`](super::catalogue).
-pub(super) const GROUP_METRICS: &[Metric] = &[Metric {
-    name: "groups",
-    kind: Kind::Gauge,
-    per_unit: 1,
-    help: "Consumer groups",
+pub(super) const GROUP_METRICS: &[Metric] = &[gauge(
+    "groups",
+    "Consumer groups",
     // Each shard has a part of each.
-    source: Source::Highest(|s| s.gauges.groups),
-}];
+    Source::Highest(|s| s.gauges.groups),
+)
+.at(&[number(&["ringmq/groups/count"])])];

@@ -3,6 +3,7 @@
 use crate::broker::Stats;
 
 use super::metric::{Metric, Source, counter};
+use super::topic::{load, number};
 
 /// See the module.
 pub(super) const MESSAGE_METRICS: &[Metric] = &[
@@ -25,7 +26,11 @@ pub(super) const MESSAGE_METRICS: &[Metric] = &[
                 ("auth", |s| s.stats.auths_in),
             ],
         ),
-    ),
+    )
+    .at(&[
+        number(&["broker/messages/received"]).says("Packets of any type"),
+        load(&["broker/load/messages/received"]),
+    ]),
     counter(
         "packets_sent_total",
         "Packets sent",
@@ -45,7 +50,11 @@ pub(super) const MESSAGE_METRICS: &[Metric] = &[
                 ("auth", |s| s.stats.auths_out),
             ],
         ),
-    ),
+    )
+    .at(&[
+        number(&["broker/messages/sent"]).says("Packets of any type"),
+        load(&["broker/load/messages/sent"]),
+    ]),
     counter(
         "messages_received_total",
         "PUBLISHes received and accepted, by their QoS",
@@ -60,7 +69,8 @@ pub(super) const MESSAGE_METRICS: &[Metric] = &[
                 ("2", |s| s.stats.publishes_in_qos2),
             ],
         ),
-    ),
+    )
+    .at(&[number(&["broker/publish/messages/received"]), load(&["broker/load/publish/received"])]),
     counter(
         "messages_sent_total",
         "PUBLISHes sent, by their QoS",
@@ -75,17 +85,20 @@ pub(super) const MESSAGE_METRICS: &[Metric] = &[
                 ("2", |s| s.stats.publishes_out_qos2),
             ],
         ),
-    ),
+    )
+    .at(&[number(&["broker/publish/messages/sent"]), load(&["broker/load/publish/sent"])]),
     counter(
         "messages_received_payload_bytes_total",
         "Bytes of the payloads of PUBLISHes received",
         Source::Sum(|s| s.stats.payload_bytes_in),
-    ),
+    )
+    .at(&[number(&["broker/publish/bytes/received"])]),
     counter(
         "messages_sent_payload_bytes_total",
         "Bytes of the payloads of PUBLISHes sent",
         Source::Sum(|s| s.stats.payload_bytes_out),
-    ),
+    )
+    .at(&[number(&["broker/publish/bytes/sent"])]),
     counter(
         "messages_redelivered_total",
         "PUBLISHes sent with DUP: their client has not acknowledged them before",

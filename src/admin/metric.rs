@@ -8,6 +8,7 @@ use crate::broker::inspect::{Histogram, Snapshot};
 use super::condition::Condition;
 use super::process::ProcessFigures;
 use super::shards::Kept;
+use super::topic::Topic;
 
 /// The kind of a metric, as Prometheus defines them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,17 +65,28 @@ pub(super) enum Source {
 pub(super) type LabelledRow = (Vec<String>, f64);
 
 /// One row of the table.
-pub(super) struct Metric {
+pub(super) struct Metric<S = Source> {
     /// The name without the prefix `ringmq_`.
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     /// The number of counted units in one unit of the metric.
     pub(super) per_unit: u32,
     pub(super) help: &'static str,
-    pub(super) source: Source,
+    pub(super) source: S,
+    /// The topics below `$SYS/` that have it as their value, or as a part of it.
+    pub(super) topics: &'static [Topic],
 }
 
-impl Metric {
+/// The source of a metric's values that is computed from a `T`.
+pub(super) type Of<T> = fn(&T) -> f64;
+
+impl<S> Metric<S> {
+    /// The same with its topics.
+    pub(super) const fn at(mut self, topics: &'static [Topic]) -> Self {
+        self.topics = topics;
+        self
+    }
+
     /// Its whole name.
     pub(super) fn whole_name(&self) -> String {
         match self.name.starts_with("process_") {
@@ -85,9 +97,12 @@ impl Metric {
 
     /// The base unit at the end of its name, if any.
     pub(super) fn unit(&self) -> Option<&'static str> {
-        unit_of(self.name)
+        let stem = self.name.strip_suffix("_total").unwrap_or(self.name);
+        ["seconds", "bytes"].into_iter().find(|unit| stem.ends_with(unit))
     }
+}
 
+impl Metric {
     /// Its labels, each with its values, if they are known.
     pub(super) fn labels(&self) -> Vec<(&'static str, Vec<&'static str>)> {
         match self.source {
@@ -125,19 +140,19 @@ pub(super) const COUNT: u32 = 1;
 /// Microseconds are told as seconds.
 pub(super) const MICROS: u32 = 1_000_000;
 
-pub(super) const fn row(
+pub(super) const fn row<S>(
     (name, kind, per_unit): (&'static str, Kind, u32),
     help: &'static str,
-    source: Source,
-) -> Metric {
-    Metric { name, kind, per_unit, help, source }
+    source: S,
+) -> Metric<S> {
+    Metric { name, kind, per_unit, help, source, topics: &[] }
 }
 
-pub(super) const fn counter(name: &'static str, help: &'static str, source: Source) -> Metric {
+pub(super) const fn counter<S>(name: &'static str, help: &'static str, source: S) -> Metric<S> {
     row((name, Kind::Counter, COUNT), help, source)
 }
 
-pub(super) const fn gauge(name: &'static str, help: &'static str, source: Source) -> Metric {
+pub(super) const fn gauge<S>(name: &'static str, help: &'static str, source: S) -> Metric<S> {
     row((name, Kind::Gauge, COUNT), help, source)
 }
 
@@ -147,12 +162,6 @@ pub(super) const fn times(
     of: fn(&Snapshot) -> &Histogram,
 ) -> Metric {
     row((name, Kind::Histogram, MICROS), help, Source::Times(of))
-}
-
-/// The base unit that a name ends with, if it does.
-pub(super) fn unit_of(name: &str) -> Option<&'static str> {
-    let stem = name.strip_suffix("_total").unwrap_or(name);
-    ["seconds", "bytes"].into_iter().find(|unit| stem.ends_with(unit))
 }
 
 /// The figures of one shard.

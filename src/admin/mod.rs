@@ -3,7 +3,7 @@
 //! ```text
 //!  HTTP ──► door ──► guard ──► routes ──► asker ──Ask──► shards
 //!                                 ▲          ◄──Ask────┘
-//!                                 └── catalogue: metrics, JSON and docs from one table
+//!                                 └── catalogue: metrics, JSON, $SYS and docs from one table
 //! ```
 //! It is one thread of a lower priority with its own runtime; no shard waits for it. It learns
 //! about a shard only by asking it ([`Ask`](crate::broker::inspect::Ask)), so it causes no work
@@ -33,6 +33,7 @@
 //! | `connection_metrics` | those of connections and clients |
 //! | `message_metrics`, `log_metrics` | those of packets and messages; of the log and its disk |
 //! | `metric`, `catalogue` | what a metric is; every one, in a table |
+//! | `topic` | topics of `$SYS`, as rows of that table name them |
 //! | `exposition` | metrics as text for Prometheus |
 //! | `api` | clients and sessions as JSON |
 //! | `watchdog` | tells a service manager that all shards answer |
@@ -122,6 +123,7 @@ mod subscriptions;
 mod system;
 mod task;
 mod tokens;
+mod topic;
 mod trace;
 mod trace_operations;
 mod traces;
@@ -150,7 +152,7 @@ use tokio::task::{JoinHandle, LocalSet};
 use crate::limits::FILE_THREADS_MAX;
 
 pub use condition::{Condition, WatchedSessions};
-pub use descriptions::{Description, descriptions, system_topics};
+pub use descriptions::{Description, TopicDescription, TopicMetric, descriptions, system_topics};
 pub use facts::{CertificateFact, Facts, ListenerFact, Setting};
 pub use openapi::document;
 pub use process::Process;

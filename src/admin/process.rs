@@ -31,6 +31,8 @@ pub(super) struct ProcessFigures {
     pub(super) started_s: f64,
     pub(super) cpu_s: f64,
     pub(super) resident_bytes: u64,
+    /// Of these, what is of no file.
+    pub(super) heap_bytes: u64,
     pub(super) virtual_bytes: u64,
     pub(super) files_max: u64,
 }
@@ -68,6 +70,7 @@ impl Process {
             started_s: self.started_s,
             cpu_s,
             resident_bytes: kib("VmRSS:"),
+            heap_bytes: kib("RssAnon:"),
             virtual_bytes: kib("VmSize:"),
             files_max: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
         }

@@ -137,6 +137,8 @@ pub struct FileFault {
 pub struct TaskError {
     /// The cause.
     pub kind: TaskErrorKind,
+    /// The field of the request's body, or the parameter, that is wrong.
+    pub field: Option<&'static str>,
     /// The error message.
     pub message: String,
     /// How to correct it.
@@ -162,7 +164,12 @@ impl TaskError {
     /// An error without errors in files.
     pub fn new(kind: TaskErrorKind, message: impl Into<String>, hint: &str) -> Self {
         let hint = Some(hint.to_owned()).filter(|hint| !hint.is_empty());
-        Self { kind, message: message.into(), hint, faults: Vec::new() }
+        Self { kind, field: None, message: message.into(), hint, faults: Vec::new() }
+    }
+
+    /// A field of the request's body, or a parameter, is wrong.
+    pub fn of_field(field: &'static str, message: impl Into<String>, hint: &str) -> Self {
+        Self { field: Some(field), ..Self::new(TaskErrorKind::Invalid, message, hint) }
     }
 }
 
@@ -214,7 +221,10 @@ impl From<TaskError> for Fault {
             TaskErrorKind::Conflict => (StatusCode::CONFLICT, "conflict"),
             TaskErrorKind::System => (StatusCode::CONFLICT, "refused_by_system"),
         };
-        let fault = Self::new(status, code, error.message);
+        let fault = match error.field {
+            Some(field) => Self::of_field(field, error.message),
+            None => Self::new(status, code, error.message),
+        };
         let fault = fault.faults(error.faults.iter().map(FileFault::json).collect());
         match error.hint {
             Some(hint) => fault.hint(hint),

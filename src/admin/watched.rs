@@ -99,31 +99,29 @@ fn of_sessions(
     (pages, left_out): (&[Page], u64),
     (groups, groups_left_out): &(Vec<(GroupName, Group)>, u64),
 ) -> String {
-    for (name, kind, help, of) in TOTALS {
-        text.family(name, *kind, help);
-        text.line(&format!("ringmq_{name}"), &[], of(waiting));
+    for metric in TOTALS {
+        let name = text.family(metric);
+        text.line(&name, &[], (metric.source)(waiting));
     }
     let rows = || pages.iter().flat_map(|page| page.rows.iter().map(move |row| (page, row)));
-    for (name, kind, help, of) in WATCHED {
-        text.family(name, *kind, help);
+    for metric in WATCHED {
+        let name = text.family(metric);
         for (page, row) in rows().take(WATCHED_SESSIONS_MAX) {
             let labels = [("vhost", page.text(row.vhost)), ("client", page.text(row.id))];
-            text.line(&format!("ringmq_{name}"), &labels, of(row));
+            text.line(&name, &labels, (metric.source)(row));
         }
     }
-    for (name, kind, help, of) in WATCHED_GROUPS {
-        text.family(name, *kind, help);
+    for metric in WATCHED_GROUPS {
+        let name = text.family(metric);
         for (group, told) in groups {
             let labels = [("vhost", &*told.vhost), ("group", &*group.share)];
-            text.line(&format!("ringmq_{name}"), &labels, of(told));
+            text.line(&name, &labels, (metric.source)(told));
         }
     }
-    let (name, kind, help) = LEFT_OUT;
-    text.family(name, kind, help);
+    let name = text.family(&LEFT_OUT);
     let more = rows().count().saturating_sub(WATCHED_SESSIONS_MAX) as u64;
-    text.line(&format!("ringmq_{name}"), &[], float(left_out + more));
-    let (name, kind, help) = GROUPS_LEFT_OUT;
-    text.family(name, kind, help);
-    text.line(&format!("ringmq_{name}"), &[], float(*groups_left_out));
+    text.line(&name, &[], float(left_out + more));
+    let name = text.family(&GROUPS_LEFT_OUT);
+    text.line(&name, &[], float(*groups_left_out));
     text.end()
 }

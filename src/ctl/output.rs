@@ -1,5 +1,6 @@
 //! Standard output: aligned tables on a terminal, tab-separated lines in a pipe, or JSON.
 
+use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde_json::Value;
@@ -61,10 +62,11 @@ impl Output {
         self.form == Form::Terminal
     }
 
-    /// Clears the screen before the next output, if it is a terminal and not JSON.
+    /// Clears the screen before the next output, if it is a terminal and not JSON. A terminal
+    /// without control sequences gets an empty line instead.
     pub(super) fn clear(&mut self) {
         if self.is_terminal() {
-            self.text.push_str("\x1b[H\x1b[2J\x1b[3J");
+            self.text.push_str(if has_sequences() { "\x1b[H\x1b[2J\x1b[3J" } else { "\n" });
         }
     }
 
@@ -96,6 +98,11 @@ impl Output {
             eprintln!("{note}");
         }
     }
+}
+
+/// Whether the terminal understands control sequences.
+fn has_sequences() -> bool {
+    env::var_os("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb")
 }
 
 impl Cell {

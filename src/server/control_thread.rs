@@ -127,7 +127,7 @@ impl ControlThread {
     fn set_log_level(&mut self, filter: &str, time: Option<Duration>) -> Result<Done, TaskError> {
         let filter = parse_log_filter(filter).map_err(|says| {
             let hint = "as in info, or in info,ringmq::ring=debug";
-            TaskError::new(TaskErrorKind::Invalid, format!("filter {says}"), hint)
+            TaskError::of_field("filter", format!("filter {says}"), hint)
         })?;
         info!("what is logged is {filter} for now, as an operator asked");
         logging::set_filter(&filter);

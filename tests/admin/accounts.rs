@@ -83,18 +83,19 @@ fn users_are_listed() {
 #[test]
 fn faulty_users_are_refused() {
     let (broker, door, vhosts, _files) = scene();
-    for (name, body, status) in [
-        ("a%3Ab", r#"{"password":"x"}"#, 422),
-        ("%23a", r#"{"password":"x"}"#, 422),
-        ("", r#"{"password":"x"}"#, 422),
-        ("a", "{}", 422),
-        ("a", r#"{"password":""}"#, 422),
-        ("a", r#"{"password":"x","password_hash":"y"}"#, 422),
-        ("a", r#"{"password_hash":"plain"}"#, 422),
-        ("a", r#"{"password":"x","admin":true}"#, 422),
+    for (name, body, field) in [
+        ("a%3Ab", r#"{"password":"x"}"#, "name"),
+        ("%23a", r#"{"password":"x"}"#, "name"),
+        ("", r#"{"password":"x"}"#, "name"),
+        ("a", "{}", "password"),
+        ("a", r#"{"password":""}"#, "password"),
+        ("a", r#"{"password":"x","password_hash":"y"}"#, "password"),
+        ("a", r#"{"password_hash":"plain"}"#, "password_hash"),
+        ("a", r#"{"password":"x","admin":true}"#, "body"),
     ] {
         let reply = door.send("PUT", &format!("/api/v1/user?vhost=shop&name={name}"), body);
-        assert_eq!(reply.status, status, "{name} {body}: {reply:?}");
+        assert_eq!(reply.status, 422, "{name} {body}: {reply:?}");
+        assert_eq!(reply.json()["error"]["field"], field, "{name} {body}: {reply:?}");
     }
     let reply = door.send("PUT", "/api/v1/user?vhost=none&name=a", r#"{"password":"x"}"#);
     assert_eq!(reply.status, 404, "{reply:?}");
@@ -156,6 +157,7 @@ fn vhosts_are_made_and_deleted() {
     for name in ["a%3Ab", "", "%00"] {
         let reply = door.send("PUT", &format!("/api/v1/vhost?vhost={name}"), "");
         assert_eq!(reply.status, 422, "{name}: {reply:?}");
+        assert_eq!(reply.json()["error"]["field"], "vhost", "{name}: {reply:?}");
     }
     broker.stop();
 }
@@ -220,7 +222,9 @@ fn definitions_go_elsewhere() {
         assert_eq!(names(), 1, "{query}: it is as it was");
     }
     for document in [json!({}), json!({ "vhosts": {} }), json!({ "vhosts": [{}] })] {
-        assert_eq!(import("", &document).status, 422, "{document}");
+        let reply = import("", &document);
+        assert_eq!(reply.status, 422, "{document}");
+        assert_eq!(reply.json()["error"]["field"], "vhosts", "{document}: {reply:?}");
     }
     assert_eq!(import("", &exported).status, 200);
     assert_eq!((names(), answer(&broker, "shop:ann", "x")), (2, 0));

@@ -11,6 +11,11 @@ use crate::http::start;
 /// Runs `ringmq ctl` on a terminal. It does not ignore SIGINT, also where the tests do, as they do
 /// when a shell runs them in the background.
 fn on_terminal(broker: &Broker, arguments: &str) -> Child {
+    on_terminal_of_kind("xterm", broker, arguments)
+}
+
+/// The same on a terminal with this name of its kind.
+fn on_terminal_of_kind(kind: &str, broker: &Broker, arguments: &str) -> Child {
     let program = env!("CARGO_BIN_EXE_ringmq");
     let socket = broker.data_dir().join("admin.sock");
     let line = format!(
@@ -19,7 +24,7 @@ fn on_terminal(broker: &Broker, arguments: &str) -> Child {
     );
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
-    command.env_remove("RINGMQ_TOKEN").env_remove("RINGMQ_ADMIN");
+    command.env_remove("RINGMQ_TOKEN").env_remove("RINGMQ_ADMIN").env("TERM", kind);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("util-linux is there")
 }
@@ -92,5 +97,22 @@ fn watched_screens_are_drawn_anew() {
     let (_, code) = finish(child, "\u{3}");
     assert_ne!(code, Some(0));
     drop(client);
+    broker.stop();
+}
+
+// A terminal without control sequences gets none: tables follow each other.
+#[test]
+fn dumb_terminals_get_tables_only() {
+    let (broker, _door) = start(1, &[]);
+    for kind in ["dumb", ""] {
+        let mut child =
+            on_terminal_of_kind(kind, &broker, "clients ls --columns id,vhost --watch 100ms");
+        let mut text = read_to(&mut child, "vhost");
+        text += &read_to(&mut child, "vhost");
+        let (rest, _) = finish(child, "\u{3}");
+        text += &rest;
+        assert!(!text.contains('\u{1b}'), "{kind:?}: {text:?}");
+        assert!(text.contains("\r\n\r\nid"), "tables are apart: {text:?}");
+    }
     broker.stop();
 }

@@ -11,7 +11,7 @@ use ringmq::config::Command;
 
 use super::manual::manual;
 use super::settings::settings;
-use super::{metrics, properties, root, tables};
+use super::{metrics, properties, root, system, tables};
 
 /// Every file, by its path from the root, as the definition wants it.
 fn files() -> Vec<(&'static str, String)> {
@@ -20,6 +20,8 @@ fn files() -> Vec<(&'static str, String)> {
     let flags = tables::renew(&flags, &command).unwrap_or_else(|error| panic!("{error}"));
     let http = fs::read_to_string(root().join("docs/http.md")).expect("it is there");
     let http = metrics::renew(&http).unwrap_or_else(|error| panic!("{error}"));
+    let operating = fs::read_to_string(root().join("docs/operating.md")).expect("it is there");
+    let operating = system::renew(&operating).unwrap_or_else(|error| panic!("{error}"));
     let mqtt5 = fs::read_to_string(root().join("docs/mqtt5.md")).expect("it is there");
     let mqtt5 = properties::renew(&mqtt5).unwrap_or_else(|error| panic!("{error}"));
     let completions = |shell| {
@@ -35,6 +37,7 @@ fn files() -> Vec<(&'static str, String)> {
         ("docs/http.md", http),
         ("docs/mqtt5.md", mqtt5),
         ("docs/openapi.json", openapi()),
+        ("docs/operating.md", operating),
         ("docs/ringmq.1", manual(&command)),
         ("scripts/ringmq.toml", settings(&command)),
     ]

@@ -1,63 +1,85 @@
-//! The topics of `$SYS`: the page has exactly those that the broker publishes.
+//! The tables of `$SYS`, made from the broker's catalogue.
+//!
+//! On a page they are between two lines: `<!-- topics -->` and `<!-- end of topics -->`.
 
-use std::collections::BTreeSet;
+use ringmq::admin::{TopicDescription, TopicMetric, system_topics};
 
-use ringmq::admin::system_topics;
+const BEGIN: &str = "<!-- topics -->\n";
+const END: &str = "<!-- end of topics -->";
 
-use super::page;
+/// The beginnings of the topics of each table, without those of the tables before.
+const TABLES: [&str; 3] = ["$SYS/broker/load/", "$SYS/broker/", "$SYS/ringmq/"];
 
-/// The topics of a row's first cell, below `prefix`: `…/x` has another last level than the topic
-/// before it, and `/x` stands behind each.
-fn topics(prefix: &str, cell: &str) -> Vec<String> {
-    let spans: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
-    let (mut found, mut endings) = (Vec::<String>::new(), Vec::new());
-    for span in spans {
-        if span.starts_with('/') {
-            endings.push(span);
-        } else if let Some(level) = span.strip_prefix("…/") {
-            let before = found.last().and_then(|topic| topic.rsplit_once('/'));
-            found.push(format!("{}/{level}", before.expect("a topic is before it").0));
-        } else {
-            found.push(format!("{prefix}{span}"));
-        }
-    }
-    if endings.is_empty() {
-        return found;
-    }
-    let with = |topic: String| endings.iter().map(move |ending| format!("{topic}{ending}"));
-    found.into_iter().flat_map(with).collect()
+/// The page with its tables made anew.
+///
+/// # Errors
+/// If the page has no place for them.
+pub(crate) fn renew(page: &str) -> Result<String, String> {
+    let (before, rest) = page.split_once(BEGIN).ok_or("no table begins with <!-- topics -->")?;
+    let (_, after) = rest.split_once(END).ok_or("the tables do not end with their mark")?;
+    Ok(format!("{before}{BEGIN}{}\n{END}{after}", tables()))
 }
 
-fn documented(text: &str) -> BTreeSet<String> {
-    let (mut prefix, mut found) = (None, BTreeSet::new());
-    for line in text.lines() {
-        let cell = line.strip_prefix("| ").and_then(|rest| rest.split(" |").next());
-        let Some(cell) = cell else {
-            if !line.starts_with('|') {
-                prefix = None;
-            }
-            continue;
-        };
-        match cell.strip_prefix("topic below `") {
-            Some(below) => prefix = Some(below.trim_end_matches('`').to_owned()),
-            None => found.extend(prefix.iter().flat_map(|prefix| topics(prefix, cell))),
-        }
+fn tables() -> String {
+    let mut rows = [(); 3].map(|()| String::new());
+    for topic in system_topics() {
+        let table = TABLES.iter().position(|begin| topic.names[0].starts_with(begin));
+        let table = table.expect("a table is for each topic");
+        rows[table] += &row(&topic, TABLES[table]);
     }
-    found
+    let mut text = String::new();
+    for at in [1, 0, 2] {
+        let spans = if at == 0 { ", each with `/1min`, `/5min`, `/15min`" } else { "" };
+        text += &format!("\n| topic below `{}`{spans} | metric | meaning |\n", TABLES[at]);
+        text += "|---|---|---|\n";
+        text += &rows[at];
+    }
+    text
 }
 
-// Each topic is documented, and no other.
+fn row(topic: &TopicDescription, begin: &str) -> String {
+    let short = |name: &String| match name.strip_prefix(begin) {
+        Some(short) => format!("`{short}`"),
+        None => format!("`{name}`"),
+    };
+    let names: Vec<String> = topic.names.iter().map(short).collect();
+    let metrics: Vec<String> = topic.metrics.iter().map(metric).collect();
+    format!("| {} | {} | {} |\n", names.join(", "), metrics.join(", "), topic.help)
+}
+
+fn metric(metric: &TopicMetric) -> String {
+    let Some((label, values)) = metric.only else { return format!("`{}`", metric.name) };
+    let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
+    format!("`{}` with `{label}` {}", metric.name, values.join(", "))
+}
+
+// The tables stand between their marks, have a row for each value, and stay when they are made
+// again.
 #[test]
-fn topics_are_documented() {
-    let published: BTreeSet<String> = system_topics().into_iter().collect();
-    let documented: BTreeSet<String> = documented(&page("docs/operating.md").text)
-        .into_iter()
-        .map(|topic| topic.replace("/N/", "/0/"))
-        .collect();
-    let missing: Vec<&String> = published.difference(&documented).collect();
-    let stale: Vec<&String> = documented.difference(&published).collect();
-    assert!(missing.is_empty() && stale.is_empty(), "no row: {missing:?}; no topic: {stale:?}");
-    let cell = "`a/b`, `…/c`, `d`, each with `/1min`, `/5min`";
-    let found = ["$/a/b/1min", "$/a/b/5min", "$/a/c/1min", "$/a/c/5min", "$/d/1min", "$/d/5min"];
-    assert_eq!(topics("$/", cell), found);
+fn tables_are_made_anew() {
+    let page = "# A\n<!-- topics -->\nx y z\n<!-- end of topics -->\nb\n";
+    let new = renew(page).expect("it has its marks");
+    assert!(!new.contains("x y z") && new.ends_with("\nb\n"), "{new}");
+    assert_eq!(new.matches("\n| `").count(), system_topics().len());
+    assert_eq!(renew(&new).as_deref(), Ok(&*new));
+    for page in ["# A\n", "<!-- topics -->\n"] {
+        assert!(renew(page).is_err(), "{page}");
+    }
+    let sent = "\n| `bytes/sent` | `ringmq_sent_bytes_total` | Bytes sent to clients |\n";
+    assert_eq!(new.matches(sent).count(), 2, "the number and its load: {new}");
+}
+
+// Each value has a meaning, and no topic appears twice.
+#[test]
+fn topics_are_distinct() {
+    let topics = system_topics();
+    let mut names: Vec<&String> = topics.iter().flat_map(|topic| &topic.names).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    for topic in &topics {
+        assert!(!topic.help.is_empty() && !topic.metrics.is_empty(), "{topic:?}");
+        assert_eq!(topic.spans.is_empty(), !topic.names[0].contains("/load/"), "{topic:?}");
+    }
 }

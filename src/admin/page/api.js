@@ -50,7 +50,7 @@ async function raw(method, path, { query, body, signal, token, base = BASE } = {
   error.told = told;
   if (reply.status === 401 && token === undefined) {
     drop();
-    onSignedOut();
+    onSignedOut({ message: "Sign in again", hint: "A sign-in by a code ends after eight hours, and when the broker is started again." });
   }
   throw error;
 }

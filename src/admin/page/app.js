@@ -147,6 +147,13 @@ function frame() {
     room.dataset.ready = "yes";
   }
   addEventListener("hashchange", route);
+  let known = live.brokers();
+  live.whenBack(() => {
+    // Another version may know other requests.
+    if (known !== live.brokers()) api.resume().catch(() => {});
+    known = live.brokers();
+    if (main.querySelector(".unreached")) route();
+  });
   route();
   live.start();
   leave = () => { removeEventListener("hashchange", route); unfollow(); close(); };
@@ -178,7 +185,7 @@ function signInForm(failed) {
   secret.focus();
 }
 
-api.whenSignedOut(() => { leave(); leave = () => {}; live.forget(); signInForm(); });
+api.whenSignedOut((why) => { leave(); leave = () => {}; live.forget(); signInForm(why); });
 
 async function begin() {
   applyTheme();
@@ -192,7 +199,7 @@ async function begin() {
   try {
     if (await api.resume()) return frame();
   } catch (error) {
-    if (error.status === 401) return;
+    if (error.status === 401) return failed ? signInForm(failed) : undefined;
     failed ??= error;
   }
   signInForm(failed);

@@ -142,7 +142,8 @@ export function trouble(error) {
     return h("div", { cls: "empty" }, h("strong", {}, "Not available in this broker"),
       h("p", {}, "Its version does not answer this question."));
   }
-  return h("div", { cls: "empty bad", role: "alert" }, h("strong", {}, seen(error.message)), error.hint && h("p", {}, seen(error.hint)));
+  // What the broker has not answered is requested again when it is back.
+  return h("div", { cls: error.status === 0 ? "empty bad unreached" : "empty bad", role: "alert" }, h("strong", {}, seen(error.message)), error.hint && h("p", {}, seen(error.hint)));
 }
 
 export const empty = (says, more) => h("div", { cls: "empty" }, h("strong", {}, says), more && h("p", {}, more));

@@ -17,12 +17,20 @@ let abort = null;
 let timer = null;
 let wait = 1000;
 let rates = null;
+let restarts = 0;
+let onBack = () => {};
 
 export const latest = () => frames.at(-1)?.value ?? null;
 export const history = () => points;
 export const connection = () => ({ state, since, error });
 /// Rates per second between the last two lines.
 export const current = () => rates;
+
+/// How often the broker was found to be another process than before.
+export const brokers = () => restarts;
+
+/// Calls `then` when the broker is reached again.
+export const whenBack = (then) => { onBack = then; };
 
 /// Seconds since the last line was received.
 export const lineAge = () => (frames.length ? (Date.now() - frames.at(-1).t) / 1000 : 0);
@@ -37,10 +45,12 @@ export function follow(then) {
 const tell = () => listeners.forEach((then) => then());
 
 function become(next, why = null) {
+  const isBack = state === "lost" && next === "live";
   if (state !== next) since = Date.now();
   state = next;
   error = why;
   tell();
+  if (isBack) onBack();
 }
 
 export const sum = (value) => (typeof value === "number" ? value
@@ -76,7 +86,9 @@ function take(value) {
   const before = frames.at(-1)?.value;
   const t = Date.now();
   // Another broker, or a restarted one: earlier values do not compare.
-  const isNew = !before || value.uptime_ms < before.uptime_ms;
+  const isOther = before && (value.uptime_ms < before.uptime_ms || value.metrics.process_start_time_seconds !== before.metrics.process_start_time_seconds);
+  const isNew = !before || isOther;
+  if (isOther) restarts += 1;
   if (isNew) frames = [];
   const dt = isNew ? 0 : (value.uptime_ms - before.uptime_ms) / 1000;
   if (before && !isNew && dt <= 0) return;

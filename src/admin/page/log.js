@@ -81,12 +81,20 @@ function logCard() {
   const search = input({ placeholder: "part of a line", "aria-label": "Part of a line" });
   const list = h("div", { cls: "lines", tabindex: "0", role: "log", "aria-live": "off", "aria-label": "Lines of the log" });
   const node = h("section", { cls: "card" }, h("div", { cls: "card-head" }, h("h2", {}, "Log"), search), list);
-  let from = 0, over = false, timer = null;
+  let from = 0, over = false, timer = null, broker = live.brokers();
   const fits = (line) => line.toLowerCase().includes(search.value.trim().toLowerCase());
   async function load() {
     if (over) return;
+    // Another broker numbers its lines anew. Which one answers is known only from live figures.
+    const { state } = live.connection();
+    const isKnown = state === "live" || from === 0 && state === "connecting";
+    if (broker !== live.brokers()) {
+      list.append(h("div", { cls: "warn" }, "The broker was started again"));
+      from = 0;
+      broker = live.brokers();
+    }
     try {
-      if (document.visibilityState === "visible") {
+      if (isKnown && document.visibilityState === "visible") {
         const { first, items } = await api.get("/log", { from });
         const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
         for (const line of items) {

@@ -6,7 +6,8 @@
 //! more since the last update.
 
 /// Seconds of the averages, and their names in topics.
-pub(super) const SPANS: [(f64, &str); 3] = [(60.0, "1min"), (300.0, "5min"), (900.0, "15min")];
+pub(in crate::admin) const SPANS: [(f64, &str); 3] =
+    [(60.0, "1min"), (300.0, "5min"), (900.0, "15min")];
 
 /// The averages of one counter.
 #[derive(Clone, Copy, Default, Debug)]

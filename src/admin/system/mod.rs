@@ -9,8 +9,10 @@
 //! Invariant: while no shard has a subscriber, this task waits and asks no shard.
 
 mod loads;
+mod parts;
+#[cfg(test)]
+mod tests;
 mod topics;
-mod totals;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,11 +24,12 @@ use tokio::time::{self, Instant};
 
 use crate::broker::inspect::{Backlog, Question, Reply, SystemTopics, SystemUpdate, Waiting};
 
+use super::metric::figures_of;
 use super::state::Admin;
 
+pub(super) use loads::SPANS;
+use parts::Figures;
 use topics::Values;
-pub(super) use topics::names as topic_names;
-use totals::Totals;
 
 /// The time until the next try while a shard has never reported its figures.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,7 +38,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) async fn serve(admin: Rc<Admin>, interval: Duration) {
     let wants = admin.asker.watch_system();
     let backlogs = vec![Waiting::default(); usize::from(admin.asker.shards())];
-    Service { admin, interval, wants, values: Values::default(), backlogs }.run().await;
+    Service { admin, interval, wants, values: Values::new(), backlogs }.run().await;
 }
 
 struct Service {
@@ -96,9 +99,10 @@ impl Service {
     /// The current values; none if a shard has never reported its figures.
     async fn compute(&mut self) -> Option<Arc<SystemTopics>> {
         let asker = &self.admin.asker;
-        let mut totals = Totals::default();
-        for figures in asker.figures().await {
-            totals.add(&figures?.snapshot);
+        let kept = asker.figures().await;
+        let shards = figures_of(&kept);
+        if shards.len() < kept.len() {
+            return None;
         }
         for (shard, backlog) in (0..).zip(&mut self.backlogs) {
             let question = Question::Backlog(Backlog::default());
@@ -106,11 +110,9 @@ impl Service {
                 *backlog = waiting;
             }
         }
-        let mut all = Waiting::default();
-        self.backlogs.iter().for_each(|waiting| all.add(waiting));
-        (totals.backlog_messages, totals.lag_ms_max) = (all.messages, all.lag_ms_max);
-        (totals.groups_messages, totals.groups_lag_ms_max) =
-            (all.group_messages, all.group_lag_ms_max);
-        Some(Arc::new(self.values.compute(&totals)))
+        let mut waiting = Waiting::default();
+        self.backlogs.iter().for_each(|of_shard| waiting.add(of_shard));
+        let figures = Figures { shards: &shards, whole: &self.admin.whole(), waiting: &waiting };
+        Some(Arc::new(self.values.compute(&figures)))
     }
 }

@@ -22,11 +22,14 @@ fn invalid(message: impl Into<String>) -> TaskError {
 pub(super) fn secret_of(password: &Password) -> Result<String, TaskError> {
     match password {
         Password::Plain(plain) => {
-            passwd::hash(plain.as_bytes()).map_err(|error| invalid(error.to_string()))
+            let hash = passwd::hash(plain.as_bytes());
+            hash.map_err(|error| TaskError::of_field("password", error.to_string(), ""))
         }
         Password::Hash(hash) => match check_hash(hash) {
             Ok(()) => Ok(hash.clone()),
-            Err(error) => Err(invalid(format!("password_hash {error}"))),
+            Err(error) => {
+                Err(TaskError::of_field("password_hash", format!("password_hash {error}"), ""))
+            }
         },
     }
 }
@@ -36,7 +39,7 @@ pub(super) fn put_user(
     (vhost, name): (&str, &str),
     password: &Password,
 ) -> Result<Work, TaskError> {
-    passwd::check(name).map_err(|error| invalid(error.to_string()))?;
+    passwd::check(name).map_err(|error| TaskError::of_field("name", error.to_string(), ""))?;
     let created = !secrets(places, vhost)?.contains_key(name);
     let secret = secret_of(password)?;
     let step = edited(places, vhost, name, Some(&secret))?;

@@ -154,16 +154,26 @@ fn check_in(directory: &Path, document: &Value) -> Result<(), TaskError> {
 
 fn parse(document: &Value) -> Result<Vec<Definition<'_>>, TaskError> {
     let vhosts = document.get("vhosts").and_then(Value::as_array);
-    let vhosts = vhosts.ok_or_else(|| invalid("there is no list `vhosts`"))?;
+    let vhosts =
+        vhosts.ok_or_else(|| TaskError::of_field("vhosts", "there is no list `vhosts`", ""))?;
     if vhosts.len() > VHOSTS_MAX {
-        return Err(invalid(format!("there are more than {VHOSTS_MAX} vhosts")));
+        return Err(TaskError::of_field(
+            "vhosts",
+            format!("there are more than {VHOSTS_MAX} vhosts"),
+            "",
+        ));
     }
     let mut found: Vec<Definition<'_>> = Vec::new();
     for (at, vhost) in vhosts.iter().enumerate() {
         let definition = parse_vhost(vhost);
-        let definition = definition.map_err(|says| invalid(format!("vhosts[{at}]: {says}")))?;
+        let definition = definition
+            .map_err(|says| TaskError::of_field("vhosts", format!("vhosts[{at}]: {says}"), ""))?;
         if found.iter().any(|known| known.name == definition.name) {
-            return Err(invalid(format!("vhosts[{at}]: this vhost stands here twice")));
+            return Err(TaskError::of_field(
+                "vhosts",
+                format!("vhosts[{at}]: this vhost stands here twice"),
+                "",
+            ));
         }
         found.push(definition);
     }

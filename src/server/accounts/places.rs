@@ -71,7 +71,7 @@ impl<'a> Places<'a> {
     /// The folder that a vhost would have.
     pub(super) fn new_folder(&self, vhost: &str) -> Result<PathBuf, TaskError> {
         check_vhost_name(vhost)
-            .map_err(|says| TaskError::new(TaskErrorKind::Invalid, format!("name: {says}"), ""))?;
+            .map_err(|says| TaskError::of_field("vhost", format!("vhost: {says}"), ""))?;
         Ok(self.directory()?.join(encoded(vhost)))
     }
 
