@@ -22,6 +22,7 @@ mod absences;
 mod disk;
 mod expiry;
 mod group_bounds;
+mod group_joins;
 mod groups;
 mod inspect;
 mod latency;

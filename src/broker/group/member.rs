@@ -108,9 +108,9 @@ impl Member {
         })
     }
 
-    /// Begins a connection whose client takes `window` messages at once; `own` messages of the
-    /// session itself are in flight. Returns the credit of each shard. Half of the window is kept
-    /// for shards that want more.
+    /// Begins a connection whose client takes `window` messages at once, or none until
+    /// [`Member::set_window`]; `own` messages of the session itself are in flight. Returns the
+    /// credit of each shard. Half of the window is kept for shards that want more.
     pub(crate) fn begin(&mut self, conn: ConnId, window: u32, own: u32) -> u32 {
         self.conn = Some(conn);
         (self.window, self.wants) = (window, ShardSet::default());
@@ -128,6 +128,12 @@ impl Member {
             (0..).map(ShardId).zip(&self.shards).for_each(|(shard, _)| self.wants.insert(shard));
         }
         each
+    }
+
+    /// The client takes so many messages at once from now on. It had a window of 0, so shards want
+    /// credit.
+    pub(crate) fn set_window(&mut self, window: u32) {
+        self.window = window;
     }
 
     /// Ends a connection.

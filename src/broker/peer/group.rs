@@ -142,7 +142,7 @@ const SET: u8 = 1 << 3;
 impl<'a> GroupMessage<'a> {
     /// Whether a reply to a client may wait until this is handled.
     pub(super) fn is_awaited(&self) -> bool {
-        matches!(self, Self::Join { .. } | Self::Leave { .. })
+        matches!(self, Self::Join { .. } | Self::Begin { .. } | Self::Leave { .. })
     }
 
     pub(super) fn layout(&self, plain: Layout<'a>) -> Layout<'a> {

@@ -344,7 +344,7 @@ impl Shard {
 
     /// Gives the available credit to the shards that want it. If there is none, asks the shards
     /// that do not use theirs.
-    fn give_credit(&mut self, key: SessionKey, context: &mut Context<'_>) {
+    pub(super) fn give_credit(&mut self, key: SessionKey, context: &mut Context<'_>) {
         let own = self.groups.member(key).is_some_and(|member| member.is_limited);
         let own = if own { self.own_in_flight(key) } else { 0 };
         let Some(member) = self.groups.member_mut(key) else { return };

@@ -160,16 +160,35 @@ impl Shard {
         is_told
     }
 
-    /// A client's SUBACK was sent: if it is a new member, it gets messages from now on.
-    pub(super) fn begin_if_new(&mut self, conn: ConnId, context: &mut Context<'_>) {
+    /// A client has subscribed: if it is a new member, it gets messages from now on. If its SUBACK
+    /// waits, other shards know it before, so that no QoS 0 message published after the SUBACK
+    /// misses it; messages that wait for anybody come after the SUBACK (see
+    /// [`Shard::open_member`]).
+    pub(super) fn begin_if_new(&mut self, conn: ConnId, waits: bool, context: &mut Context<'_>) {
         let Some(key) = self.connections.session(conn) else { return };
         if self.groups.member(key).is_some_and(|member| member.conn.is_none()) {
-            self.begin_member(key, context);
+            self.begin_with_window(key, if waits { 0 } else { GROUP_WINDOW }, context);
+        }
+    }
+
+    /// A client's SUBACK was sent: a new member gets credit.
+    pub(super) fn open_member(&mut self, conn: ConnId, context: &mut Context<'_>) {
+        let Some(key) = self.connections.session(conn) else { return };
+        let window = self.delivery.receive_max(conn).min(GROUP_WINDOW);
+        let member = self.groups.member_mut(key).filter(|member| member.conn == Some(conn));
+        if let Some(member) = member.filter(|member| member.window() == 0) {
+            member.set_window(window.into());
+            self.give_credit(key, context);
+            self.send_wishes(context);
         }
     }
 
     /// A member's client is connected: tells all shards how much it takes.
     pub(super) fn begin_member(&mut self, key: SessionKey, context: &mut Context<'_>) {
+        self.begin_with_window(key, GROUP_WINDOW, context);
+    }
+
+    fn begin_with_window(&mut self, key: SessionKey, window_max: u16, context: &mut Context<'_>) {
         if !self.groups.has_members() || self.groups.member(key).is_none() {
             return;
         }
@@ -184,7 +203,7 @@ impl Shard {
         member.incarnation = incarnation;
         member.is_limited = receive_max < u16::MAX;
         member.receive_max = receive_max.into();
-        let credit = member.begin(conn, receive_max.min(GROUP_WINDOW).into(), own);
+        let credit = member.begin(conn, receive_max.min(window_max).into(), own);
         let name = MemberName { session: key, incarnation: member.incarnation };
         self.update_leased(key);
         let begin = GroupMessage::Begin { member: name, credit, weight };

@@ -127,7 +127,7 @@ impl Shard {
             self.release_replay(conn, context);
         }
         if matches!(reply, Reply::Suback { .. }) && self.groups.has_members() {
-            self.begin_if_new(conn, context);
+            self.open_member(conn, context);
         }
     }
 

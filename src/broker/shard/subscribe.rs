@@ -56,8 +56,8 @@ impl Shard {
         {
             replays.hold();
         }
-        if !waits && self.groups.has_members() {
-            self.begin_if_new(conn, context);
+        if self.groups.has_members() {
+            self.begin_if_new(conn, waits, context);
         }
         self.advance_replay(conn, context);
     }

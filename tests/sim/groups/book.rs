@@ -42,6 +42,8 @@ struct Note {
 struct Hold {
     /// The connection that it has.
     conn: Option<usize>,
+    /// Whether it has asked for a new session, and does not know whether it got one.
+    may_be_new: bool,
     /// Messages that it had on this connection and has not answered.
     in_flight: Vec<(u16, MessageId)>,
     /// Those of the connection before, in the same session.
@@ -134,11 +136,16 @@ impl Book {
         self.notes[id].acked = true;
     }
 
+    /// A member asks for a new session. If it never hears the answer, it may find that one later.
+    pub(super) fn ask_for_new_session(&mut self, member: usize) {
+        self.holds[member].may_be_new = true;
+    }
+
     /// A member has a connection, of the session that it had if `resumed`.
     pub(super) fn begin(&mut self, member: usize, conn: usize, resumed: bool) {
         let hold = &mut self.holds[member];
         hold.conn = Some(conn);
-        if !resumed {
+        if std::mem::take(&mut hold.may_be_new) || !resumed {
             hold.before.clear();
             hold.crashed.clear();
         }

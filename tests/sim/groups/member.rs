@@ -224,6 +224,9 @@ impl Member {
         let conn = lock(scene.kernel).connect(shard);
         let name = &self.name;
         scene.book.tell(|| format!("{name} on {conn}, shard {shard}: {connect:?}"));
+        if connect.clean_session {
+            scene.book.ask_for_new_session(self.at);
+        }
         self.link = Some(Link::new(conn, &connect, dialect, scene.now_ms));
     }
 
