@@ -17,8 +17,9 @@ use super::position::Position;
 use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
 use super::record::{AcksRecord, MessageRecord, Origin, Record, SessionKey, Target, Targets};
 use super::retained::{RetainStore, Retained};
-use super::session::{Holder, LANE, Session, Sessions};
+use super::session::{Holder, LANE, Session};
 use super::session_mut::{SessionMut, SessionTotals};
+use super::sessions::Sessions;
 use super::subscription::SubscriptionOptions;
 use super::timeline::{ClockReading, Gap, Timeline};
 

@@ -17,7 +17,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `open`, `replay` | a shard's store; recovery |
-//! | `catalog`, `session`, `subscriptions`, `subscription`, `retained` | the state |
+//! | `catalog`, `session`, `sessions`, `subscriptions`, `subscription`, `retained` | the state |
 //! | `own_identifiers`, `identified_from` | which messages carry which subscription identifiers |
 //! | `session_end`, `will` | a session's state for the time after its connection |
 //! | `lifetime`, `retained_expiry` | expiry of messages |
@@ -58,6 +58,7 @@ mod segment;
 mod session;
 mod session_end;
 mod session_mut;
+mod sessions;
 mod subscription;
 mod subscriptions;
 mod timeline;
@@ -87,8 +88,9 @@ pub use record::{BlockRecord, MessageRecord, Origin, SessionKey, Target, Targets
 pub use replay::Losses;
 pub use retained::{RetainStore, Retained, ScanEnd};
 pub use segment::{FORMAT_VERSION, HEADER_BYTES, SegmentIdentity};
-pub use session::{Holder, Session, Sessions};
+pub use session::{Holder, Session};
 pub use session_mut::{SessionMut, SessionTotals};
+pub use sessions::Sessions;
 pub use subscription::{SUBSCRIPTION_IDENTIFIER_MAX, SubscriptionOptions};
 pub use subscriptions::Subscriptions;
 pub use timeline::{ClockReading, Gap, Timeline, clock_set_ms};

@@ -24,7 +24,8 @@ use super::position::Position;
 use super::queue::{Entry as QueueEntry, QueueLog, Terms as QueueTerms};
 use super::record::{AcksRecord, BlockRecord, MessageRecord, Record, SessionKey};
 use super::retained::{RetainStore, Retained};
-use super::session::{Session, Sessions};
+use super::session::Session;
+use super::sessions::Sessions;
 use super::timeline::Timeline;
 
 /// See the file.
